@@ -1,0 +1,90 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// One direction of dependency: a module may use what stands above it, never below.
+let package = Package(
+    name: "butterdish",
+    products: [
+        .executable(name: "dish", targets: ["dish"]),
+        .executable(name: "dishd", targets: ["dishd"]),
+        .executable(name: "dish-helper", targets: ["dish-helper"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
+        .target(name: "TaskHelper", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(
+            name: "Manifest",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Layers",
+            dependencies: ["Linux", "Btrfs", "CLinux", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Builder",
+            dependencies: [
+                "CLinux", "Linux", "Btrfs", "Runtime", "Manifest", "Layers",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "AgentAPI",
+            dependencies: [.product(name: "AsyncHTTPClient", package: "async-http-client")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Agent",
+            dependencies: [
+                "CLinux", "Linux", "Btrfs", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "dish",
+            dependencies: [
+                "CLinux", "Linux", "Btrfs", "Cgroups", "TaskHelper", "Manifest", "Layers", "Builder", "AgentAPI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "dishd",
+            dependencies: [
+                "Agent", "Layers", "Linux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "dish-helper",
+            dependencies: ["CLinux", "Linux", "Cgroups", "TaskHelper"],
+            swiftSettings: settings
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,130 @@
+// What Swift cannot import from the kernel's and glibc's headers, and the one fork/exec path.
+// Structure-typed ioctl macros (_IOW with a struct) and function-like macros have no Swift
+// counterpart, so each one needed is a constant here.
+
+#ifndef DISH_CLINUX_H
+#define DISH_CLINUX_H
+
+// Kernel headers only: glibc's belong to Swift's own Glibc module.
+#include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
+#include <linux/loop.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <stdint.h>
+
+// Btrfs ioctls: linux/btrfs.h.
+static const unsigned long DISH_BTRFS_SUBVOL_CREATE_V2 = BTRFS_IOC_SUBVOL_CREATE_V2;
+static const unsigned long DISH_BTRFS_SNAP_CREATE_V2 = BTRFS_IOC_SNAP_CREATE_V2;
+static const unsigned long DISH_BTRFS_SNAP_DESTROY_V2 = BTRFS_IOC_SNAP_DESTROY_V2;
+static const unsigned long DISH_BTRFS_SUBVOL_GETFLAGS = BTRFS_IOC_SUBVOL_GETFLAGS;
+static const unsigned long DISH_BTRFS_SUBVOL_SETFLAGS = BTRFS_IOC_SUBVOL_SETFLAGS;
+static const unsigned long DISH_BTRFS_GET_SUBVOL_INFO = BTRFS_IOC_GET_SUBVOL_INFO;
+static const unsigned long DISH_BTRFS_GET_SUBVOL_ROOTREF = BTRFS_IOC_GET_SUBVOL_ROOTREF;
+static const unsigned long DISH_BTRFS_INO_LOOKUP = BTRFS_IOC_INO_LOOKUP;
+static const unsigned long DISH_BTRFS_TREE_SEARCH_V2 = BTRFS_IOC_TREE_SEARCH_V2;
+static const unsigned long DISH_BTRFS_QUOTA_CTL = BTRFS_IOC_QUOTA_CTL;
+static const unsigned long DISH_BTRFS_QGROUP_ASSIGN = BTRFS_IOC_QGROUP_ASSIGN;
+static const unsigned long DISH_BTRFS_QGROUP_CREATE = BTRFS_IOC_QGROUP_CREATE;
+static const unsigned long DISH_BTRFS_QGROUP_LIMIT = BTRFS_IOC_QGROUP_LIMIT;
+static const unsigned long DISH_BTRFS_SPACE_INFO = BTRFS_IOC_SPACE_INFO;
+static const unsigned long DISH_BTRFS_FS_INFO = BTRFS_IOC_FS_INFO;
+static const unsigned long DISH_BTRFS_DEV_INFO = BTRFS_IOC_DEV_INFO;
+static const unsigned long DISH_BTRFS_START_SYNC = BTRFS_IOC_START_SYNC;
+static const unsigned long DISH_BTRFS_WAIT_SYNC = BTRFS_IOC_WAIT_SYNC;
+
+static const uint32_t DISH_BTRFS_SUPER_MAGIC = 0x9123683E;
+
+// Enables simple quotas: in linux/btrfs.h only since 6.7, which is newer than Debian 12's headers.
+static const uint64_t DISH_BTRFS_QUOTA_ENABLE_SIMPLE = 4;
+
+// Loop devices: linux/loop.h.
+static const unsigned long DISH_LOOP_CTL_GET_FREE = LOOP_CTL_GET_FREE;
+static const unsigned long DISH_LOOP_CONFIGURE = LOOP_CONFIGURE;
+static const unsigned long DISH_LOOP_CLR_FD = LOOP_CLR_FD;
+static const unsigned long DISH_LOOP_GET_STATUS64 = LOOP_GET_STATUS64;
+
+// Flags that Glibc shows only to GNU sources.
+static const int DISH_O_PATH = 010000000;
+static const int DISH_AT_EMPTY_PATH = 0x1000;
+static const int DISH_CLONE_NEWNS = CLONE_NEWNS;
+static const int DISH_CLONE_NEWCGROUP = CLONE_NEWCGROUP;
+static const int DISH_CLONE_NEWUTS = CLONE_NEWUTS;
+static const int DISH_CLONE_NEWIPC = CLONE_NEWIPC;
+static const int DISH_CLONE_NEWUSER = CLONE_NEWUSER;
+static const int DISH_CLONE_NEWPID = CLONE_NEWPID;
+static const int DISH_CLONE_NEWNET = CLONE_NEWNET;
+static const unsigned DISH_RENAME_NOREPLACE = 1;
+static const unsigned DISH_RENAME_EXCHANGE = 2;
+
+// System calls without a wrapper in glibc 2.36, or with a variadic one.
+int dish_openat2(int directory, const char *path, const struct open_how *how);
+int dish_pidfd_open(int pid);
+int dish_pidfd_send_signal(int pidfd, int signal);
+int dish_unshare(int flags);
+int dish_setns(int fd, int type);
+int dish_renameat2(int from, const char *source, int to, const char *target, unsigned flags);
+int dish_open(const char *path, int flags, unsigned mode);
+int dish_openat(int at, const char *path, int flags, unsigned mode);
+int dish_ioctl(int fd, unsigned long request, void *argument);
+int dish_ioctl_int(int fd, unsigned long request, long argument);
+int dish_pipe(int ends[2]);
+int dish_fcntl(int fd, int command, long argument);
+long dish_getdents64(int fd, void *buffer, unsigned long size);
+int dish_syncfs(int fd);
+int dish_prctl(int option, unsigned long argument);
+
+// Function-like macros.
+int dish_wait_exited(int status);
+int dish_wait_exit_code(int status);
+int dish_wait_signal(int status);
+unsigned dish_major(uint64_t device);
+unsigned dish_minor(uint64_t device);
+uint64_t dish_makedev(unsigned major, unsigned minor);
+
+// Where a spawned child stopped before its program ran.
+enum dish_spawn_step {
+    DISH_SPAWN_NONE = 0,
+    DISH_SPAWN_FORK,
+    DISH_SPAWN_SETNS,
+    DISH_SPAWN_TERMINAL,
+    DISH_SPAWN_CGROUP,
+    DISH_SPAWN_DESCRIPTORS,
+    DISH_SPAWN_DIRECTORY,
+    DISH_SPAWN_UNSHARE,
+    DISH_SPAWN_IDENTITY,
+    DISH_SPAWN_EXEC,
+};
+
+// Everything a child does between fork and exec. Zero means "leave as it is".
+struct dish_spawn_request {
+    const char *program;          // absolute path; within the joined mount namespace, if any
+    char *const *arguments;       // NULL-terminated, the program's name first
+    char *const *environment;     // NULL-terminated
+    const char *directory;        // working directory, or NULL
+    const int *descriptors;       // becomes 0, 1, 2, ... in the child; -1 is /dev/null
+    int descriptor_count;
+    const char *const *cgroups;   // NULL-terminated paths of cgroup.procs files to enter, or NULL
+    int new_session;              // setsid
+    int detached;                 // fork twice: the child belongs to init, not to the caller
+    int death_signal;             // PR_SET_PDEATHSIG: sent when the *thread* that spawned ends
+    int unshare_flags;            // CLONE_NEW…, made in the child before exec
+    int join_pidfd;               // process whose namespaces are joined, with join_flags
+    int join_flags;               // CLONE_NEW… for setns(2); 0: none
+    int terminal_socket;          // with join_flags: a pty of that mount namespace becomes 0, 1, 2
+                                  // and the controlling terminal; its master is sent here
+                                  // (SCM_RIGHTS); 0: none
+    int set_identity;             // become uid/gid below, without supplementary groups
+    uint32_t uid;
+    uint32_t gid;
+};
+
+// Starts a child. Returns its process id, or -1 with *step and *error telling what failed; by then
+// the child is reaped. Everything in the child between fork and exec is async-signal-safe.
+int dish_spawn(const struct dish_spawn_request *request, int *step, int *error);
+
+// One message with one descriptor over a Unix socket; both return -1 with errno set.
+int dish_send_descriptor(int socket, int descriptor);
+int dish_receive_descriptor(int socket);
+
+#endif

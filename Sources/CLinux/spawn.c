@@ -1,0 +1,245 @@
+#define _GNU_SOURCE
+#include "clinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct failure {
+    int step;
+    int error;
+};
+
+static void fail(int report, int step) {
+    struct failure failure = {step, errno};
+    ssize_t ignored = write(report, &failure, sizeof failure);
+    (void)ignored;
+    _exit(127);
+}
+
+static int write_own_pid(const char *path) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    int result = write(fd, "0", 1) == 1 ? 0 : -1;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
+}
+
+// Moves the caller's descriptors to 0, 1, 2, ... without one overwriting another that is still
+// to be moved: first all of them above the target range, then down.
+static int place_descriptors(const int *descriptors, int count, int *report) {
+    int moved[count > 0 ? count : 1];
+    int high = fcntl(*report, F_DUPFD_CLOEXEC, count + 3);
+    if (high < 0) return -1;
+    *report = high;
+    for (int i = 0; i < count; i++) {
+        int source = descriptors[i];
+        if (source < 0) {
+            source = open("/dev/null", O_RDWR | O_CLOEXEC);
+            if (source < 0) return -1;
+        }
+        moved[i] = fcntl(source, F_DUPFD_CLOEXEC, count + 3);
+        if (moved[i] < 0) return -1;
+    }
+    for (int i = 0; i < count; i++) {
+        if (dup2(moved[i], i) < 0) return -1;
+    }
+    // Nothing else of the caller's reaches the program, whether or not it was opened close-on-exec.
+    syscall(SYS_close_range, count > 3 ? count : 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+    return 0;
+}
+
+int dish_send_descriptor(int socket, int descriptor) {
+    char byte = 0;
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {0};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.space;
+    message.msg_controllen = sizeof control.space;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+int dish_receive_descriptor(int socket) {
+    char byte;
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {0};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.space;
+    message.msg_controllen = sizeof control.space;
+    ssize_t received;
+    do {
+        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0) return -1;
+    struct cmsghdr *header = received > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    int descriptor;
+    memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    return descriptor;
+}
+
+// A pseudo-terminal of the mount namespace the child has joined, so that `tty` and job control
+// work inside; the master goes to the caller.
+static int take_terminal(int socket) {
+    int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) return -1;
+    int unlock = 0;
+    if (ioctl(master, TIOCSPTLCK, &unlock) < 0) return -1;
+    int terminal = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal < 0) return -1;
+    if (dish_send_descriptor(socket, master) < 0) return -1;
+    close(master);
+    return terminal;
+}
+
+// A joined PID namespace holds only the children of the process that joined it. That process
+// stays, passes the child's exit on, and takes it along when it is itself ended.
+static void wait_and_pass_on(pid_t child) {
+    int status;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) _exit(127);
+    }
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
+    if (request->new_session) setsid();
+    if (request->detached) {
+        pid_t second = fork();
+        if (second < 0) fail(report, DISH_SPAWN_FORK);
+        if (second > 0) {
+            // The process id that the caller learns is the second child's.
+            struct failure started = {DISH_SPAWN_NONE, second};
+            ssize_t ignored = write(report, &started, sizeof started);
+            (void)ignored;
+            _exit(0);
+        }
+    }
+    for (const char *const *cgroup = request->cgroups; cgroup && *cgroup; cgroup++) {
+        if (write_own_pid(*cgroup) < 0) fail(report, DISH_SPAWN_CGROUP);
+    }
+    int terminal = -1;
+    if (request->join_flags) {
+        if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
+        // After joining a user namespace this process has no identity in it until it takes one.
+        if (request->set_identity) {
+            if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+                fail(report, DISH_SPAWN_IDENTITY);
+            }
+        }
+        if (request->death_signal) prctl(PR_SET_PDEATHSIG, request->death_signal);
+        if (request->terminal_socket) {
+            terminal = take_terminal(request->terminal_socket);
+            if (terminal < 0) fail(report, DISH_SPAWN_TERMINAL);
+        }
+        pid_t inner = fork();
+        if (inner < 0) fail(report, DISH_SPAWN_FORK);
+        if (inner > 0) {
+            // Keep nothing open that would hide the end of the child's output.
+            syscall(SYS_close_range, 0, ~0U, 0);
+            wait_and_pass_on(inner);
+        }
+    }
+    int terminals[3] = {terminal, terminal, terminal};
+    if (terminal >= 0) {
+        setsid();
+        if (ioctl(terminal, TIOCSCTTY, 0) < 0) fail(report, DISH_SPAWN_TERMINAL);
+        if (place_descriptors(terminals, 3, &report) < 0) fail(report, DISH_SPAWN_DESCRIPTORS);
+    } else if (place_descriptors(request->descriptors, request->descriptor_count, &report) < 0) {
+        fail(report, DISH_SPAWN_DESCRIPTORS);
+    }
+    if (request->unshare_flags && unshare(request->unshare_flags) < 0) fail(report, DISH_SPAWN_UNSHARE);
+    if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
+    if (request->set_identity) {
+        if (setgroups(0, NULL) < 0 || setresgid(request->gid, request->gid, request->gid) < 0
+            || setresuid(request->uid, request->uid, request->uid) < 0) {
+            fail(report, DISH_SPAWN_IDENTITY);
+        }
+    }
+    // Last, because changing credentials clears it.
+    prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execve(request->program, request->arguments, request->environment);
+    fail(report, DISH_SPAWN_EXEC);
+}
+
+int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) {
+    *step = DISH_SPAWN_NONE;
+    *error = 0;
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0) {
+        *step = DISH_SPAWN_FORK;
+        *error = errno;
+        return -1;
+    }
+    // No handler of the caller's may run in the child; the program starts with an empty mask.
+    sigset_t all, saved, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &all, &saved);
+    pid_t child = fork();
+    if (child == 0) {
+        close(report[0]);
+        run_child(request, report[1], &none);
+    }
+    int fork_error = errno;
+    pthread_sigmask(SIG_SETMASK, &saved, NULL);
+    close(report[1]);
+    if (child < 0) {
+        close(report[0]);
+        *step = DISH_SPAWN_FORK;
+        *error = fork_error;
+        return -1;
+    }
+    pid_t result = child;
+    struct failure failure;
+    for (;;) {
+        ssize_t count = read(report[0], &failure, sizeof failure);
+        if (count < 0 && errno == EINTR) continue;
+        if (count != sizeof failure) break;
+        if (failure.step == DISH_SPAWN_NONE) {
+            result = failure.error;
+        } else {
+            *step = failure.step;
+            *error = failure.error;
+        }
+    }
+    close(report[0]);
+    if (request->detached || *step != DISH_SPAWN_NONE) {
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    }
+    return *step == DISH_SPAWN_NONE ? result : -1;
+}

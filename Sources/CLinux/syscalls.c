@@ -1,0 +1,45 @@
+#define _GNU_SOURCE
+#include "clinux.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int dish_openat2(int directory, const char *path, const struct open_how *how) {
+    return (int)syscall(SYS_openat2, directory, path, how, sizeof *how);
+}
+
+int dish_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int dish_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int dish_renameat2(int from, const char *source, int to, const char *target, unsigned flags) {
+    return (int)syscall(SYS_renameat2, from, source, to, target, flags);
+}
+
+long dish_getdents64(int fd, void *buffer, unsigned long size) { return syscall(SYS_getdents64, fd, buffer, size); }
+
+int dish_unshare(int flags) { return unshare(flags); }
+int dish_setns(int fd, int type) { return setns(fd, type); }
+int dish_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+int dish_openat(int at, const char *path, int flags, unsigned mode) { return openat(at, path, flags, mode); }
+int dish_ioctl(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
+int dish_ioctl_int(int fd, unsigned long request, long argument) { return ioctl(fd, request, argument); }
+int dish_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+int dish_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+int dish_syncfs(int fd) { return syncfs(fd); }
+int dish_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
+
+int dish_wait_exited(int status) { return WIFEXITED(status); }
+int dish_wait_exit_code(int status) { return WEXITSTATUS(status); }
+int dish_wait_signal(int status) { return WTERMSIG(status); }
+unsigned dish_major(uint64_t device) { return major(device); }
+unsigned dish_minor(uint64_t device) { return minor(device); }
+uint64_t dish_makedev(unsigned major, unsigned minor) { return makedev(major, minor); }

@@ -1,0 +1,128 @@
+import CLinux
+import Glibc
+
+/// Runs a program to its end and collects what it prints.
+public struct Command: Sendable {
+    /// What a finished program left.
+    public struct Result: Sendable {
+        public let status: ExitStatus
+        public let output: [UInt8]
+        public let errors: [UInt8]
+
+        public var text: String { String(decoding: output, as: UTF8.self) }
+        public var errorText: String { String(decoding: errors, as: UTF8.self) }
+    }
+
+    public var spawn: Spawn
+    /// Bytes for the program's standard input.
+    public var input: [UInt8] = []
+    /// Whether standard error goes where standard output goes.
+    public var mergesErrors = false
+    /// Called with each piece of output as it arrives, from another thread.
+    public var onOutput: (@Sendable ([UInt8]) -> Void)?
+
+    public init(_ spawn: Spawn) {
+        self.spawn = spawn
+    }
+
+    public init(_ program: String, _ arguments: [String] = []) {
+        spawn = Spawn(program, arguments)
+    }
+
+    /// Runs it without blocking the cooperative pool. Cancelling the task kills the program.
+    public func run() async throws -> Result {
+        let running = RunningProcess()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                // A thread of its own, because the death signal follows the thread that spawned.
+                startThread { continuation.resume(with: Swift.Result { try runBlocking(running) }) }
+            }
+        } onCancel: {
+            running.kill()
+        }
+    }
+
+    /// Runs it on this thread. The program is killed should this thread end first.
+    public func runBlocking() throws -> Result {
+        try runBlocking(RunningProcess())
+    }
+
+    private func runBlocking(_ running: RunningProcess) throws -> Result {
+        var spawn = spawn
+        spawn.deathSignal = SIGKILL
+        let output = try OwnedFD.pipe()
+        let errors = try OwnedFD.pipe()
+        let input = try OwnedFD.pipe()
+        spawn.descriptors = [
+            self.input.isEmpty ? -1 : input.reading.number, output.writing.number,
+            mergesErrors ? output.writing.number : errors.writing.number,
+        ]
+        let child = try running.start(spawn)
+        var results = Streams(
+            output: output.reading.release(), errors: errors.reading.release(), input: input.writing.release())
+        // The child has its own copies; ours would hide the end of its output.
+        close(output.writing.release())
+        close(errors.writing.release())
+        close(input.reading.release())
+        results.pump(self.input, onOutput)
+        let status = try running.wait(child)
+        return Result(status: status, output: results.outputBytes, errors: results.errorBytes)
+    }
+}
+
+/// Reads two pipes and feeds a third until both ends of output are reached.
+private struct Streams {
+    private var outputFD: CInt
+    private var errorsFD: CInt
+    private var inputFD: CInt
+    var outputBytes: [UInt8] = []
+    var errorBytes: [UInt8] = []
+
+    init(output: CInt, errors: CInt, input: CInt) {
+        outputFD = output
+        errorsFD = errors
+        inputFD = input
+    }
+
+    mutating func pump(_ input: [UInt8], _ onOutput: (([UInt8]) -> Void)?) {
+        _ = fcntl(inputFD, F_SETFL, O_NONBLOCK)
+        var pending = input[...]
+        if pending.isEmpty { Self.shut(&inputFD) }
+        while outputFD >= 0 || errorsFD >= 0 {
+            var polled = [
+                pollfd(fd: outputFD, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: errorsFD, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: inputFD, events: Int16(POLLOUT), revents: 0),
+            ]
+            guard poll(&polled, 3, -1) >= 0 || errno == EINTR else { break }
+            if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, onOutput) }
+            if polled[1].revents != 0 { Self.take(&errorsFD, into: &errorBytes, onOutput) }
+            if polled[2].revents != 0 {
+                let count = pending.withUnsafeBytes { send(inputFD, $0.baseAddress!, $0.count) }
+                if count > 0 { pending = pending.dropFirst(count) }
+                if pending.isEmpty || (count < 0 && errno != EAGAIN && errno != EINTR) { Self.shut(&inputFD) }
+            }
+        }
+        Self.shut(&inputFD)
+    }
+
+    private func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {
+        write(descriptor, start, count)
+    }
+
+    private static func take(_ descriptor: inout CInt, into bytes: inout [UInt8], _ observer: (([UInt8]) -> Void)?) {
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        let count = read(descriptor, &chunk, chunk.count)
+        if count > 0 {
+            bytes += chunk[..<count]
+            observer?(Array(chunk[..<count]))
+        } else if count == 0 || errno != EINTR {
+            shut(&descriptor)
+        }
+    }
+
+    private static func shut(_ descriptor: inout CInt) {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+    }
+}

@@ -1,0 +1,53 @@
+import CLinux
+public import Glibc
+
+/// A file descriptor that is closed when its owner goes.
+public struct OwnedFD: ~Copyable, Sendable {
+    /// The number, valid as long as this value lives.
+    public let number: CInt
+
+    /// Takes over a descriptor that nobody else will close.
+    public init(adopting number: CInt) {
+        self.number = number
+    }
+
+    deinit {
+        close(number)
+    }
+
+    /// Hands the descriptor over; the caller closes it from now on.
+    public consuming func release() -> CInt {
+        let number = number
+        discard self
+        return number
+    }
+
+    /// Opens a path; always close-on-exec.
+    ///
+    /// - Parameter mode: permission bits for a file that `O_CREAT` makes, before the umask.
+    public static func open(
+        _ path: String, _ flags: CInt, mode: mode_t = 0o644
+    ) throws(SystemError) -> OwnedFD {
+        let number = try retryingInterrupts("open", path) { dish_open(path, flags | O_CLOEXEC, mode) }
+        return OwnedFD(adopting: number)
+    }
+
+    /// A second descriptor for the same open file description.
+    public func duplicate() throws(SystemError) -> OwnedFD {
+        let copy = try retryingInterrupts("duplicate descriptor") { dish_fcntl(number, F_DUPFD_CLOEXEC, 0) }
+        return OwnedFD(adopting: copy)
+    }
+
+    /// Both ends of a pipe.
+    public static func pipe() throws(SystemError) -> Pipe {
+        var ends: [CInt] = [-1, -1]
+        try retryingInterrupts("create pipe") { dish_pipe(&ends) }
+        return Pipe(reading: OwnedFD(adopting: ends[0]), writing: OwnedFD(adopting: ends[1]))
+    }
+}
+
+/// The two ends of a pipe.
+public struct Pipe: ~Copyable {
+    public var reading: OwnedFD
+    public var writing: OwnedFD
+}

@@ -1,0 +1,64 @@
+import Glibc
+import Synchronization
+
+/// A child that another thread may kill: never after it was reaped, when its number may be reused.
+final class RunningProcess: Sendable {
+    private enum State {
+        case idle
+        case running(pid_t)
+        case cancelled
+    }
+
+    private let state = Mutex(State.idle)
+
+    func start(_ spawn: Spawn) throws -> pid_t {
+        try state.withLock { state in
+            if case .cancelled = state { throw CancellationError() }
+            let child = try spawn.start()
+            state = .running(child)
+            return child
+        }
+    }
+
+    func kill() {
+        state.withLock { state in
+            if case .running(let child) = state { Glibc.kill(child, SIGKILL) }
+            state = .cancelled
+        }
+    }
+
+    /// Waits without reaping, then reaps under the lock.
+    func wait(_ child: pid_t) throws -> ExitStatus {
+        var info = siginfo_t()
+        try retryingInterrupts("wait for process", String(child)) {
+            waitid(P_PID, id_t(child), &info, WEXITED | WNOWAIT)
+        }
+        return try state.withLock { state in
+            let status = try ExitStatus.wait(for: child)
+            if case .cancelled = state { throw CancellationError() }
+            state = .idle
+            return status
+        }
+    }
+}
+
+/// Runs a closure on a new thread.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let box = Unmanaged.passRetained(Box(body))
+    var thread = pthread_t()
+    let result = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+    guard result == 0 else {
+        box.release()
+        fatalError("cannot start a thread: \(String(cString: strerror(result)))")
+    }
+    pthread_detach(thread)
+}

@@ -1,0 +1,130 @@
+import CLinux
+public import Glibc
+
+/// How to start a program. There is one fork/exec path in this project; it is in `CLinux`.
+public struct Spawn: Sendable {
+    /// Absolute path of the program, as seen after the namespaces are joined.
+    public var program: String
+    /// Arguments after the program's own name.
+    public var arguments: [String]
+    /// The whole environment: nothing is inherited.
+    public var environment: [String: String]
+    /// The working directory; nil for the caller's.
+    public var directory: String?
+    /// The descriptors that become 0, 1, 2, … in the child; -1 is `/dev/null`.
+    public var descriptors: [CInt] = [-1, -1, -1]
+    /// `cgroup.procs` files the child enters before anything else.
+    public var cgroups: [String] = []
+    /// Whether the child leads a new session.
+    public var newSession = false
+    /// Whether the child belongs to init: it outlives the caller and isn't waited for.
+    public var detached = false
+    /// The signal the child gets when the *thread* that spawned it ends; nil for none.
+    public var deathSignal: CInt?
+    /// `CLONE_NEW…` flags of namespaces made for the child.
+    public var unshare: CInt = 0
+    /// Another process's namespaces to run in.
+    public var join: Join?
+    /// The user and group the program runs as; nil for the caller's (or 0 after joining).
+    public var identity: (user: uid_t, group: gid_t)?
+
+    public struct Join: Sendable {
+        /// A pidfd of the process whose namespaces are joined.
+        public var process: CInt
+        /// `CLONE_NEW…` flags: which of them.
+        public var namespaces: CInt
+        /// A Unix socket that is sent the master of a new pseudo-terminal of that mount namespace;
+        /// nil when the program shall have no terminal of its own.
+        public var terminal: CInt?
+
+        public init(process: CInt, namespaces: CInt, terminal: CInt? = nil) {
+            self.process = process
+            self.namespaces = namespaces
+            self.terminal = terminal
+        }
+    }
+
+    public init(_ program: String, _ arguments: [String] = [], environment: [String: String] = Spawn.plainEnvironment) {
+        self.program = program
+        self.arguments = arguments
+        self.environment = environment
+    }
+
+    /// What a system program needs to run, and nothing of the caller's environment.
+    public static let plainEnvironment = [
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+    ]
+
+    /// Starts the program and returns its process id.
+    ///
+    /// - Throws: `SystemError` naming the step that failed: no program, no such cgroup, …
+    public func start() throws(SystemError) -> pid_t {
+        let argumentStrings = [program] + arguments
+        let environmentStrings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        var step: CInt = 0
+        var code: CInt = 0
+        let child = withCStrings(argumentStrings) { arguments in
+            withCStrings(environmentStrings) { environment in
+                withCStrings(cgroups) { cgroups in
+                    program.withCString { program in
+                        withOptionalCString(directory) { directory in
+                            descriptors.withUnsafeBufferPointer { descriptors in
+                                var request = dish_spawn_request()
+                                request.program = program
+                                request.arguments = arguments
+                                request.environment = environment
+                                request.directory = directory
+                                request.descriptors = descriptors.baseAddress
+                                request.descriptor_count = CInt(descriptors.count)
+                                request.cgroups = UnsafeRawPointer(cgroups)
+                                    .assumingMemoryBound(to: UnsafePointer<CChar>?.self)
+                                request.new_session = newSession ? 1 : 0
+                                request.detached = detached ? 1 : 0
+                                request.death_signal = deathSignal ?? 0
+                                request.unshare_flags = unshare
+                                request.join_pidfd = join?.process ?? -1
+                                request.join_flags = join?.namespaces ?? 0
+                                request.terminal_socket = join?.terminal ?? 0
+                                request.set_identity = identity != nil || join != nil ? 1 : 0
+                                request.uid = identity?.user ?? 0
+                                request.gid = identity?.group ?? 0
+                                return dish_spawn(&request, &step, &code)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if child >= 0 { return child }
+        throw failure(step: step, code: code)
+    }
+
+    private func failure(step: CInt, code: CInt) -> SystemError {
+        switch dish_spawn_step(UInt32(step)) {
+        case DISH_SPAWN_SETNS: SystemError("join namespaces to run", program, code: code)
+        case DISH_SPAWN_TERMINAL: SystemError("open a terminal for", program, code: code)
+        case DISH_SPAWN_CGROUP: SystemError("enter cgroup", cgroups.joined(separator: " "), code: code)
+        case DISH_SPAWN_DIRECTORY: SystemError("change directory to", directory, code: code)
+        case DISH_SPAWN_UNSHARE: SystemError("create namespaces for", program, code: code)
+        case DISH_SPAWN_IDENTITY: SystemError("change user for", program, code: code)
+        case DISH_SPAWN_EXEC: SystemError("run", program, code: code)
+        default: SystemError("start", program, code: code)
+        }
+    }
+}
+
+private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) throws -> Result
+) rethrows -> Result {
+    var pointers = strings.map { strdup($0) }
+    pointers.append(nil)
+    defer { for pointer in pointers { free(pointer) } }
+    return try pointers.withUnsafeBufferPointer { try body($0.baseAddress!) }
+}
+
+private func withOptionalCString<Result>(
+    _ string: String?, _ body: (UnsafePointer<CChar>?) throws -> Result
+) rethrows -> Result {
+    guard let string else { return try body(nil) }
+    return try string.withCString(body)
+}
