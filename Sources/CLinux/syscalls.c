@@ -5,9 +5,12 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int dish_openat2(int directory, const char *path, const struct open_how *how) {
@@ -35,6 +38,29 @@ int dish_ioctl_int(int fd, unsigned long request, long argument) { return ioctl(
 int dish_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 int dish_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 int dish_syncfs(int fd) { return syncfs(fd); }
+int dish_fstatfs(int fd, struct dish_statfs *result) {
+    struct statfs status;
+    if (fstatfs(fd, &status) < 0) return -1;
+    result->type = (uint32_t)status.f_type;
+    result->block_size = (uint64_t)status.f_bsize;
+    result->blocks = status.f_blocks;
+    result->available = status.f_bavail;
+    return 0;
+}
+
+long dish_listxattr(const char *path, char *list, unsigned long size, int follow) {
+    return follow ? listxattr(path, list, size) : llistxattr(path, list, size);
+}
+
+long dish_getxattr(const char *path, const char *name, void *value, unsigned long size, int follow) {
+    return follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size);
+}
+
+int dish_set_mtime(int at, const char *name, int64_t seconds) {
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = seconds}};
+    return name[0] == 0 ? futimens(at, times) : utimensat(at, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
 int dish_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
 
 int dish_wait_exited(int status) { return WIFEXITED(status); }

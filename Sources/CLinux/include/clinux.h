@@ -42,7 +42,8 @@ static const uint64_t DISH_BTRFS_QUOTA_ENABLE_SIMPLE = 4;
 static const unsigned long DISH_LOOP_CTL_GET_FREE = LOOP_CTL_GET_FREE;
 static const unsigned long DISH_LOOP_CONFIGURE = LOOP_CONFIGURE;
 static const unsigned long DISH_LOOP_CLR_FD = LOOP_CLR_FD;
-static const unsigned long DISH_LOOP_GET_STATUS64 = LOOP_GET_STATUS64;
+static const uint32_t DISH_LO_FLAGS_AUTOCLEAR = LO_FLAGS_AUTOCLEAR;
+static const uint32_t DISH_LO_FLAGS_DIRECT_IO = LO_FLAGS_DIRECT_IO;
 
 // Flags that Glibc shows only to GNU sources.
 static const int DISH_O_PATH = 010000000;
@@ -72,6 +73,17 @@ int dish_pipe(int ends[2]);
 int dish_fcntl(int fd, int command, long argument);
 long dish_getdents64(int fd, void *buffer, unsigned long size);
 int dish_syncfs(int fd);
+// statfs(2), of which the Glibc module has only the POSIX variant without the type.
+struct dish_statfs {
+    uint32_t type;
+    uint64_t block_size, blocks, available;
+};
+int dish_fstatfs(int fd, struct dish_statfs *result);
+// Extended attributes; `follow` is 0 for the link itself.
+long dish_listxattr(const char *path, char *list, unsigned long size, int follow);
+long dish_getxattr(const char *path, const char *name, void *value, unsigned long size, int follow);
+// Sets the modification time; an empty name means the descriptor itself. Links are not followed.
+int dish_set_mtime(int at, const char *name, int64_t seconds);
 int dish_prctl(int option, unsigned long argument);
 
 // Function-like macros.

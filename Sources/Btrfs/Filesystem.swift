@@ -1,0 +1,150 @@
+import CLinux
+import Glibc
+import Linux
+
+/// A mounted Btrfs file system, reached through any directory of it.
+public struct Filesystem: ~Copyable, Sendable {
+    let directory: OwnedFD
+    /// The path it was opened by.
+    public let path: String
+    /// The file system's UUID, in the usual notation.
+    public let uuid: String
+
+    /// - Throws: `BtrfsError.notBtrfs` when the path lies on another file system: the numbers of
+    ///   Btrfs ioctls mean other things to other drivers.
+    public init(at path: String) throws {
+        let directory = try OwnedFD.open(path, O_RDONLY | O_DIRECTORY)
+        try requireBtrfs(directory.number, path)
+        var info = btrfs_ioctl_fs_info_args()
+        try control(directory.number, DISH_BTRFS_FS_INFO, &info, "read file system information of", path)
+        uuid = formatUUID(info.fsid)
+        self.path = path
+        self.directory = directory
+    }
+
+    /// What the file system holds, in bytes.
+    public func space() throws -> Space {
+        var status = dish_statfs()
+        let number = directory.number
+        try retryingInterrupts("read usage of", path) { dish_fstatfs(number, &status) }
+        // Asked for no slots, the ioctl tells how many there are.
+        let header = MemoryLayout<btrfs_ioctl_space_args>.size
+        let slot = MemoryLayout<btrfs_ioctl_space_info>.size
+        var count: UInt64 = 0
+        let headerBuffer = UnsafeMutableRawPointer.allocate(byteCount: header, alignment: 8)
+        defer { headerBuffer.deallocate() }
+        headerBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: header)
+        try control(number, DISH_BTRFS_SPACE_INFO, headerBuffer, "read usage of", path)
+        count = headerBuffer.load(fromByteOffset: 8, as: UInt64.self)
+        let length = header + Int(count) * slot
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 8)
+        defer { buffer.deallocate() }
+        buffer.initializeMemory(as: UInt8.self, repeating: 0, count: length)
+        buffer.storeBytes(of: count, as: UInt64.self)
+        try control(number, DISH_BTRFS_SPACE_INFO, buffer, "read usage of", path)
+        var space = Space(
+            total: status.blocks * status.block_size,
+            available: status.available * status.block_size)
+        let filled = min(count, buffer.load(fromByteOffset: 8, as: UInt64.self))
+        for index in 0..<Int(filled) {
+            let entry = buffer.load(fromByteOffset: header + index * slot, as: btrfs_ioctl_space_info.self)
+            if entry.flags & UInt64(BTRFS_BLOCK_GROUP_DATA) != 0 {
+                space.dataUsed += entry.used_bytes
+            } else if entry.flags & UInt64(BTRFS_BLOCK_GROUP_METADATA) != 0 {
+                space.metadataUsed += entry.used_bytes
+            }
+        }
+        return space
+    }
+
+    /// The devices of the file system.
+    public func devices() throws -> [Device] {
+        var info = btrfs_ioctl_fs_info_args()
+        try control(directory.number, DISH_BTRFS_FS_INFO, &info, "read file system information of", path)
+        var devices: [Device] = []
+        for id in 0...info.max_id {
+            var device = btrfs_ioctl_dev_info_args()
+            device.devid = id
+            if dish_ioctl(directory.number, DISH_BTRFS_DEV_INFO, &device) != 0 {
+                if errno == ENODEV { continue }
+                throw SystemError("read device \(id) of", path)
+            }
+            let name = withUnsafeBytes(of: device.path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            devices.append(
+                Device(id: id, path: name, size: device.total_bytes, allocated: device.bytes_used))
+        }
+        return devices
+    }
+
+    /// Writes everything that is dirty to the devices and waits for it.
+    public func sync() throws {
+        let number = directory.number
+        try retryingInterrupts("sync", path) { dish_syncfs(number) }
+    }
+
+    /// Starts committing the current transaction without waiting. Deleted subvolumes are cleaned
+    /// only after a commit, which an idle file system never makes.
+    public func startCommit() throws {
+        var transaction: UInt64 = 0
+        try control(directory.number, DISH_BTRFS_START_SYNC, &transaction, "start a commit of", path)
+    }
+}
+
+/// How full a file system is; all figures in bytes.
+public struct Space: Sendable, Equatable {
+    /// Size of all devices.
+    public var total: UInt64
+    /// What can still be written, estimated by the kernel.
+    public var available: UInt64
+    /// File content.
+    public var dataUsed: UInt64 = 0
+    /// Trees: names, attributes, checksums, small files.
+    public var metadataUsed: UInt64 = 0
+}
+
+/// One device of a file system; figures in bytes.
+public struct Device: Sendable, Equatable {
+    public let id: UInt64
+    public let path: String
+    public let size: UInt64
+    /// What is allocated to block groups, full or not.
+    public let allocated: UInt64
+}
+
+/// A path that isn't what a Btrfs call needs.
+public enum BtrfsError: Error, CustomStringConvertible, Equatable {
+    case notBtrfs(String)
+    case notSubvolume(String)
+
+    public var description: String {
+        switch self {
+        case .notBtrfs(let path): "'\(path)' is not on a Btrfs file system"
+        case .notSubvolume(let path): "'\(path)' is not a Btrfs subvolume"
+        }
+    }
+}
+
+func requireBtrfs(_ descriptor: CInt, _ path: String) throws {
+    var status = dish_statfs()
+    try retryingInterrupts("read file system type of", path) { dish_fstatfs(descriptor, &status) }
+    guard status.type == DISH_BTRFS_SUPER_MAGIC else { throw BtrfsError.notBtrfs(path) }
+}
+
+func control(
+    _ descriptor: CInt, _ request: UInt, _ argument: UnsafeMutableRawPointer, _ operation: String, _ object: String
+) throws(SystemError) {
+    try retryingInterrupts(operation, object) { dish_ioctl(descriptor, request, argument) }
+}
+
+func formatUUID<Bytes>(_ bytes: Bytes) -> String {
+    let digits = Array("0123456789abcdef")
+    return withUnsafeBytes(of: bytes) { raw in
+        var text = ""
+        for (index, byte) in raw.prefix(16).enumerated() {
+            if [4, 6, 8, 10].contains(index) { text.append("-") }
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return text
+    }
+}

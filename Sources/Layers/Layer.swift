@@ -1,0 +1,23 @@
+/// What `layer.json` says of a layer. Written once, never changed.
+public struct Layer: Sendable, Codable, Equatable {
+    public let id: LayerID
+    /// The layer it was built on; nil for a base.
+    public let parent: LayerID?
+    /// The target it was first built for: `//web:app`.
+    public let label: String
+    /// When it was built, in seconds since 1970.
+    public let created: Int64
+    /// Files of all types, the whole stack counted.
+    public let entries: Int
+    /// Bytes of all regular files, the whole stack counted.
+    public let size: Int64
+
+    public init(id: LayerID, parent: LayerID?, label: String, created: Int64, entries: Int, size: Int64) {
+        self.id = id
+        self.parent = parent
+        self.label = label
+        self.created = created
+        self.entries = entries
+        self.size = size
+    }
+}

@@ -1,0 +1,80 @@
+import Btrfs
+import Glibc
+import Linux
+
+extension Pool {
+    /// The root file system of a layer.
+    public func root(of id: LayerID) -> String { "\(layers)/\(id.hex)/rootfs" }
+
+    /// The layer with an id; nil when the pool hasn't got it.
+    public func layer(_ id: LayerID) throws -> Layer? {
+        let path = "\(layers)/\(id.hex)/layer.json"
+        guard Files.exists(path) else { return nil }
+        return try StateFile.read(Layer.self, path)
+    }
+
+    /// All layers, oldest first.
+    public func allLayers() throws -> [Layer] {
+        try Files.list(layers).compactMap { LayerID($0) }.compactMap { try layer($0) }
+            .sorted { ($0.created, $0.id.hex) < ($1.created, $1.id.hex) }
+    }
+
+    /// A layer and those below it, the base last.
+    public func stack(_ id: LayerID) throws -> [Layer] {
+        var stack: [Layer] = []
+        var next: LayerID? = id
+        while let current = next, let layer = try layer(current), stack.count < 1000 {
+            stack.append(layer)
+            next = layer.parent
+        }
+        return stack
+    }
+
+    /// Publishes a finished tree as a layer: read-only, on disk, then renamed into place in one step.
+    ///
+    /// The staged root becomes the layer's, unless the pool has the layer already: then it stays in
+    /// staging, and what is there is returned.
+    public func publish(
+        _ staged: borrowing StagingDirectory, digest: TreeDigest, parent: LayerID?, label: String
+    ) throws -> Layer {
+        if let existing = try layer(digest.id) { return existing }
+        let layer = Layer(
+            id: digest.id, parent: parent, label: label, created: Int64(time(nil)),
+            entries: digest.entries, size: digest.size)
+        try Subvolume.makeReadOnly(staged.root)
+        let entry = "\(staged.path)/layer"
+        try Files.makeDirectories(entry, mode: 0o700)
+        try StateFile.write(layer, "\(entry)/layer.json", durable: false)
+        try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
+        try filesystem().sync()
+        let target = "\(layers)/\(digest.id.hex)"
+        guard rename(entry, target) == 0 else {
+            let code = errno
+            // Another build published the same tree meanwhile.
+            if code == EEXIST || code == ENOTEMPTY, let existing = try self.layer(digest.id) { return existing }
+            throw SystemError("publish layer", target, code: code)
+        }
+        try Files.syncDirectory(layers)
+        return layer
+    }
+
+    /// Removes a layer that nothing needs.
+    ///
+    /// - Throws: `PoolError` `.inUse` naming the layers and tasks that need it.
+    public func remove(_ id: LayerID) throws {
+        let children = try allLayers().filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
+        let tasks = try allTasks().filter { $0.layer == id }.map { "task \($0.name)" }
+        let users = children + tasks
+        guard users.isEmpty else {
+            throw PoolError(.inUse, "layer \(id.short) is in use by \(users.joined(separator: ", ")); remove those first")
+        }
+        for name in try allNames() where name.value == id { try removeName(name.key) }
+        let staged = try StagingDirectory(in: self)
+        let entry = "\(staged.path)/layer"
+        guard rename("\(layers)/\(id.hex)", entry) == 0 else {
+            if errno == ENOENT { return }
+            throw SystemError("remove layer", id.hex)
+        }
+        try filesystem().startCommit()
+    }
+}

@@ -1,0 +1,96 @@
+public import Btrfs
+import Glibc
+import Linux
+
+/// A pool on disk: a Btrfs file system, or a directory of one, with this layout:
+///
+/// ```
+/// pool.json                                    what makes the directory a pool
+/// layers/<layer id>/{layer.json, rootfs}       rootfs: read-only subvolume
+/// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer
+/// names/<name>  actions/<key>                  each a file that holds a layer id
+/// staging/<random>/                            everything unfinished
+/// cache/                                       fetched packages, by digest
+/// ```
+///
+/// Each subvolume has a parent directory of its own: snapshots into one directory wait for each
+/// other on its inode lock.
+public struct Pool: Sendable {
+    /// Absolute path, without symbolic links.
+    public let path: String
+    /// The UUID of the file system.
+    public let filesystemUUID: String
+
+    static let version = 1
+
+    struct Marker: Codable {
+        let version: Int
+    }
+
+    public var layers: String { "\(path)/layers" }
+    public var tasks: String { "\(path)/tasks" }
+    public var cache: String { "\(path)/cache" }
+    var names: String { "\(path)/names" }
+    var actions: String { "\(path)/actions" }
+    var staging: String { "\(path)/staging" }
+    private static let directories = ["layers", "tasks", "cache", "names", "actions", "staging"]
+
+    /// Opens a pool.
+    ///
+    /// - Throws: `PoolError` `.notBtrfs`, `.notPool` with what to do about it.
+    public init(at given: String) throws {
+        guard let resolved = realpath(given, nil) else {
+            if errno == EACCES { throw SystemError("open pool", given) }
+            throw PoolError(
+                .notPool, "there is no pool at '\(given)'; make one: dish pool create \(given) --size 20G")
+        }
+        defer { free(resolved) }
+        let path = String(cString: resolved)
+        let filesystem: Filesystem
+        do {
+            filesystem = try Filesystem(at: path)
+        } catch is BtrfsError {
+            let type = try Mounts.containing(path)?.type ?? "an unknown file system"
+            throw PoolError(
+                .notBtrfs,
+                "'\(given)' can't be a pool: it is on \(type), not Btrfs; make one: dish pool create PATH --size 20G")
+        }
+        guard Files.exists("\(path)/pool.json") else {
+            throw PoolError(
+                .notPool, "'\(given)' is on Btrfs but isn't a pool; make it one: dish pool create \(given)")
+        }
+        let marker = try StateFile.read(Marker.self, "\(path)/pool.json")
+        guard marker.version == Self.version else {
+            throw PoolError(
+                .notPool, "the pool at '\(given)' has layout version \(marker.version); this program knows \(Self.version)")
+        }
+        self.path = path
+        filesystemUUID = filesystem.uuid
+    }
+
+    /// Makes an existing directory on Btrfs a pool; one that is a pool already is left as it is.
+    public static func initialize(at path: String) throws -> Pool {
+        do {
+            return try Pool(at: path)
+        } catch let error as PoolError where error.code == .notPool && Files.isDirectory(path) {}
+        let filesystem = try Filesystem(at: path)
+        do {
+            try filesystem.enableSimpleQuotas()
+        } catch let error as SystemError where error.code == EINVAL || error.code == ENOTTY {
+            // Kernels before 6.7: the pool works, and limits on disk use are refused with this reason.
+        }
+        for directory in directories { try Files.makeDirectories("\(path)/\(directory)", mode: 0o700) }
+        try StateFile.write(Marker(version: version), "\(path)/pool.json")
+        return try Pool(at: path)
+    }
+
+    /// The file system the pool is on.
+    public func filesystem() throws -> Filesystem {
+        try Filesystem(at: path)
+    }
+
+    /// Whether disk limits can be enforced.
+    public func hasQuotas() throws -> Bool {
+        try filesystem().quotaMode() == .simple
+    }
+}

@@ -1,0 +1,22 @@
+/// What can be wrong with a pool or with what is asked of it.
+public struct PoolError: Error, CustomStringConvertible, Equatable {
+    public enum Code: Sendable {
+        case notPool
+        case notBtrfs
+        case unknownImage
+        case ambiguous
+        case inUse
+        case invalid
+        case damaged
+        case notPrivileged
+    }
+
+    public let code: Code
+    /// What was being done, to what, why it failed, what to do.
+    public let description: String
+
+    public init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

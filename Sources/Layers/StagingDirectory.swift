@@ -1,0 +1,58 @@
+import Btrfs
+import Glibc
+import Linux
+
+/// A place for unfinished work in a pool. Whatever is still in it when this value goes is removed; what
+/// a killed process left is removed by `Pool.cleanStaging`.
+public struct StagingDirectory: ~Copyable, Sendable {
+    public let path: String
+    private let lock: FileLock
+
+    /// Where the root file system being made is.
+    public var root: String { "\(path)/rootfs" }
+
+    public init(in pool: Pool) throws {
+        let name = hexadecimal((0..<8).map { _ in UInt8.random(in: 0...255) })
+        let directory = "\(pool.staging)/\(name)"
+        // The lock comes first and lies beside the directory, so that there is no moment in which
+        // the directory exists and looks abandoned.
+        let held = try FileLock(waitingFor: directory + ".lock")
+        try Files.makeDirectories(directory, mode: 0o700)
+        path = directory
+        lock = held
+    }
+
+    deinit {
+        try? Self.remove(path)
+    }
+
+    fileprivate static func remove(_ path: String) throws {
+        if Files.exists(path) {
+            for directory in [path, "\(path)/layer"] where Files.isDirectory(directory) {
+                for name in try Files.list(directory) where Subvolume.exists("\(directory)/\(name)") {
+                    try Subvolume.deleteRecursively("\(directory)/\(name)")
+                }
+            }
+            try Files.removeTree(path)
+        }
+        unlink(path + ".lock")
+    }
+}
+
+extension Pool {
+    /// Removes what processes that are gone left in staging. Directories whose owner lives stay.
+    public func cleanStaging() throws {
+        for name in try Files.list(staging) {
+            let path = "\(staging)/\(name)"
+            if name.hasSuffix(".lock") {
+                let directory = String(path.dropLast(5))
+                if let lock = try FileLock.acquire(path) {
+                    try StagingDirectory.remove(directory)
+                    _ = consume lock
+                }
+            } else if !Files.exists(path + ".lock") {
+                try StagingDirectory.remove(path)
+            }
+        }
+    }
+}

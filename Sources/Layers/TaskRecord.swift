@@ -1,0 +1,85 @@
+import Btrfs
+import Linux
+
+/// What a task's directory in the pool says of it, in `task.json`.
+public struct TaskRecord: Sendable, Codable, Equatable {
+    public let id: String
+    /// What people call it; no two tasks of a host have the same.
+    public let name: String
+    /// What it was started from, as it was asked for.
+    public let image: String
+    public let layer: LayerID
+    /// The number of its level-1 quota group; nil on pools without quotas.
+    public let quotaGroup: UInt64?
+
+    public init(id: String, name: String, image: String, layer: LayerID, quotaGroup: UInt64?) {
+        self.id = id
+        self.name = name
+        self.image = image
+        self.layer = layer
+        self.quotaGroup = quotaGroup
+    }
+}
+
+extension Pool {
+    /// The directory of a task.
+    public func directory(ofTask id: String) -> String { "\(tasks)/\(id)" }
+
+    /// All tasks that have a directory in the pool.
+    public func allTasks() throws -> [TaskRecord] {
+        try Files.list(tasks).compactMap { id in
+            let path = "\(tasks)/\(id)/task.json"
+            return Files.exists(path) ? try StateFile.read(TaskRecord.self, path) : nil
+        }
+    }
+
+    /// Makes a task's directory: a read-write snapshot of its layer and a subvolume for its logs, both in
+    /// the task's quota group.
+    ///
+    /// - Parameter limit: the most bytes the task may write; nil for no limit.
+    public func createTask(_ task: TaskRecord, limit: UInt64?) throws {
+        let directory = directory(ofTask: task.id)
+        try Files.makeDirectories(directory, mode: 0o700)
+        do {
+            var groups: [QuotaGroup] = []
+            if let number = task.quotaGroup {
+                let filesystem = try filesystem()
+                let group = QuotaGroup(level: 1, number: number)
+                try filesystem.createQuotaGroup(group)
+                if let limit { try filesystem.limit(group, to: limit) }
+                groups = [group]
+            }
+            try StateFile.write(task, "\(directory)/task.json", durable: false)
+            try Subvolume.create("\(directory)/logs", in: groups)
+            try Subvolume.snapshot(root(of: task.layer), to: "\(directory)/rootfs", in: groups)
+        } catch {
+            try? removeTask(task)
+            throw error
+        }
+    }
+
+    /// Removes a task's directory. What is gone already is no error.
+    public func removeTask(_ task: TaskRecord) throws {
+        let directory = directory(ofTask: task.id)
+        guard Files.exists(directory) else { return }
+        for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
+        try Files.removeTree(directory)
+    }
+
+    /// Removes quota groups of tasks that are gone and no longer count anything. A deleted
+    /// subvolume is counted until the kernel has cleaned it, so this is tried again later.
+    public func removeUnusedQuotaGroups() throws {
+        let filesystem = try filesystem()
+        guard try filesystem.quotaMode() == .simple else { return }
+        let kept = Set(try allTasks().compactMap(\.quotaGroup))
+        var waiting = false
+        for group in try filesystem.quotaGroups() where group.level == 1 && !kept.contains(group.number) {
+            do {
+                try filesystem.destroyQuotaGroup(group)
+            } catch {
+                waiting = true
+            }
+        }
+        if waiting { try filesystem.startCommit() }
+    }
+}

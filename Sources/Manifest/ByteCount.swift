@@ -1,0 +1,34 @@
+/// A number of bytes as people write it: `50M`, `20G`, `1.5GiB`, `4096`. The units are powers of 1024.
+public struct ByteCount: Sendable, Hashable, CustomStringConvertible {
+    public let bytes: UInt64
+
+    public init(bytes: UInt64) {
+        self.bytes = bytes
+    }
+
+    /// Nil when it isn't a positive number with one of the units B, K, M, G, T (also `KB`, `KiB`, …), or too large.
+    public init?(_ text: String) {
+        let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let value = Double(digits), value > 0 else { return nil }
+        var unit = text.dropFirst(digits.count).uppercased()
+        for suffix in ["IB", "B"] where unit.hasSuffix(suffix) && unit.count > suffix.count { unit.removeLast(suffix.count) }
+        let powers = ["": 0, "B": 0, "K": 1, "M": 2, "G": 3, "T": 4]
+        guard let power = powers[unit] else { return nil }
+        let scaled = value * Double(UInt64(1) << (10 * UInt64(power)))
+        guard scaled >= 1, scaled < 0x1p63 else { return nil }
+        bytes = UInt64(scaled)
+    }
+
+    public var description: String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var value = Double(bytes)
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        if unit == 0 { return "\(bytes) B" }
+        let tenths = Int((value * 10).rounded())
+        return tenths >= 100 || tenths % 10 == 0 ? "\((tenths + 5) / 10) \(units[unit])" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}

@@ -1,0 +1,80 @@
+/// Everything a runtime must know to launch a root file system.
+public struct Container: Sendable {
+    /// What runs inside.
+    public enum Program: Sendable, Equatable {
+        /// The image's own init (systemd), as PID 1.
+        case boot
+        /// A command and its arguments, under a minimal init that reaps processes and passes signals on.
+        case command([String])
+    }
+
+    /// Which network it sees.
+    public enum Network: Sendable, Equatable {
+        /// A loopback interface and nothing else.
+        case none
+        /// The host's own.
+        case host
+        /// An existing network namespace, by its path.
+        case namespace(String)
+    }
+
+    /// What its standard input and output are.
+    public enum Console: Sendable, Equatable {
+        /// The descriptors given to the runtime, as they are.
+        case pipe
+        /// A terminal inside, copied to and from the terminal given to the runtime.
+        case terminal
+        /// A terminal inside whose output is copied to the descriptors; no input.
+        case output
+    }
+
+    /// A host path that appears inside.
+    public struct Bind: Sendable, Equatable {
+        /// Absolute path on the host.
+        public var source: String
+        /// Absolute path inside.
+        public var target: String
+        public var readOnly: Bool
+        /// Whether the host's user 0 is user 0 inside: for trees owned by root on the host.
+        public var mapsOwners: Bool
+
+        public init(_ source: String, at target: String, readOnly: Bool = true, mapsOwners: Bool = true) {
+            self.source = source
+            self.target = target
+            self.readOnly = readOnly
+            self.mapsOwners = mapsOwners
+        }
+    }
+
+    /// Absolute path of the root directory.
+    public var root: String
+    /// Host name inside, and the machine's name to systemd: letters, digits, dashes.
+    public var name: String
+    public var program: Program
+    public var network: Network = .none
+    public var console: Console = .pipe
+    /// First host user id of the container's 65,536; nil for no user namespace. The files on disk
+    /// keep the ids they have inside: the root is mounted with its ids mapped.
+    public var userBase: UInt32?
+    /// 32 hexadecimal digits; each task has its own, so that its journal is its own.
+    public var machineID: String?
+    /// Variables of the program inside, sorted by name.
+    public var environment: [String: String] = [:]
+    /// The user inside that a command runs as.
+    public var user: String?
+    /// Working directory inside, for a command.
+    public var directory: String?
+    public var binds: [Bind] = []
+    /// Whether the root can't be written to.
+    public var readOnly = false
+    /// Whether fsync and its kin return at once: for work that is thrown away unless it ends well.
+    public var ignoresSync = false
+    /// Whether name resolution inside is set up from the host's.
+    public var resolvesNames = false
+
+    public init(root: String, name: String, program: Program) {
+        self.root = root
+        self.name = name
+        self.program = program
+    }
+}

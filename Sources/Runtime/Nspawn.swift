@@ -1,0 +1,100 @@
+public import Linux
+
+/// systemd-nspawn(1), version 250 or later (`--suppress-sync`, mapped ownership).
+public struct Nspawn: Runtime {
+    private let program: String?
+
+    public init() {
+        program = Executable.find("systemd-nspawn")
+    }
+
+    public func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
+        guard let program else {
+            throw RuntimeError(
+                .notInstalled,
+                "cannot run containers: systemd-nspawn is not installed; install it: apt-get install systemd-container")
+        }
+        var spawn = Spawn(program, try arguments(container))
+        // Each task has one helper, so nspawn's own lock files beside the root add nothing.
+        spawn.environment["SYSTEMD_NSPAWN_LOCK"] = "0"
+        return spawn
+    }
+
+    func arguments(_ container: Container) throws(RuntimeError) -> [String] {
+        guard Self.isHostName(container.name) else {
+            throw RuntimeError(
+                .invalid, "'\(container.name)' can't be a host name: use letters, digits and dashes, 63 at most")
+        }
+        var list = [
+            // Nothing beside the root, and no machine manager, changes what is launched.
+            "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
+            "--directory=\(container.root)", "--machine=\(container.name)",
+        ]
+        if let machineID = container.machineID { list.append("--uuid=\(machineID)") }
+        if let base = container.userBase {
+            list += ["--private-users=\(base):65536", "--private-users-ownership=map"]
+        }
+        if container.readOnly { list.append("--read-only") }
+        if container.ignoresSync { list.append("--suppress-sync=yes") }
+        list.append("--resolv-conf=\(container.resolvesNames ? Self.nameResolution() : "off")")
+        list += network(container.network)
+        switch container.console {
+        case .pipe: list.append("--console=pipe")
+        case .terminal: list.append("--console=interactive")
+        case .output: list.append("--console=read-only")
+        }
+        for bind in container.binds { list.append(try argument(bind, mapped: container.userBase != nil)) }
+        for (name, value) in container.environment.sorted(by: { $0.key < $1.key }) {
+            list.append("--setenv=\(name)=\(value)")
+        }
+        switch container.program {
+        case .boot:
+            list += ["--boot", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3"]
+        case .command(let command):
+            guard let first = command.first, !first.isEmpty else {
+                throw RuntimeError(.invalid, "the command to run in '\(container.name)' is empty")
+            }
+            if let user = container.user { list.append("--user=\(user)") }
+            if let directory = container.directory { list.append("--chdir=\(directory)") }
+            list += ["--as-pid2", "--"] + command
+        }
+        return list
+    }
+
+    private func network(_ network: Container.Network) -> [String] {
+        switch network {
+        case .none: ["--private-network"]
+        case .host: []
+        case .namespace(let path): ["--network-namespace-path=\(path)"]
+        }
+    }
+
+    /// `PATH` and `TARGET` separate with colons, which a backslash escapes.
+    private func argument(_ bind: Container.Bind, mapped: Bool) throws(RuntimeError) -> String {
+        guard bind.source.hasPrefix("/"), bind.target.hasPrefix("/") else {
+            throw RuntimeError(.invalid, "bind mount '\(bind.source)' at '\(bind.target)': both must be absolute paths")
+        }
+        let escaped = [bind.source, bind.target].map { path in
+            path.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+        }
+        let options = mapped && bind.mapsOwners ? ":idmap" : ""
+        return "\(bind.readOnly ? "--bind-ro" : "--bind")=\(escaped[0]):\(escaped[1])\(options)"
+    }
+
+    /// The host's resolver as containers can reach it: never systemd-resolved's stub on 127.0.0.53.
+    private static func nameResolution() -> String {
+        Files.exists("/run/systemd/resolve/resolv.conf") ? "replace-uplink" : "replace-host"
+    }
+
+    static func isHostName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 63 && name.first != "-" && name.last != "-"
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+}

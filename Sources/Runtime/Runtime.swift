@@ -1,0 +1,30 @@
+public import Linux
+
+/// Launches root file systems as containers.
+///
+/// A runtime turns a `Container` into one command line whose process *is* the container: it runs in
+/// the foreground, ends when the container ends, and takes it along when it is killed. Who starts
+/// that process, and in which cgroup, is the caller's business: a task's helper, or a build step.
+/// systemd-nspawn is the first implementation.
+public protocol Runtime: Sendable {
+    /// The process to start.
+    ///
+    /// - Throws: `RuntimeError` when the runtime isn't installed or can't do what is asked.
+    func spawn(_ container: Container) throws(RuntimeError) -> Spawn
+}
+
+/// Why a runtime can't launch a container.
+public struct RuntimeError: Error, CustomStringConvertible, Equatable {
+    public enum Code: Sendable {
+        case notInstalled
+        case invalid
+    }
+
+    public let code: Code
+    public let description: String
+
+    public init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}
