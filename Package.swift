@@ -20,6 +20,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -31,6 +32,8 @@ let package = Package(
         .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
         .target(name: "TaskHelper", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(
+            name: "DebianPackages", dependencies: ["CLinux", "Linux", "Runtime"], swiftSettings: settings),
         .target(
             name: "Manifest",
             dependencies: [.product(name: "Yams", package: "Yams")],
@@ -44,14 +47,18 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Runtime", "Manifest", "Layers",
+                "CLinux", "Linux", "Btrfs", "Runtime", "DebianPackages", "Manifest", "Layers",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings
         ),
         .target(
             name: "AgentAPI",
-            dependencies: [.product(name: "AsyncHTTPClient", package: "async-http-client")],
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
         .target(

@@ -35,17 +35,18 @@ extension Pool {
     /// The staged root becomes the layer's, unless the pool has the layer already: then it stays in
     /// staging, and what is there is returned.
     public func publish(
-        _ staged: borrowing StagingDirectory, digest: TreeDigest, parent: LayerID?, label: String
+        _ staged: StagingDirectory, digest: TreeDigest, parent: LayerID?, label: String
     ) throws -> Layer {
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
             id: digest.id, parent: parent, label: label, created: Int64(time(nil)),
             entries: digest.entries, size: digest.size)
-        try Subvolume.makeReadOnly(staged.root)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)
         try StateFile.write(layer, "\(entry)/layer.json", durable: false)
+        // Before it is read-only: a read-only subvolume can't be moved, only the directory it is in.
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
+        try Subvolume.makeReadOnly("\(entry)/rootfs")
         try filesystem().sync()
         let target = "\(layers)/\(digest.id.hex)"
         guard rename(entry, target) == 0 else {

@@ -4,7 +4,7 @@ import Linux
 
 /// A place for unfinished work in a pool. Whatever is still in it when this value goes is removed; what
 /// a killed process left is removed by `Pool.cleanStaging`.
-public struct StagingDirectory: ~Copyable, Sendable {
+public final class StagingDirectory: Sendable {
     public let path: String
     private let lock: FileLock
 

@@ -1,31 +1,32 @@
 import CLinux
 import Glibc
 
-/// Block devices over files (loop(4)).
-public enum LoopDevice {
-    /// Attaches a file to a free loop device and returns the device's path.
-    ///
-    /// It uses direct I/O where the file's file system can, so that nothing is cached twice, and
-    /// detaches itself when its last user (a mount) goes.
-    public static func attach(_ file: String) throws(SystemError) -> String {
+/// A block device over a file (loop(4)).
+///
+/// It detaches itself when its last user goes: keep this value until the device is mounted.
+public struct LoopDevice: ~Copyable {
+    /// `/dev/loop3`.
+    public let path: String
+    private let device: OwnedFD
+
+    /// Attaches a file to a free loop device, with direct I/O where the file's file system can, so that nothing is
+    /// cached twice.
+    public init(_ file: String) throws(SystemError) {
         let backing = try OwnedFD.open(file, O_RDWR)
         let loops = try OwnedFD.open("/dev/loop-control", O_RDWR)
         // Between asking for a free device and taking it, somebody else may.
         for _ in 0..<64 {
             let index = dish_ioctl_int(loops.number, DISH_LOOP_CTL_GET_FREE, 0)
             guard index >= 0 else { throw SystemError("find a free loop device for", file) }
-            let path = "/dev/loop\(index)"
-            let device = try OwnedFD.open(path, O_RDWR)
-            if try configure(device, backing, path, Int(DISH_LO_FLAGS_DIRECT_IO)) { return path }
+            let found = "/dev/loop\(index)"
+            let opened = try OwnedFD.open(found, O_RDWR)
+            if try Self.configure(opened, backing, found, Int(DISH_LO_FLAGS_DIRECT_IO)) {
+                path = found
+                device = opened
+                return
+            }
         }
         throw SystemError("find a free loop device for", file, code: EBUSY)
-    }
-
-    /// Detaches a device that nothing uses; one that is free already is no error.
-    public static func detach(_ path: String) throws(SystemError) {
-        let device = try OwnedFD.open(path, O_RDWR)
-        guard dish_ioctl_int(device.number, DISH_LOOP_CLR_FD, 0) != 0, errno != ENXIO else { return }
-        throw SystemError("detach loop device", path)
     }
 
     /// Returns false when the device was taken meanwhile.

@@ -51,3 +51,18 @@ public struct Pipe: ~Copyable {
     public var reading: OwnedFD
     public var writing: OwnedFD
 }
+
+extension OwnedFD {
+    /// Opens a path below this directory that neither `..` nor any link may lead out of (openat2(2),
+    /// `RESOLVE_BENEATH`).
+    ///
+    /// - Throws: `SystemError` with `EXDEV` when it does.
+    public borrowing func open(beneath path: String, _ flags: CInt) throws(SystemError) -> OwnedFD {
+        var how = open_how()
+        how.flags = UInt64(flags | O_CLOEXEC)
+        how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        let directory = number
+        let opened = try retryingInterrupts("open", path) { dish_openat2(directory, path, &how) }
+        return OwnedFD(adopting: opened)
+    }
+}

@@ -41,7 +41,6 @@ static const uint64_t DISH_BTRFS_QUOTA_ENABLE_SIMPLE = 4;
 // Loop devices: linux/loop.h.
 static const unsigned long DISH_LOOP_CTL_GET_FREE = LOOP_CTL_GET_FREE;
 static const unsigned long DISH_LOOP_CONFIGURE = LOOP_CONFIGURE;
-static const unsigned long DISH_LOOP_CLR_FD = LOOP_CLR_FD;
 static const uint32_t DISH_LO_FLAGS_AUTOCLEAR = LO_FLAGS_AUTOCLEAR;
 static const uint32_t DISH_LO_FLAGS_DIRECT_IO = LO_FLAGS_DIRECT_IO;
 

@@ -1,0 +1,57 @@
+/// An error of the agent as it crosses the API: a code that callers switch on and a sentence for people.
+public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
+    public enum Code: String, Sendable, Codable {
+        /// The request makes no sense (HTTP 400).
+        case invalid
+        /// There is no such task or image (404).
+        case notFound
+        /// A name or port is taken, or the task is in the wrong state (409).
+        case conflict
+        /// The host can't enforce a limit (422).
+        case unenforceable
+        /// Something on the host failed (500).
+        case failed
+    }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}
+
+/// What `GET /v1/agent` answers.
+public struct AgentStatus: Sendable, Codable, Equatable {
+    public var version: String
+    public var pid: Int
+    public var pool: String
+
+    public init(version: String, pid: Int, pool: String) {
+        self.version = version
+        self.pid = pid
+        self.pool = pool
+    }
+}
+
+/// What `POST /v1/tasks/NAME/stop` takes.
+public struct StopRequest: Sendable, Codable, Equatable {
+    /// Seconds until what is left is killed.
+    public var timeout: UInt32
+
+    public init(timeout: UInt32) {
+        self.timeout = timeout
+    }
+}
+
+/// Where the agent listens and keeps its state, unless it is told otherwise.
+public enum AgentDefaults {
+    public static let stateDirectory = "/var/lib/dish"
+    public static let runtimeDirectory = "/run/dish"
+    public static let version = "0.1.0"
+
+    public static func socket(in runtimeDirectory: String) -> String { "\(runtimeDirectory)/dishd.sock" }
+}

@@ -1,0 +1,111 @@
+/// What the agent tells of a task.
+public struct TaskStatus: Sendable, Codable, Equatable {
+    public enum State: String, Sendable, Codable {
+        case pending, preparing, starting, running, stopping, exited, failed
+
+        /// Whether nothing of it runs any more.
+        public var hasEnded: Bool { self == .exited || self == .failed }
+    }
+
+    /// How the task's first process ended.
+    public struct Exit: Sendable, Codable, Equatable {
+        /// The exit code, or nil when a signal ended it.
+        public var code: Int?
+        public var signal: Int?
+        /// Whether the kernel killed something in it for want of memory.
+        public var outOfMemory: Bool
+        /// Seconds since 1970.
+        public var at: Int64
+
+        public init(code: Int?, signal: Int?, outOfMemory: Bool, at: Int64) {
+            self.code = code
+            self.signal = signal
+            self.outOfMemory = outOfMemory
+            self.at = at
+        }
+    }
+
+    /// Process ids on the host.
+    public struct Processes: Sendable, Codable, Equatable {
+        public var helper: Int
+        /// The runtime's own process (systemd-nspawn).
+        public var runtime: Int?
+        /// The container's process 1.
+        public var leader: Int?
+
+        public init(helper: Int, runtime: Int?, leader: Int?) {
+            self.helper = helper
+            self.runtime = runtime
+            self.leader = leader
+        }
+    }
+
+    public struct Paths: Sendable, Codable, Equatable {
+        /// The root file system.
+        public var root: String
+        /// The console log, in the CRI log format.
+        public var log: String
+        /// The helper's socket.
+        public var helper: String
+        /// `cgroup.procs` files that a process joining the task enters.
+        public var cgroups: [String]
+
+        public init(root: String, log: String, helper: String, cgroups: [String]) {
+            self.root = root
+            self.log = log
+            self.helper = helper
+            self.cgroups = cgroups
+        }
+    }
+
+    public var id: String
+    public var name: String
+    public var image: String
+    public var layer: String
+    public var pool: String
+    public var state: State
+    /// Why it is in this state, when that needs saying.
+    public var reason: String?
+    /// Seconds since 1970.
+    public var created: Int64
+    public var exit: Exit?
+    public var processes: Processes?
+    /// The address in the agent's network.
+    public var address: String?
+    public var network: TaskRequest.Network
+    public var publish: [String]
+    /// What runs; nil: the image's init.
+    public var command: [String]?
+    public var limits: TaskRequest.Limits
+    /// Limits that are not enforced, with the reasons (`--best-effort`).
+    public var notEnforced: [String]
+    /// First host id of its user namespace; nil without one.
+    public var userBase: UInt32?
+    public var paths: Paths
+
+    public init(
+        id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,
+        created: Int64, exit: Exit?, processes: Processes?, address: String?, network: TaskRequest.Network,
+        publish: [String], command: [String]?, limits: TaskRequest.Limits, notEnforced: [String], userBase: UInt32?,
+        paths: Paths
+    ) {
+        self.id = id
+        self.name = name
+        self.image = image
+        self.layer = layer
+        self.pool = pool
+        self.state = state
+        self.reason = reason
+        self.created = created
+        self.exit = exit
+        self.processes = processes
+        self.address = address
+        self.network = network
+        self.publish = publish
+        self.command = command
+        self.limits = limits
+        self.notEnforced = notEnforced
+        self.userBase = userBase
+        self.paths = paths
+    }
+}

@@ -1,0 +1,18 @@
+public import Layers
+public import Manifest
+
+/// What a build tells while it runs.
+public enum BuildEvent: Sendable {
+    case updatingIndexes(_ suite: String)
+    case planned(Label, packages: Int)
+    case fetching(Label, done: Int, of: Int)
+    case started(Label)
+    /// A step of an image begins: "install 12 packages".
+    case step(Label, String)
+    /// What a step printed.
+    case output(Label, [UInt8])
+    /// Nothing had to be done.
+    case cached(Label, Layer)
+    case built(Label, Layer, seconds: Double)
+    case failed(Label, any Error)
+}

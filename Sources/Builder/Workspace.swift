@@ -1,0 +1,105 @@
+import Linux
+public import Manifest
+
+/// A folder tree with `IMAGES.yaml` files, and the images they define.
+///
+/// Files are read when a label asks for one of their images, so an error in a file nobody needs
+/// stops nobody.
+public struct Workspace: Sendable {
+    /// The file that marks a workspace's root; it may be empty.
+    public static let marker = "WORKSPACE"
+
+    /// Absolute path.
+    public let root: String
+
+    /// The nearest folder at or above one that has a `WORKSPACE` file; without any, the folder itself.
+    public init(around folder: String) {
+        let start = Files.absolute(folder)
+        var current = start
+        while !Files.exists("\(current)/\(Self.marker)"), current != "/" { current = Files.parent(of: current) }
+        root = Files.exists("\(current)/\(Self.marker)") ? current : start
+    }
+
+    /// The folder of a label, or of nil the root, as an absolute path.
+    public func path(of folder: String) -> String {
+        folder.isEmpty ? root : "\(root)/\(folder)"
+    }
+
+    /// The folder's path from the root, when it lies in the workspace.
+    public func folder(at path: String) -> String? {
+        let path = Files.absolute(path)
+        if path == root { return "" }
+        return path.hasPrefix(root + "/") ? String(path.dropFirst(root.utf8.count + 1)) : nil
+    }
+
+    /// Labels with their parents, bases first.
+    ///
+    /// - Throws: `ManifestError`; `BuildError` for a label there isn't.
+    public func targets(_ labels: [Label]) throws -> [ImageTarget] {
+        var files: [String: ImageFile] = [:]
+        var order: [ImageTarget] = []
+        var done: Set<Label> = []
+        for label in labels {
+            var chain: [ImageTarget] = []
+            var next: (label: Label, place: ManifestError.Place?)? = (label, nil)
+            while let current = next, !done.contains(current.label) {
+                if let start = chain.firstIndex(where: { $0.label == current.label }) {
+                    let names = (chain[start...].map(\.label) + [current.label]).map(\.description)
+                    throw ManifestError(current.place!, "the images stand on each other: \(names.joined(separator: " -> "))")
+                }
+                let target = try target(current.label, askedAt: current.place, &files)
+                chain.append(target)
+                if case .parent(let parent, let place) = target.origin { next = (parent, place) } else { next = nil }
+            }
+            for target in chain.reversed() {
+                done.insert(target.label)
+                order.append(target)
+            }
+        }
+        return order
+    }
+
+    /// All images of all files, in the order of their labels.
+    public func allLabels() throws -> [Label] {
+        var labels: [Label] = []
+        var folders = [""]
+        while let folder = folders.popLast() {
+            let path = path(of: folder)
+            for name in try Files.list(path) where !name.hasPrefix(".") {
+                let inner = folder.isEmpty ? name : "\(folder)/\(name)"
+                if name == ImageFile.name {
+                    labels += try read(folder).targets.map(\.label)
+                } else if Files.isDirectory("\(path)/\(name)"), Label("//\(inner):x") != nil {
+                    folders.append(inner)
+                }
+            }
+        }
+        return labels.sorted()
+    }
+
+    private func target(
+        _ label: Label, askedAt place: ManifestError.Place?, _ files: inout [String: ImageFile]
+    ) throws -> ImageTarget {
+        let path = "\(path(of: label.folder))/\(ImageFile.name)"
+        func unknown(_ reason: String) -> any Error {
+            if let place { return ManifestError(place, "there is no image '\(label)': \(reason)") }
+            return BuildError(.unknownTarget, "there is no image '\(label)': \(reason)")
+        }
+        if files[label.folder] == nil {
+            guard Files.exists(path) else { throw unknown("'\(path)' doesn't exist") }
+            files[label.folder] = try read(label.folder)
+        }
+        let targets = files[label.folder]?.targets ?? []
+        guard let target = targets.first(where: { $0.label == label }) else {
+            let known = targets.map(\.label.name).joined(separator: ", ")
+            throw unknown("'\(path)' defines \(known.isEmpty ? "no images" : known)")
+        }
+        return target
+    }
+
+    private func read(_ folder: String) throws -> ImageFile {
+        let path = "\(path(of: folder))/\(ImageFile.name)"
+        let shown = folder.isEmpty ? ImageFile.name : "\(folder)/\(ImageFile.name)"
+        return try ImageFile(try Files.readText(path), file: shown, folder: folder)
+    }
+}

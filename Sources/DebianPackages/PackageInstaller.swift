@@ -1,0 +1,148 @@
+import Glibc
+import Linux
+public import Runtime
+
+/// Puts locked packages into a root file system, inside a sandbox without network.
+public struct PackageInstaller: Sendable {
+    let runtime: any Runtime
+    let userBase: UInt32?
+
+    /// - Parameter userBase: first host id of the sandbox's user namespace; nil for none.
+    public init(runtime: any Runtime, userBase: UInt32?) {
+        self.runtime = runtime
+        self.userBase = userBase
+    }
+
+    /// Makes an empty directory a Debian.
+    ///
+    /// - Parameters:
+    ///   - packages: in the order of installation; those dpkg needs are marked essential.
+    ///   - file: where a package's file is.
+    ///   - log: called with what is printed.
+    public func bootstrap(
+        root: String, packages: [LockedPackage], files file: @Sendable (LockedPackage) -> String,
+        log: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
+        let essential = packages.filter(\.isEssential)
+        try layOut(root)
+        try await extract(essential.map(file), to: root)
+        let staged = try stage(essential, file)
+        defer { try? Files.removeTree(staged.folder) }
+        let names = staged.names.map { "\(Self.inside)/\($0)" }.joined(separator: " ")
+        try await run(
+            "dpkg --force-depends --force-confdef --force-confold --force-unsafe-io --install \(names)",
+            root: root, packages: staged.folder, log: log)
+        try await install(root: root, packages: packages.filter { !$0.isEssential }, files: file, log: log)
+    }
+
+    /// Adds packages to a Debian that has apt.
+    public func install(
+        root: String, packages: [LockedPackage], files file: @Sendable (LockedPackage) -> String,
+        log: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
+        guard !packages.isEmpty else { return }
+        let staged = try stage(packages, file)
+        defer { try? Files.removeTree(staged.folder) }
+        let names = staged.names.map { "\(Self.inside)/\($0)" }.joined(separator: " ")
+        let automatic = packages.filter(\.isAutomatic).map(\.name).joined(separator: " ")
+        try await run(
+            """
+            apt-get -q -y -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null \
+              -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Dpkg::Use-Pty=0 -o Acquire::Languages=none \
+              -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io \
+              --allow-downgrades --no-remove install \(names)
+            \(automatic.isEmpty ? "" : "apt-mark -qq auto \(automatic)")
+            """, root: root, packages: staged.folder, log: log)
+    }
+
+    /// Where the packages are inside the sandbox.
+    private static let inside = "/run/dish-packages"
+
+    /// What has to be there before the first package: the merged /usr, and dpkg's empty database.
+    private func layOut(_ root: String) throws {
+        // The links debootstrap(8) makes for each architecture.
+        #if arch(x86_64)
+            let merged = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
+        #else
+            let merged = ["bin", "sbin", "lib"]
+        #endif
+        for name in merged {
+            try Files.makeDirectories("\(root)/usr/\(name)")
+            try retryingInterrupts("create symbolic link", "\(root)/\(name)") { symlink("usr/\(name)", "\(root)/\(name)") }
+        }
+        for name in ["info", "updates", "triggers", "alternatives", "parts"] {
+            try Files.makeDirectories("\(root)/var/lib/dpkg/\(name)")
+        }
+        for name in ["status", "available"] { try Files.replace("\(root)/var/lib/dpkg/\(name)", with: [], durable: false) }
+        chmod(root, 0o755)
+    }
+
+    /// Unpacks without dpkg, several at a time; nothing of the packages runs.
+    private func extract(_ files: [String], to root: String) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var rest = files[...]
+            var running = 0
+            while !rest.isEmpty || running > 0 {
+                while running < 4, let file = rest.popFirst() {
+                    running += 1
+                    group.addTask {
+                        let script = "dpkg-deb --fsys-tarfile \"$1\" | tar --extract --keep-directory-symlink --preserve-permissions --numeric-owner --directory \"$2\""
+                        let result = try await Command(Spawn("/bin/sh", ["-e", "-c", script, "sh", file, root])).run()
+                        guard result.status.isSuccess, result.errors.isEmpty else {
+                            throw PackageError("unpack '\(file)': \(result.errorText)")
+                        }
+                    }
+                }
+                try await group.next()
+                running -= 1
+            }
+        }
+    }
+
+    private struct Staged {
+        let folder: String
+        let names: [String]
+    }
+
+    /// A folder with just these packages under their usual names, which apt wants: hard links into the cache.
+    private func stage(_ packages: [LockedPackage], _ file: (LockedPackage) -> String) throws -> Staged {
+        let first = packages.first.map(file) ?? "/"
+        let folder = "\(Files.parent(of: first))/.install-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try Files.makeDirectories(folder, mode: 0o755)
+        let names = try packages.map { package in
+            let version = package.version.replacing(":", with: "%3a")
+            let name = "\(package.name)_\(version)_\(package.architecture).deb"
+            try retryingInterrupts("link", name) { link(file(package), "\(folder)/\(name)") }
+            return name
+        }
+        return Staged(folder: folder, names: names)
+    }
+
+    private func run(
+        _ script: String, root: String, packages: String, log: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
+        // invoke-rc.d starts nothing while policy-rc.d says 101.
+        let guarded = """
+            printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+            chmod 755 /usr/sbin/policy-rc.d
+            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+            \(script)
+            """
+        var container = Container(root: root, name: "build", program: .command(["/bin/sh", "-e", "-c", guarded]))
+        container.userBase = userBase
+        container.ignoresSync = true
+        container.binds = [.init(packages, at: Self.inside)]
+        container.environment = [
+            "DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            "HOME": "/root", "SOURCE_DATE_EPOCH": "1700000000",
+        ]
+        var command = Command(try runtime.spawn(container))
+        command.mergesErrors = true
+        command.onOutput = log
+        let result = try await command.run()
+        guard result.status.isSuccess else {
+            let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
+            throw PackageError("install packages: \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import Btrfs
+import Glibc
+import Linux
+
+/// Makes and unmakes pools: the file system, its mount, its entry in the registry.
+extension PoolRegistry {
+    /// The smallest loop file: below it Btrfs has no room for its own trees.
+    public static let smallestSize: UInt64 = 512 << 20
+
+    /// Makes a pool at a path, which becomes a mount point.
+    ///
+    /// A pool that is there already is mounted and returned. When anything fails, what was made is taken away again.
+    public func create(_ given: String, on backing: Backing, size: UInt64?) throws -> Pool {
+        let path = Files.absolute(given)
+        if let known = try entries().first(where: { $0.path == path }) {
+            guard known.backing == backing || backing == .directory else {
+                throw PoolError(.inUse, "'\(path)' is a pool already, on \(describe(known.backing)); choose another path")
+            }
+            return try open(path)
+        }
+        switch backing {
+        case .directory:
+            do {
+                let pool = try Pool.initialize(at: path)
+                try add(Entry(path: path, backing: .directory))
+                return pool
+            } catch is BtrfsError {
+                let type = try Mounts.containing(path)?.type ?? "another file system"
+                throw PoolError(
+                    .notBtrfs,
+                    "'\(path)' is on \(type), not Btrfs; add --size 20G to put the pool into a file, or --device DEV for a disk of its own")
+            } catch let error as SystemError where error.code == ENOENT {
+                throw PoolError(
+                    .notBtrfs,
+                    "'\(path)' doesn't exist; add --size 20G to put the pool into a file, or --device DEV for a disk of its own")
+            }
+        case .file(let file): return try createFile(path, file, size: size ?? Self.smallestSize)
+        case .devices(let devices): return try createOnDevices(path, devices)
+        }
+    }
+
+    /// Unmounts a pool without tasks, forgets it and, if it is in a file, removes that.
+    public func destroy(_ given: String) throws {
+        let path = Files.absolute(given)
+        guard let entry = try entries().first(where: { $0.path == path }) else {
+            throw PoolError(.notPool, "'\(path)' is not a pool that this host knows; see: dish pool ls")
+        }
+        if let pool = try? open(path) {
+            let tasks = try pool.allTasks().map(\.name)
+            guard tasks.isEmpty else {
+                throw PoolError(.inUse, "the pool '\(path)' has the tasks \(tasks.joined(separator: ", ")); remove them first: dish rm NAME")
+            }
+        }
+        switch entry.backing {
+        case .directory: break
+        case .file(let file):
+            try Mounts.unmount(path)
+            unlink(file)
+            rmdir(path)
+        case .devices: try Mounts.unmount(path)
+        }
+        try remove(path)
+    }
+
+    private func createFile(_ path: String, _ file: String, size: UInt64) throws -> Pool {
+        guard size >= Self.smallestSize else {
+            throw PoolError(.invalid, "a pool needs at least 512 MiB (4 GiB is a good minimum); \(size >> 20) MiB is too small")
+        }
+        try requireEmpty(path)
+        guard !Files.exists(file) else {
+            throw PoolError(.inUse, "'\(file)' exists already; remove it or choose another path for the pool")
+        }
+        try Files.makeDirectories(path)
+        do {
+            let created = try OwnedFD.open(file, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+            let number = created.number
+            try retryingInterrupts("set size of", file) { ftruncate(number, off_t(size)) }
+            try makeFilesystem(on: [file])
+            return try mountAndInitialize(Entry(path: path, backing: .file(file)))
+        } catch {
+            try? Mounts.unmount(path)
+            unlink(file)
+            rmdir(path)
+            throw error
+        }
+    }
+
+    private func createOnDevices(_ path: String, _ devices: [String]) throws -> Pool {
+        try requireEmpty(path)
+        for device in devices {
+            var status = stat()
+            guard stat(device, &status) == 0 else { throw SystemError("use device", device) }
+            guard status.st_mode & S_IFMT == S_IFBLK else {
+                throw PoolError(.invalid, "'\(device)' is not a block device; for a file use --size")
+            }
+        }
+        try Files.makeDirectories(path)
+        try makeFilesystem(on: devices)
+        do {
+            return try mountAndInitialize(Entry(path: path, backing: .devices(devices)))
+        } catch {
+            try? Mounts.unmount(path)
+            throw error
+        }
+    }
+
+    private func requireEmpty(_ path: String) throws {
+        guard Files.exists(path) else { return }
+        guard Files.isDirectory(path), try Files.list(path).isEmpty else {
+            throw PoolError(.invalid, "'\(path)' is not an empty directory; choose another path for the pool")
+        }
+    }
+
+    /// mkfs.btrfs(8) refuses devices that hold a file system, and so protects what is on them.
+    private func makeFilesystem(on devices: [String]) throws {
+        guard let program = Executable.find("mkfs.btrfs") else {
+            throw PoolError(.invalid, "mkfs.btrfs is not installed; install it: apt-get install btrfs-progs")
+        }
+        let result = try Command(program, ["--quiet"] + devices).runBlocking()
+        guard result.status.isSuccess else {
+            let reason = (result.text + result.errorText).split(separator: "\n").joined(separator: "; ")
+            throw PoolError(.invalid, "make a file system on \(devices.joined(separator: ", ")): \(reason)")
+        }
+    }
+
+    private func mountAndInitialize(_ entry: Entry) throws -> Pool {
+        try Self.mount(entry)
+        let pool = try Pool.initialize(at: entry.path)
+        try add(entry)
+        return pool
+    }
+
+    private func describe(_ backing: Backing) -> String {
+        switch backing {
+        case .file(let file): "the file '\(file)'"
+        case .devices(let devices): devices.joined(separator: ", ")
+        case .directory: "a directory"
+        }
+    }
+}

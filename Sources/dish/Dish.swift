@@ -1,0 +1,46 @@
+import ArgumentParser
+import Glibc
+
+@main
+struct Dish: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dish",
+        abstract: "Containers on Btrfs: build images, run tasks.",
+        discussion: """
+            Examples:
+              dish pool create /var/lib/dish/pool --size 20G
+              dish image build //web:app
+              dish run //web:app --name web --publish 8080:80
+              dish ps
+            """,
+        version: AgentVersion.text,
+        subcommands: [],
+        groupedSubcommands: [
+            CommandGroup(name: "Pools and images", subcommands: [PoolCommand.self, ImageCommand.self]),
+        ]
+    )
+
+    /// Exit codes: 0 done, 1 failed, 2 wrong usage; `exec` and `run` pass the command's own through.
+    static func main() async {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch {
+            let code = exitCode(for: error)
+            if code == .success || code == .validationFailure || error is ValidationError {
+                let text = fullMessage(for: error)
+                print(text, to: code == .success ? .output : .errors)
+                Glibc.exit(code == .success ? 0 : 2)
+            }
+            print("dish: \(error)", to: .errors)
+            Glibc.exit(1)
+        }
+    }
+}

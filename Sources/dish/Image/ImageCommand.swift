@@ -1,0 +1,10 @@
+import ArgumentParser
+
+struct ImageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "image", abstract: "Build images and look at them.",
+        subcommands: [
+            ImageBuildCommand.self, ImagePlan.self, ImageList.self, ImageShow.self, ImageTree.self, ImageTag.self,
+            ImageRemove.self,
+        ])
+}

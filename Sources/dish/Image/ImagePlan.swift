@@ -1,0 +1,28 @@
+import ArgumentParser
+import Builder
+import Manifest
+
+struct ImagePlan: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Resolve packages to exact versions in IMAGES.lock.",
+        discussion: """
+            The archives are those of this host's apt configuration. What was planned before is resolved anew, to
+            the newest versions.
+
+            Example: dish image plan //...
+            """)
+
+    @Argument(help: "Labels: //folder:name, :name, or //... for all.")
+    var labels: [String]
+    @OptionGroup var workspace: WorkspaceOptions
+    @OptionGroup var pool: PoolOptions
+
+    func run() async throws {
+        let workspace = workspace.open()
+        let targets = try workspace.targets(self.workspace.labels(labels, in: workspace))
+        try requireRoot(to: "plan images")
+        let progress = BuildProgress(verbose: false)
+        let planner = try Planner(workspace: workspace, pool: pool.open()) { progress.show($0) }
+        _ = try await planner.plan(targets, refresh: true)
+    }
+}

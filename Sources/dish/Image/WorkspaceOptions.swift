@@ -1,0 +1,25 @@
+import ArgumentParser
+import Builder
+import Linux
+import Manifest
+
+/// Which workspace labels belong to.
+struct WorkspaceOptions: ParsableArguments {
+    @Option(help: "The workspace (default: the nearest folder above with a WORKSPACE file, or this folder).")
+    var workspace: String?
+
+    func open() -> Workspace {
+        Workspace(around: workspace ?? ".")
+    }
+
+    /// Labels as written, `:name` ones resolved in the current folder; `//...` is all of them.
+    func labels(_ texts: [String], in workspace: Workspace) throws -> [Label] {
+        try texts.flatMap { text in
+            if text == "//..." { return try workspace.allLabels() }
+            guard let label = Label(text, in: workspace.folder(at: ".")) else {
+                throw ValidationError("'\(text)' is not a label; write //folder:name, :name, or //... for all.")
+            }
+            return [label]
+        }
+    }
+}
