@@ -83,6 +83,12 @@ long dish_listxattr(const char *path, char *list, unsigned long size, int follow
 long dish_getxattr(const char *path, const char *name, void *value, unsigned long size, int follow);
 // Sets the modification time; an empty name means the descriptor itself. Links are not followed.
 int dish_set_mtime(int at, const char *name, int64_t seconds);
+// A descriptor that reads struct signalfd_siginfo for SIGCHLD and SIGTERM, which are blocked from then on.
+int dish_signalfd(void);
+// A new pseudo-terminal: the master, and its other end in *terminal.
+int dish_open_terminal(int *terminal);
+int dish_set_window_size(int terminal, uint16_t rows, uint16_t columns);
+int dish_get_window_size(int terminal, uint16_t *rows, uint16_t *columns);
 int dish_prctl(int option, unsigned long argument);
 
 // Function-like macros.

@@ -1,0 +1,124 @@
+import Glibc
+import Linux
+
+/// The control group of one task.
+///
+/// With cgroup v2 controllers, the limits are on `task`, below which the runtime makes groups of its own and
+/// `exec` takes the processes that join later (v2 allows none in an inner node). On a hybrid host there is one group in
+/// the empty v2 hierarchy and one in systemd's named v1 hierarchy, both without limits: systemd-nspawn
+/// needs its launcher to be in a group of its own in both to boot in a user namespace.
+public struct TaskCgroup: Sendable, Equatable {
+    /// The directories, one in each hierarchy.
+    public let directories: [String]
+    /// What lies above them and goes with them, innermost first.
+    private let parents: [String]
+    private let hasLimits: Bool
+
+    /// Makes the group of a task. The calling process belongs to the task's helper.
+    ///
+    /// - Parameter id: the task's id, which names the group where systemd doesn't.
+    public static func create(id: String, on host: CgroupHost) throws -> TaskCgroup {
+        guard let unified = host.unified else { return TaskCgroup(directories: [], parents: [], hasLimits: false) }
+        guard !host.controllers.isEmpty else {
+            let roots = [unified, host.named].compactMap { $0 }
+            for root in roots { try Files.makeDirectories("\(root)/dish/\(id)") }
+            return TaskCgroup(
+                directories: roots.map { "\($0)/dish/\(id)" }, parents: roots.map { "\($0)/dish" }, hasLimits: false)
+        }
+        if host.hasSystemd {
+            // The helper's unit is delegated to it: it moves into a leaf and shares the rest out.
+            let own = unified + (try ownPath())
+            try Files.makeDirectories("\(own)/helper")
+            try Files.set("\(own)/helper/cgroup.procs", "0")
+            return try make("\(own)/task", below: [own], parents: ["\(own)/helper"])
+        }
+        try Files.makeDirectories("\(unified)/dish/\(id)")
+        return try make(
+            "\(unified)/dish/\(id)/task", below: [unified, "\(unified)/dish", "\(unified)/dish/\(id)"],
+            parents: ["\(unified)/dish/\(id)", "\(unified)/dish"])
+    }
+
+    private static func make(_ path: String, below: [String], parents: [String]) throws -> TaskCgroup {
+        for directory in below {
+            let available = try Files.readText("\(directory)/cgroup.controllers").split(whereSeparator: \.isWhitespace)
+            for controller in available where ["cpu", "memory", "pids", "io", "cpuset"].contains(String(controller)) {
+                try Files.set("\(directory)/cgroup.subtree_control", "+\(controller)")
+            }
+        }
+        try Files.makeDirectories(path)
+        return TaskCgroup(directories: [path], parents: parents, hasLimits: true)
+    }
+
+    /// Sets the limits. What the host can't enforce was refused before, or is left out on request.
+    public func apply(_ limits: CgroupLimits) throws {
+        guard hasLimits, let directory = directories.first else { return }
+        if case .value(let thousandths) = limits.cpu, has("cpu.max") {
+            // Microseconds of every 100,000.
+            try Files.set("\(directory)/cpu.max", "\(Swift.max(1000, thousandths * 100)) 100000")
+        }
+        if case .value(let bytes) = limits.memory, has("memory.max") {
+            try Files.set("\(directory)/memory.max", "\(bytes)")
+            if has("memory.swap.max") { try Files.set("\(directory)/memory.swap.max", "0") }
+            try Files.set("\(directory)/memory.oom.group", "1")
+        }
+        if case .value(let count) = limits.pids, has("pids.max") { try Files.set("\(directory)/pids.max", "\(count)") }
+    }
+
+    /// The files a process writes itself into to start in this group.
+    public var procs: [String] { directories.map { "\($0)/cgroup.procs" } }
+
+    /// The files for processes that join a running task: a leaf beside the runtime's own groups.
+    public func execProcs() throws -> [String] {
+        guard hasLimits, let directory = directories.first else { return procs }
+        try Files.makeDirectories("\(directory)/exec")
+        return ["\(directory)/exec/cgroup.procs"]
+    }
+
+    /// How often the kernel killed something in it because it had reached its memory limit.
+    public func outOfMemoryKills() -> UInt64 {
+        guard hasLimits, let directory = directories.first,
+            let events = try? Files.readText("\(directory)/memory.events")
+        else { return 0 }
+        let line = events.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+        return line.flatMap { UInt64($0.dropFirst("oom_kill ".count)) } ?? 0
+    }
+
+    /// Kills every process in it and below.
+    public func kill() {
+        for directory in directories {
+            if (try? Files.set("\(directory)/cgroup.kill", "1")) != nil { continue }
+            // Kernels before 5.14 and v1 hierarchies have no cgroup.kill.
+            for path in Self.descendants(directory) {
+                for pid in ((try? Files.readText("\(path)/cgroup.procs")) ?? "").split(separator: "\n") {
+                    if let pid = pid_t(pid) { Glibc.kill(pid, SIGKILL) }
+                }
+            }
+        }
+    }
+
+    /// Kills what is in it and removes it; waits up to five seconds for the processes to be gone.
+    public func remove() {
+        for attempt in 0..<500 {
+            let left = directories.flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
+            if left.isEmpty { break }
+            if attempt % 50 == 0 { kill() }
+            usleep(10_000)
+        }
+        // The others' groups may be in them still; then they stay.
+        for parent in parents { rmdir(parent) }
+    }
+
+    private func has(_ file: String) -> Bool { directories.first.map { Files.exists("\($0)/\(file)") } ?? false }
+
+    /// A group and those below it, innermost first.
+    private static func descendants(_ directory: String) -> [String] {
+        guard let names = try? Files.list(directory) else { return [] }
+        return names.map { "\(directory)/\($0)" }.filter { Files.isDirectory($0) }.flatMap(descendants) + [directory]
+    }
+
+    /// This process's group in the v2 hierarchy: the line `0::/path`.
+    private static func ownPath() throws -> String {
+        let line = try Files.readText("/proc/self/cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }
+        return line.map { String($0.dropFirst(3)) } ?? "/"
+    }
+}

@@ -1,0 +1,96 @@
+import CLinux
+import Glibc
+public import Linux
+
+/// A client's end of a helper's socket.
+public final class HelperConnection: Sendable {
+    private let socket: OwnedFD
+
+    /// For poll(2); it stays this object's.
+    public var descriptor: CInt { socket.number }
+
+    /// - Parameter deadline: milliseconds to go on trying while the helper isn't there yet.
+    public init(_ path: String, deadline: Int = 0) throws {
+        socket = try PacketSocket.connect(path, deadline: deadline)
+    }
+
+    public func send(_ message: HelperMessage) throws {
+        let packet = message.encoded()
+        try retryingInterrupts("send to the task's helper") {
+            Glibc.send(socket.number, packet, packet.count, CInt(MSG_NOSIGNAL))
+        }
+    }
+
+    /// The next message; nil when the helper is gone. Packets that are no messages are passed over.
+    public func receive() throws -> HelperMessage? {
+        var buffer = [UInt8](repeating: 0, count: HelperMessage.capacity)
+        while true {
+            let count = try retryingInterrupts("read from the task's helper") {
+                recv(socket.number, &buffer, buffer.count, 0)
+            }
+            if count == 0 { return nil }
+            if let message = HelperMessage(Array(buffer[..<count])) { return message }
+        }
+    }
+}
+
+/// Unix sockets that keep packets apart (unix(7), `SOCK_SEQPACKET`).
+public enum PacketSocket {
+    /// Listens at a path, for this user only, replacing what is there.
+    public static func listen(_ path: String) throws -> OwnedFD {
+        let socket = try make(CInt(SOCK_SEQPACKET.rawValue))
+        unlink(path)
+        try retryingInterrupts("listen on", path) {
+            withAddress(path) { bind(socket.number, $0, $1) }
+        }
+        chmod(path, 0o600)
+        try retryingInterrupts("listen on", path) { Glibc.listen(socket.number, 64) }
+        return socket
+    }
+
+    /// Receives datagrams at a path, as sd_notify(3) sends them.
+    public static func datagrams(_ path: String) throws -> OwnedFD {
+        let socket = try make(CInt(SOCK_DGRAM.rawValue))
+        unlink(path)
+        try retryingInterrupts("listen on", path) {
+            withAddress(path) { bind(socket.number, $0, $1) }
+        }
+        return socket
+    }
+
+    static func connect(_ path: String, deadline: Int) throws -> OwnedFD {
+        let socket = try make(CInt(SOCK_SEQPACKET.rawValue))
+        var waited = 0
+        while true {
+            let result = withAddress(path) { Glibc.connect(socket.number, $0, $1) }
+            if result == 0 { return socket }
+            let code = errno
+            guard code == ENOENT || code == ECONNREFUSED || code == EINTR, waited < deadline else {
+                throw SystemError("reach the task's helper at", path, code: code)
+            }
+            usleep(1000)
+            waited += 1
+        }
+    }
+
+    private static func make(_ type: CInt) throws -> OwnedFD {
+        let flags = type | CInt(SOCK_CLOEXEC.rawValue)
+        return OwnedFD(adopting: try retryingInterrupts("create socket") { socket(AF_UNIX, flags, 0) })
+    }
+
+    private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            errno = ENAMETOOLONG
+            return -1
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+public import Glibc
+import Linux
+
+/// A process that can't be mistaken for a later one with its number: the number and when it started.
+public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
+    public let pid: pid_t
+    /// Clock ticks since the host's start: field 22 of proc_pid_stat(5).
+    public let start: UInt64
+
+    /// The process that has this number now; nil when there is none.
+    public init?(running pid: pid_t) {
+        guard let text = try? Files.readText("/proc/\(pid)/stat"), let close = text.lastIndex(of: ")") else { return nil }
+        // The name, in parentheses, is field 2 and may contain anything.
+        let fields = text[text.index(after: close)...].split(separator: " ")
+        guard fields.count > 19, let start = UInt64(fields[19]) else { return nil }
+        self.pid = pid
+        self.start = start
+    }
+
+    /// From `pid:start`.
+    public init?(_ text: String) {
+        let parts = text.split(separator: ":")
+        guard parts.count == 2, let pid = pid_t(parts[0]), pid > 0, let start = UInt64(parts[1]) else { return nil }
+        self.pid = pid
+        self.start = start
+    }
+
+    public var isRunning: Bool { ProcessIdentity(running: pid) == self }
+
+    public var description: String { "\(pid):\(start)" }
+
+    /// Differs at each start of the host.
+    public static func bootID() throws -> String {
+        String(try Files.readText("/proc/sys/kernel/random/boot_id").prefix { !$0.isWhitespace })
+    }
+}

@@ -1,0 +1,35 @@
+import Glibc
+import Linux
+import TaskHelper
+
+/// One task's helper: owns the container's process from its start to the record of its end, whatever becomes of
+/// the agent (docs/architecture.md, "A task and its helper"). It has one thread and no runtime but Swift's own.
+@main
+struct DishHelper {
+    static func main() {
+        guard let spec = HelperSpec(arguments: Array(CommandLine.arguments.dropFirst())) else {
+            complain("dish-helper is started by dishd, with --id, --state, --run, --log, -- and a command line")
+            exit(2)
+        }
+        for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
+        do {
+            try Files.makeDirectories(spec.stateDirectory, mode: 0o700)
+            try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
+            // Held until the process ends: a second helper for the task would be a second container on its root.
+            guard let lock = try FileLock.acquire("\(spec.stateDirectory)/lock") else {
+                complain("task \(spec.id) has a helper already")
+                exit(1)
+            }
+            var supervisor = try Supervisor(spec)
+            supervisor.run()
+            _ = consume lock
+        } catch {
+            complain("\(error)")
+            exit(1)
+        }
+    }
+}
+
+func complain(_ text: String) {
+    try? Files.write("dish-helper: \(text)\n".utf8, to: STDERR_FILENO, "standard error")
+}

@@ -1,0 +1,128 @@
+import CLinux
+import Glibc
+import Linux
+import TaskHelper
+
+/// The container's process and its standard streams.
+struct Program {
+    enum Stream: Equatable {
+        case output
+        case errors
+    }
+
+    private var process: pid_t = -1
+    private(set) var identity: ProcessIdentity?
+    private var output: CInt = -1
+    private var errors: CInt = -1
+    private var input: CInt = -1
+
+    /// What never started.
+    static var none: Program { Program() }
+
+    private init() {}
+
+    /// Starts it in its cgroup; it dies with this process.
+    init(_ spec: HelperSpec, cgroups: [String], notify: String) throws {
+        var environment = Self.ownEnvironment()
+        environment["NOTIFY_SOCKET"] = notify
+        var spawn = Spawn(spec.program[0], Array(spec.program.dropFirst()), environment: environment)
+        spawn.cgroups = cgroups
+        spawn.deathSignal = SIGKILL
+        var theirs: [CInt] = []
+        if spec.terminal {
+            var terminal: CInt = -1
+            output = dish_open_terminal(&terminal)
+            guard output >= 0 else { throw SystemError("open a terminal") }
+            input = output
+            spawn.newSession = true
+            theirs = [terminal]
+            spawn.descriptors = [terminal, terminal, terminal]
+        } else {
+            var (out, err, inp): ([CInt], [CInt], [CInt]) = ([-1, -1], [-1, -1], [-1, -1])
+            guard dish_pipe(&out) == 0, dish_pipe(&err) == 0, dish_pipe(&inp) == 0 else { throw SystemError("create pipe") }
+            (output, errors) = (out[0], err[0])
+            theirs = [out[1], err[1], inp[0]]
+            spawn.descriptors = [spec.input ? inp[0] : -1, out[1], err[1]]
+            if spec.input { input = inp[1] } else { close(inp[1]) }
+        }
+        defer { for descriptor in theirs { close(descriptor) } }
+        for descriptor in [output, errors, input] where descriptor >= 0 { _ = dish_fcntl(descriptor, F_SETFL, Int(O_NONBLOCK)) }
+        process = try spawn.start()
+        identity = ProcessIdentity(running: process)
+    }
+
+    var hasOutput: Bool { output >= 0 || errors >= 0 }
+
+    var openStreams: [Stream] { (output >= 0 ? [.output] : []) + (errors >= 0 ? [.errors] : []) }
+
+    func descriptor(of stream: Stream) -> CInt { stream == .output ? output : errors }
+
+    /// What has arrived; nil at the end of the stream, which is closed then.
+    mutating func read(_ stream: Stream) -> [UInt8]? {
+        let descriptor = descriptor(of: stream)
+        var chunk = [UInt8](repeating: 0, count: HelperMessage.capacity - 1)
+        let count = Glibc.read(descriptor, &chunk, chunk.count)
+        if count > 0 { return Array(chunk[..<count]) }
+        if count < 0, errno == EAGAIN || errno == EINTR { return [] }
+        // A terminal's end reads as EIO.
+        close(descriptor)
+        if stream == .output {
+            if input == output { input = -1 }
+            output = -1
+        } else {
+            errors = -1
+        }
+        return nil
+    }
+
+    /// Feeds standard input; no bytes mean its end. What the program doesn't take at once is dropped, as
+    /// a terminal's line discipline does.
+    mutating func write(_ bytes: [UInt8]) {
+        guard input >= 0 else { return }
+        if bytes.isEmpty {
+            if input != output { close(input) }
+            input = -1
+            return
+        }
+        var left = bytes[...]
+        var attempts = 0
+        while !left.isEmpty, attempts < 1000 {
+            let count = left.withUnsafeBytes { Glibc.write(input, $0.baseAddress, $0.count) }
+            if count > 0 {
+                left = left.dropFirst(count)
+            } else if errno == EAGAIN {
+                attempts += 1
+                usleep(1000)
+            } else if errno != EINTR {
+                return
+            }
+        }
+    }
+
+    func resize(rows: UInt16, columns: UInt16) {
+        if output >= 0 { _ = dish_set_window_size(output, rows, columns) }
+    }
+
+    func signal(_ number: CInt) {
+        if process > 0 { kill(process, number) }
+    }
+
+    /// How it ended, once it has.
+    mutating func reap() -> ExitStatus? {
+        var status: CInt = 0
+        guard process > 0, waitpid(process, &status, WNOHANG) == process else { return nil }
+        process = -1
+        return ExitStatus(waitStatus: status)
+    }
+
+    private static func ownEnvironment() -> [String: String] {
+        var variables: [String: String] = [:]
+        var pointer = environ
+        while let entry = pointer.pointee {
+            let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+            pointer += 1
+        }
+        return variables
+    }
+}

@@ -1,0 +1,264 @@
+import CLinux
+import Cgroups
+import Glibc
+import Linux
+import TaskHelper
+
+/// The helper's loop: signals, clients, the runtime's notices and output, and at the end the record.
+struct Supervisor: ~Copyable {
+    private let spec: HelperSpec
+    private let boot: String
+    private let cgroup: TaskCgroup
+    private let signals: OwnedFD
+    private let listener: OwnedFD
+    private let notices: OwnedFD
+    private var program: Program
+    private var log: ConsoleLog
+    private var clients: [Client] = []
+    private var phase = RunningRecord.Phase.starting
+    private var leader: ProcessIdentity?
+    /// Milliseconds of the monotonic clock at which what still runs is killed.
+    private var killAt: Int64?
+    /// Until when output waits for the first client.
+    private var waitsUntil: Int64?
+    /// Until when output is read after the end.
+    private var drainsUntil: Int64 = 0
+    private var status: ExitStatus?
+    private var failure: String?
+
+    init(_ spec: HelperSpec) throws {
+        self.spec = spec
+        boot = try ProcessIdentity.bootID()
+        let signalNumber = dish_signalfd()
+        guard signalNumber >= 0 else { throw SystemError("watch signals") }
+        signals = OwnedFD(adopting: signalNumber)
+        listener = try PacketSocket.listen(spec.socket)
+        let notifyPath = "\(spec.runtimeDirectory)/notify.sock"
+        notices = try PacketSocket.datagrams(notifyPath)
+        log = ConsoleLog(path: spec.log, size: spec.logSize, files: spec.logFiles)
+        cgroup = try TaskCgroup.create(id: spec.id, on: .current())
+        waitsUntil = spec.waitsForClient ? milliseconds() + 10_000 : nil
+        do {
+            try cgroup.apply(
+                CgroupLimits(cpu: .init(spec.cpu), memory: .init(spec.memory), pids: .init(spec.pids)))
+            program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
+        } catch {
+            // Nothing runs; what is left to do is to say so.
+            program = Program.none
+            status = .code(127)
+            failure = "\(error)"
+        }
+    }
+
+    mutating func run() {
+        if status == nil { announce() }
+        while status == nil || program.hasOutput && milliseconds() < drainsUntil {
+            if isHoldingOutput { drainsUntil = milliseconds() + 2000 }
+            let ready = wait()
+            if ready.signal { readSignals() }
+            if ready.notice { readNotice() }
+            if ready.connection { accept() }
+            serveClients(ready)
+            for stream in ready.streams { pass(stream) }
+            if let deadline = killAt, milliseconds() >= deadline {
+                killAt = milliseconds() + 1000
+                cgroup.kill()
+                program.signal(SIGKILL)
+            }
+        }
+        finish()
+    }
+
+    // MARK: Waiting
+
+    private struct Ready {
+        var signal = false
+        var notice = false
+        var connection = false
+        var readable: [Int] = []
+        var writable: [Int] = []
+        var streams: [Program.Stream] = []
+    }
+
+    private func wait() -> Ready {
+        let input = Int16(POLLIN)
+        var polled = [
+            pollfd(fd: signals.number, events: input, revents: 0), pollfd(fd: notices.number, events: input, revents: 0),
+            pollfd(fd: listener.number, events: input, revents: 0),
+        ]
+        let streams = isHoldingOutput ? [] : program.openStreams
+        polled += streams.map { pollfd(fd: program.descriptor(of: $0), events: input, revents: 0) }
+        polled += clients.map {
+            pollfd(fd: $0.socket, events: $0.hasQueue ? input | Int16(POLLOUT) : input, revents: 0)
+        }
+        let deadlines = [killAt, waitsUntil, status == nil ? nil : drainsUntil].compactMap { $0 }
+        let timeout = deadlines.min().map { CInt(clamping: max(0, $0 - milliseconds())) } ?? -1
+        guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return Ready() }
+        var ready = Ready()
+        ready.signal = polled[0].revents != 0
+        ready.notice = polled[1].revents != 0
+        ready.connection = polled[2].revents != 0
+        ready.streams = streams.enumerated().filter { polled[3 + $0.offset].revents != 0 }.map(\.element)
+        for index in clients.indices {
+            let events = polled[3 + streams.count + index].revents
+            if events & Int16(POLLIN | POLLHUP | POLLERR) != 0 { ready.readable.append(index) }
+            if events & Int16(POLLOUT) != 0 { ready.writable.append(index) }
+        }
+        return ready
+    }
+
+    /// Output stays in its pipe until the first client is there, and while one is too far behind.
+    private var isHoldingOutput: Bool {
+        if clients.contains(where: \.isFarBehind) { return true }
+        guard let until = waitsUntil else { return false }
+        return !clients.contains(where: \.isAttached) && milliseconds() < until
+    }
+
+    // MARK: Events
+
+    private mutating func readSignals() {
+        var info = [UInt8](repeating: 0, count: 128)
+        while read(signals.number, &info, info.count) == info.count {
+            // struct signalfd_siginfo begins with the signal's number.
+            if CInt(info[0]) == SIGTERM { stop(seconds: 90) }
+        }
+        if let ended = program.reap() {
+            status = ended
+            // What it left behind would keep its output open.
+            cgroup.kill()
+            drainsUntil = milliseconds() + 2000
+        }
+    }
+
+    /// What the runtime tells by sd_notify(3): the container's first process, and that its init is ready.
+    private mutating func readNotice() {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = recv(notices.number, &buffer, buffer.count, CInt(MSG_DONTWAIT))
+        guard count > 0 else { return }
+        for line in String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n") {
+            if line.hasPrefix("X_NSPAWN_LEADER_PID="), let pid = pid_t(line.dropFirst("X_NSPAWN_LEADER_PID=".count)) {
+                leader = ProcessIdentity(running: pid)
+                if !spec.boots, phase == .starting { phase = .running }
+                announce()
+            }
+            if line == "READY=1", spec.boots, phase == .starting {
+                phase = .running
+                announce()
+            }
+        }
+    }
+
+    private mutating func accept() {
+        let socket = accept4(listener.number, nil, nil, CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+        if socket >= 0 { clients.append(Client(socket: socket)) }
+    }
+
+    private mutating func serveClients(_ ready: Ready) {
+        for index in ready.writable { clients[index].flush() }
+        for index in ready.readable {
+            while let message = clients[index].receive() { handle(message, from: index) }
+        }
+        for client in clients where client.isGone { close(client.socket) }
+        clients.removeAll(where: \.isGone)
+    }
+
+    private mutating func handle(_ message: HelperMessage, from index: Int) {
+        switch message {
+        case .watch:
+            clients[index].isWatching = true
+            if let record { clients[index].send(.state(record)) }
+        case .attach:
+            clients[index].isAttached = true
+            waitsUntil = nil
+        case .input(let bytes): program.write(bytes)
+        case .windowSize(let rows, let columns): program.resize(rows: rows, columns: columns)
+        case .signal(let number): signalPayload(CInt(number))
+        case .stop(let seconds): stop(seconds: seconds)
+        case .state, .output, .errors, .exited: clients[index].isGone = true
+        }
+    }
+
+    private mutating func pass(_ stream: Program.Stream) {
+        guard let bytes = program.read(stream), !bytes.isEmpty else { return }
+        log.write(bytes, stream == .errors)
+        for index in clients.indices where clients[index].isAttached {
+            clients[index].send(stream == .errors ? .errors(bytes) : .output(bytes))
+        }
+    }
+
+    // MARK: Ending
+
+    private mutating func stop(seconds: UInt32) {
+        let deadline = milliseconds() + Int64(seconds) * 1000
+        killAt = min(killAt ?? deadline, deadline)
+        guard phase != .stopping else { return }
+        phase = .stopping
+        announce()
+        if spec.boots {
+            // systemd-nspawn passes it on as its --kill-signal, which tells init to power off.
+            program.signal(SIGTERM)
+        } else {
+            signalPayload(SIGTERM)
+        }
+    }
+
+    /// Process 1 is the runtime's small init; what it started is its only child.
+    private func signalPayload(_ number: CInt) {
+        guard let leader, leader.isRunning, !spec.boots else { return program.signal(number) }
+        let path = "/proc/\(leader.pid)/task/\(leader.pid)/children"
+        let children = ((try? Files.readText(path)) ?? "").split(separator: " ").compactMap { pid_t($0) }
+        for child in children.isEmpty ? [leader.pid] : children { kill(child, number) }
+    }
+
+    private mutating func finish() {
+        let outOfMemory = cgroup.outOfMemoryKills() > 0
+        let record = ExitRecord(
+            status: status ?? .code(127), outOfMemory: outOfMemory, at: Int64(time(nil)), message: failure)
+        // Before anybody hears of it.
+        do {
+            try Files.replace("\(spec.stateDirectory)/exit", with: record.text.utf8, durable: spec.durable)
+        } catch {
+            complain("\(error)")
+        }
+        log.close()
+        // A client that connected but hasn't been heard yet shall hear of the end too.
+        serveClients(Ready(connection: false, readable: Array(clients.indices)))
+        for index in clients.indices { clients[index].send(.exited(record)) }
+        let deadline = milliseconds() + 5000
+        while clients.contains(where: { $0.hasQueue && !$0.isGone }), milliseconds() < deadline {
+            var polled = clients.map { pollfd(fd: $0.socket, events: Int16(POLLOUT), revents: 0) }
+            poll(&polled, nfds_t(polled.count), 100)
+            for index in clients.indices { clients[index].flush() }
+        }
+        unlink(spec.socket)
+        unlink("\(spec.runtimeDirectory)/notify.sock")
+        cgroup.remove()
+    }
+
+    // MARK: State
+
+    private var record: RunningRecord? {
+        guard let helper = ProcessIdentity(running: getpid()), let runtime = program.identity else { return nil }
+        return RunningRecord(
+            phase: phase, boot: boot, helper: helper, runtime: runtime, leader: leader,
+            cgroups: (try? cgroup.execProcs()) ?? [])
+    }
+
+    /// Writes the state down and tells it to those who watch.
+    private mutating func announce() {
+        guard let record else { return }
+        do {
+            try Files.replace("\(spec.stateDirectory)/running", with: record.text.utf8, durable: false)
+        } catch {
+            complain("\(error)")
+        }
+        for index in clients.indices where clients[index].isWatching { clients[index].send(.state(record)) }
+    }
+}
+
+/// The monotonic clock.
+func milliseconds() -> Int64 {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+}
