@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -97,6 +98,8 @@ int dish_get_window_size(int terminal, uint16_t *rows, uint16_t *columns) {
 }
 
 int dish_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
+
+int dish_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
 int dish_wait_exited(int status) { return WIFEXITED(status); }
 int dish_wait_exit_code(int status) { return WEXITSTATUS(status); }

@@ -19,7 +19,7 @@ public struct TaskCgroup: Sendable, Equatable {
     /// - Parameter id: the task's id, which names the group where systemd doesn't.
     public static func create(id: String, on host: CgroupHost) throws -> TaskCgroup {
         guard let unified = host.unified else { return TaskCgroup(directories: [], parents: [], hasLimits: false) }
-        guard !host.controllers.isEmpty else {
+        guard host.controllers.contains(where: { Self.controllers.contains($0) }) else {
             let roots = [unified, host.named].compactMap { $0 }
             for root in roots { try Files.makeDirectories("\(root)/dish/\(id)") }
             return TaskCgroup(
@@ -38,10 +38,13 @@ public struct TaskCgroup: Sendable, Equatable {
             parents: ["\(unified)/dish/\(id)", "\(unified)/dish"])
     }
 
+    /// What a task's group shares out to the groups inside.
+    private static let controllers = ["cpu", "memory", "pids", "io", "cpuset"]
+
     private static func make(_ path: String, below: [String], parents: [String]) throws -> TaskCgroup {
         for directory in below {
             let available = try Files.readText("\(directory)/cgroup.controllers").split(whereSeparator: \.isWhitespace)
-            for controller in available where ["cpu", "memory", "pids", "io", "cpuset"].contains(String(controller)) {
+            for controller in available where controllers.contains(String(controller)) {
                 try Files.set("\(directory)/cgroup.subtree_control", "+\(controller)")
             }
         }

@@ -27,16 +27,20 @@ struct Supervisor: ~Copyable {
     private var failure: String?
 
     init(_ spec: HelperSpec) throws {
-        self.spec = spec
-        boot = try ProcessIdentity.bootID()
-        let signalNumber = dish_signalfd()
-        guard signalNumber >= 0 else { throw SystemError("watch signals") }
-        signals = OwnedFD(adopting: signalNumber)
-        listener = try PacketSocket.listen(spec.socket)
+        // Everything that can fail first: a value without copies is made at once or not at all.
+        let boot = try ProcessIdentity.bootID()
+        let signals = try Self.watchSignals()
+        let listener = try PacketSocket.listen(spec.socket)
         let notifyPath = "\(spec.runtimeDirectory)/notify.sock"
-        notices = try PacketSocket.datagrams(notifyPath)
+        let notices = try PacketSocket.datagrams(notifyPath)
+        let cgroup = try TaskCgroup.create(id: spec.id, on: .current())
+        self.spec = spec
+        self.boot = boot
+        self.cgroup = cgroup
+        self.signals = signals
+        self.listener = listener
+        self.notices = notices
         log = ConsoleLog(path: spec.log, size: spec.logSize, files: spec.logFiles)
-        cgroup = try TaskCgroup.create(id: spec.id, on: .current())
         waitsUntil = spec.waitsForClient ? milliseconds() + 10_000 : nil
         do {
             try cgroup.apply(
@@ -48,6 +52,12 @@ struct Supervisor: ~Copyable {
             status = .code(127)
             failure = "\(error)"
         }
+    }
+
+    private static func watchSignals() throws -> OwnedFD {
+        let number = dish_signalfd()
+        guard number >= 0 else { throw SystemError("watch signals") }
+        return OwnedFD(adopting: number)
     }
 
     mutating func run() {
@@ -149,7 +159,7 @@ struct Supervisor: ~Copyable {
     }
 
     private mutating func accept() {
-        let socket = accept4(listener.number, nil, nil, CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+        let socket = dish_accept(listener.number)
         if socket >= 0 { clients.append(Client(socket: socket)) }
     }
 

@@ -90,6 +90,8 @@ int dish_open_terminal(int *terminal);
 int dish_set_window_size(int terminal, uint16_t rows, uint16_t columns);
 int dish_get_window_size(int terminal, uint16_t *rows, uint16_t *columns);
 int dish_prctl(int option, unsigned long argument);
+// accept4(2), close-on-exec and non-blocking.
+int dish_accept(int listener);
 
 // Function-like macros.
 int dish_wait_exited(int status);
