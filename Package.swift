@@ -29,6 +29,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
         .target(name: "TaskHelper", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
@@ -64,8 +65,9 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -81,7 +83,7 @@ let package = Package(
         .executableTarget(
             name: "dishd",
             dependencies: [
-                "Agent", "Layers", "Linux",
+                "Agent", "AgentAPI", "CLinux", "Layers", "Linux", "Networks", "Runtime",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

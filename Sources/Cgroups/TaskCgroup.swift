@@ -38,6 +38,17 @@ public struct TaskCgroup: Sendable, Equatable {
             parents: ["\(unified)/dish/\(id)", "\(unified)/dish"])
     }
 
+    /// The group of a task whose helper is gone, to be removed; it need not exist.
+    public static func existing(id: String, on host: CgroupHost) -> TaskCgroup {
+        let roots = [host.unified, host.named].compactMap { $0 }
+        guard host.hasSystemd else {
+            return TaskCgroup(
+                directories: roots.map { "\($0)/dish/\(id)" }, parents: roots.map { "\($0)/dish" }, hasLimits: false)
+        }
+        return TaskCgroup(
+            directories: roots.map { "\($0)/dish.slice/dish-\(id).service/task" }, parents: [], hasLimits: false)
+    }
+
     /// What a task's group shares out to the groups inside.
     private static let controllers = ["cpu", "memory", "pids", "io", "cpuset"]
 

@@ -25,4 +25,10 @@ public struct FileLock: ~Copyable, Sendable {
         if errno == EWOULDBLOCK { return nil }
         throw SystemError("lock", path)
     }
+
+    /// Whether somebody holds it now; a file that doesn't exist is held by nobody.
+    public static func isHeld(_ path: String) -> Bool {
+        guard Files.exists(path), let file = try? OwnedFD.open(path, O_RDWR) else { return false }
+        return flock(file.number, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
 }

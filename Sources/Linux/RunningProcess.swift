@@ -43,7 +43,7 @@ final class RunningProcess: Sendable {
 }
 
 /// Runs a closure on a new thread.
-func startThread(_ body: @escaping @Sendable () -> Void) {
+public func startThread(_ body: @escaping @Sendable () -> Void) {
     final class Box {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

@@ -8,9 +8,14 @@
 // Kernel headers only: glibc's belong to Swift's own Glibc module.
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/loop.h>
+#include <linux/netlink.h>
 #include <linux/openat2.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
+#include <linux/veth.h>
 #include <stdint.h>
 
 // Btrfs ioctls: linux/btrfs.h.

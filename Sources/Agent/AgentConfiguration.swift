@@ -1,0 +1,29 @@
+public import Layers
+public import Networks
+
+/// What an agent is told at its start.
+public struct AgentConfiguration: Sendable {
+    /// The pool whose tasks it runs.
+    public var pool: Pool
+    /// Intents and exits; outside the pool, so that they can be written when the pool can't.
+    public var stateDirectory: String
+    /// Sockets.
+    public var runtimeDirectory: String
+    public var network: TaskNetwork
+    /// Absolute path of `dish-helper`.
+    public var helper: String
+
+    public init(
+        pool: Pool, stateDirectory: String, runtimeDirectory: String, network: TaskNetwork, helper: String
+    ) {
+        self.pool = pool
+        self.stateDirectory = stateDirectory
+        self.runtimeDirectory = runtimeDirectory
+        self.network = network
+        self.helper = helper
+    }
+
+    func state(of id: String) -> String { "\(stateDirectory)/tasks/\(id)" }
+
+    func runtime(of id: String) -> String { "\(runtimeDirectory)/tasks/\(id)" }
+}

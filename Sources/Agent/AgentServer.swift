@@ -1,0 +1,119 @@
+public import AgentAPI
+import FoundationEssentials
+import Glibc
+import Hummingbird
+public import Logging
+import NIOCore
+
+/// The API: HTTP and JSON on a Unix socket (docs/architecture.md, "The agent's API").
+public struct AgentServer: Sendable {
+    private let socket: String
+    private let status: AgentStatus
+    private let tasks: TaskManager
+    private let logger: Logger
+
+    /// - Parameter socket: path of the Unix socket; what is there is replaced.
+    public init(socket: String, status: AgentStatus, tasks: TaskManager, logger: Logger) {
+        self.socket = socket
+        self.status = status
+        self.tasks = tasks
+        self.logger = logger
+    }
+
+    /// Serves until it is cancelled.
+    public func run(whenReady: @escaping @Sendable () async -> Void) async throws {
+        unlink(socket)
+        var quiet = logger
+        quiet.logLevel = .warning
+        let app = Application(
+            router: router(), configuration: .init(address: .unixDomainSocket(path: socket)),
+            onServerRunning: { _ in await whenReady() }, logger: quiet)
+        try await app.runService(gracefulShutdownSignals: [])
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        let tasks = tasks
+        let status = status
+        router.get("/v1/agent") { _, _ in await answer { status } }
+        router.get("/v1/tasks") { _, _ in await answer { await tasks.list() } }
+        router.post("/v1/tasks") { request, _ in
+            await answer(.created) { try await tasks.start(decode(TaskRequest.self, from: request)) }
+        }
+        router.get("/v1/tasks/:name") { _, context in
+            await answer { try await tasks.task(name(context)) }
+        }
+        router.get("/v1/tasks/:name/wait") { request, context in
+            let query = request.uri.queryParameters
+            let seconds = query.get("seconds", as: Int.self) ?? 60
+            guard let state = TaskStatus.State(rawValue: query.get("state") ?? "exited") else {
+                return failure(AgentError(.invalid, "'\(query.get("state") ?? "")' is not a task's state"))
+            }
+            return await answer { try await tasks.wait(name(context), until: state, seconds: seconds) }
+        }
+        router.get("/v1/tasks/:name/wait-removed") { request, context in
+            let seconds = request.uri.queryParameters.get("seconds", as: Int.self) ?? 60
+            return await answer {
+                try await tasks.waitUntilRemoved(name(context), seconds: seconds)
+                return Done()
+            }
+        }
+        router.post("/v1/tasks/:name/stop") { request, context in
+            await answer { try await tasks.stop(name(context), timeout: decode(StopRequest.self, from: request).timeout) }
+        }
+        router.delete("/v1/tasks/:name") { request, context in
+            let force = request.uri.queryParameters.get("force") == "true"
+            return await answer {
+                try await tasks.remove(name(context), force: force)
+                return Done()
+            }
+        }
+        return router
+    }
+}
+
+private struct Done: Codable {}
+
+private func name(_ context: BasicRequestContext) throws -> String {
+    guard let name = context.parameters.get("name") else { throw AgentError(.invalid, "the path has no task's name") }
+    return name
+}
+
+private func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async throws -> Value {
+    let body = try await request.body.collect(upTo: 1 << 20)
+    do {
+        return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
+    } catch {
+        throw AgentError(.invalid, "the request's body is not what it should be: \(error)")
+    }
+}
+
+private func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws -> some Encodable) async -> Response {
+    do {
+        return try json(status, await body())
+    } catch let error as AgentError {
+        return failure(error)
+    } catch {
+        return failure(AgentError(.failed, "\(error)"))
+    }
+}
+
+private func failure(_ error: AgentError) -> Response {
+    let status: HTTPResponse.Status =
+        switch error.code {
+        case .invalid: .badRequest
+        case .notFound: .notFound
+        case .conflict: .conflict
+        case .unenforceable: .unprocessableContent
+        case .failed: .internalServerError
+        }
+    return (try? json(status, error)) ?? Response(status: .internalServerError)
+}
+
+private func json(_ status: HTTPResponse.Status, _ value: some Encodable) throws -> Response {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let data = try encoder.encode(value)
+    return Response(
+        status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(bytes: data)))
+}

@@ -1,0 +1,36 @@
+import Synchronization
+
+/// Wakes whoever waits for something of an actor to change.
+final class ChangeSignal: Sendable {
+    private struct State {
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var next = 0
+    }
+
+    private let state = Mutex(State())
+
+    func signal() {
+        let waiting = state.withLock { state in
+            defer { state.waiters = [:] }
+            return Array(state.waiters.values)
+        }
+        for waiter in waiting { waiter.resume() }
+    }
+
+    /// Returns after the next signal, or when the time is over.
+    ///
+    /// It runs on the caller's actor up to the moment it waits: what the caller has seen of the actor's state before the
+    /// call can't change unnoticed.
+    func wait(until deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation) async {
+        let ticket = state.withLock { state in
+            state.next += 1
+            return state.next
+        }
+        let timer = Task {
+            try await Task.sleep(until: deadline)
+            state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+        }
+        await withCheckedContinuation { waiter in state.withLock { $0.waiters[ticket] = waiter } }
+        timer.cancel()
+    }
+}

@@ -1,0 +1,40 @@
+import Dispatch
+import Linux
+import TaskHelper
+
+/// The agent's end of a helper's socket: its messages as a stream, which ends when the helper is gone.
+///
+/// Unchecked, because Dispatch doesn't mark its sources, which any thread may use, as sendable.
+final class HelperWatch: @unchecked Sendable {
+    let messages: AsyncStream<HelperMessage>
+    private let connection: HelperConnection
+    private let source: any DispatchSourceRead
+
+    /// - Parameter deadline: milliseconds the helper may take to be there.
+    static func connect(_ socket: String, deadline: Int) async throws -> HelperWatch {
+        HelperWatch(try await blocking { try HelperConnection(socket, deadline: deadline) })
+    }
+
+    private init(_ connection: HelperConnection) {
+        self.connection = connection
+        let (messages, continuation) = AsyncStream.makeStream(of: HelperMessage.self)
+        self.messages = messages
+        source = DispatchSource.makeReadSource(fileDescriptor: connection.descriptor, queue: .global())
+        let source = source
+        source.setEventHandler {
+            if let message = try? connection.receive() {
+                continuation.yield(message)
+            } else {
+                continuation.finish()
+                source.cancel()
+            }
+        }
+        // The handler keeps the descriptor open until Dispatch has let go of it.
+        source.setCancelHandler { withExtendedLifetime(connection) {} }
+        source.resume()
+    }
+
+    deinit { source.cancel() }
+
+    func send(_ message: HelperMessage) throws { try connection.send(message) }
+}

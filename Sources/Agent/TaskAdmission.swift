@@ -1,0 +1,137 @@
+import AgentAPI
+import Cgroups
+import Glibc
+import Layers
+import Linux
+import Networks
+
+/// Turns a request into an intent, or refuses it: everything that can be known to be wrong is found here, before
+/// anything is made.
+struct TaskAdmission: Sendable {
+    let configuration: AgentConfiguration
+    /// The tasks there are.
+    let others: [TaskIntent]
+    let lastAddress: IPv4Address?
+
+    func admit(_ request: TaskRequest) throws -> TaskIntent {
+        let pool = configuration.pool
+        if let wanted = request.pool, Files.absolute(wanted) != pool.path, realPath(wanted) != pool.path {
+            throw AgentError(.invalid, "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)")
+        }
+        let layer = try pool.resolve(request.image)
+        let name = try name(request)
+        try checkProgram(request, layer)
+        let ports = try ports(request)
+        let notEnforced = try limits(request)
+        return TaskIntent(
+            id: randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
+            created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
+            userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
+            address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced)
+    }
+
+    private func name(_ request: TaskRequest) throws -> String {
+        if let name = request.name {
+            guard Self.isName(name) else {
+                throw AgentError(.invalid, "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last")
+            }
+            if others.contains(where: { $0.name == name }) {
+                throw AgentError(.conflict, "there is a task '\(name)' already; choose another name, or remove it: dish rm \(name)")
+            }
+            return name
+        }
+        // After the target: "//web:app" gives "app-3f2a".
+        let base = request.image.split(separator: ":").last.map(String.init) ?? request.image
+        let stem = Self.isName(base) && base.utf8.count <= 40 ? base : "task"
+        while true {
+            let name = "\(stem)-\(randomDigits(6))"
+            if !others.contains(where: { $0.name == name }) { return name }
+        }
+    }
+
+    private func checkProgram(_ request: TaskRequest, _ layer: Layer) throws {
+        if let command = request.command {
+            guard let first = command.first, !first.isEmpty else { throw AgentError(.invalid, "the command to run is empty") }
+        } else {
+            let root = try OwnedFD.open(configuration.pool.root(of: layer.id), O_RDONLY | O_DIRECTORY)
+            guard ["sbin/init", "usr/sbin/init"].contains(where: { root.contains($0) }) else {
+                throw AgentError(.invalid, "the image \(request.image) has no init (/sbin/init) to boot; give a command: dish run \(request.image) -- COMMAND")
+            }
+        }
+        for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
+            throw AgentError(.invalid, "'\(name)' can't be a variable's name")
+        }
+    }
+
+    private func ports(_ request: TaskRequest) throws -> [PublishedPort] {
+        let ports = try request.publish.map { try PublishedPort($0) }
+        if let first = ports.first, request.network != .private {
+            throw AgentError(.invalid, "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish")
+        }
+        for (index, port) in ports.enumerated() {
+            if let other = ports[..<index].first(where: { $0.conflicts(with: port) }) {
+                throw AgentError(.invalid, "--publish \(port) and --publish \(other) want the same port of the host")
+            }
+            for task in others {
+                if let taken = task.ports.first(where: { $0.conflicts(with: port) }) {
+                    throw AgentError(.conflict, "cannot publish \(port): port \(port.hostPort) is in use by the task '\(task.name)' (\(taken)); choose another, or remove that task")
+                }
+            }
+            try TaskNetwork.requireFree(port)
+        }
+        return ports
+    }
+
+    /// Refuses limits that can't be enforced; with `bestEffort` returns what is left out instead.
+    private func limits(_ request: TaskRequest) throws -> [String] {
+        let limits = request.limits
+        if limits.cpu == 0 { throw AgentError(.invalid, "--cpu must be at least 0.001") }
+        if let memory = limits.memory, memory < 1 << 20 { throw AgentError(.invalid, "--memory must be at least 1M") }
+        if limits.pids == 0 { throw AgentError(.invalid, "--pids must be at least 1") }
+        var reasons = try CgroupHost.current().unenforceable(
+            CgroupLimits(cpu: .init(limits.cpu), memory: .init(limits.memory), pids: .init(limits.pids))
+        ).map(\.reason)
+        if limits.disk != nil, try !configuration.pool.hasQuotas() {
+            reasons.append("--disk needs simple quotas (Linux 6.7 or later), and the pool at \(configuration.pool.path) has none")
+        }
+        if !reasons.isEmpty, !request.bestEffort {
+            throw AgentError(.unenforceable, "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort")
+        }
+        return reasons
+    }
+
+    private func address(_ ports: [PublishedPort]) throws -> IPv4Address {
+        let used = Set(others.compactMap(\.networkAddress))
+        guard let address = configuration.network.subnet.free(except: used, after: lastAddress) else {
+            throw AgentError(.failed, "all addresses of \(configuration.network.subnet) are in use; remove tasks, or use --network host")
+        }
+        return address
+    }
+
+    /// 65,536 host ids that no other task has, between the ids of people and those of builds.
+    private func userBase() -> UInt32 {
+        let used = Set(others.compactMap(\.userBase))
+        while true {
+            let base = UInt32.random(in: 8..<24576) << 16
+            if !used.contains(base) { return base }
+        }
+    }
+
+    private static func isName(_ name: String) -> Bool {
+        (1...63).contains(name.utf8.count) && name.first != "-" && name.last != "-"
+            && name.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+            }
+    }
+
+    private func randomDigits(_ count: Int) -> String {
+        hexadecimal((0..<count / 2).map { _ in UInt8.random(in: 0...255) })
+    }
+
+    private func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}

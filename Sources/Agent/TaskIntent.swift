@@ -1,0 +1,37 @@
+import AgentAPI
+import Layers
+import Networks
+
+/// What a task shall be: written to its state directory before anything is done for it, never changed
+/// afterwards, and removed last of all.
+struct TaskIntent: Sendable, Codable, Equatable {
+    /// 12 hexadecimal digits.
+    let id: String
+    let name: String
+    let request: TaskRequest
+    let layer: LayerID
+    /// Path of the pool.
+    let pool: String
+    /// Seconds since 1970.
+    let created: Int64
+    let quotaGroup: UInt64?
+    /// First host id of its user namespace.
+    let userBase: UInt32?
+    /// systemd's identity inside.
+    let machineID: String
+    /// Dotted quad.
+    let address: String?
+    /// Limits left out, and why.
+    let notEnforced: [String]
+
+    var boots: Bool { request.command == nil }
+
+    var networkAddress: IPv4Address? { address.flatMap { IPv4Address($0) } }
+
+    /// The published ports, which were checked when the task was made.
+    var ports: [PublishedPort] { request.publish.compactMap { try? PublishedPort($0) } }
+
+    var record: TaskRecord {
+        TaskRecord(id: id, name: name, image: request.image, layer: layer, quotaGroup: quotaGroup)
+    }
+}

@@ -1,0 +1,113 @@
+import AgentAPI
+import Btrfs
+import Cgroups
+import Glibc
+import Layers
+import Linux
+import Networks
+import Runtime
+import TaskHelper
+
+/// Makes and unmakes on the host what a task needs. Knows nothing of states; every operation can be repeated.
+struct TaskLauncher: Sendable {
+    let configuration: AgentConfiguration
+    let runtime: any Runtime
+
+    private var pool: Pool { configuration.pool }
+
+    /// The snapshot with its quota, and the network, side by side.
+    func prepare(_ task: TaskIntent) async throws {
+        async let network: Void = connect(task)
+        let pool = pool
+        try await blocking { try pool.createTask(task.record, limit: task.request.limits.disk) }
+        try await network
+    }
+
+    private func connect(_ task: TaskIntent) async throws {
+        guard let address = task.networkAddress else { return }
+        try await configuration.network.connect(task.id, address: address, ports: task.ports)
+    }
+
+    /// Starts the helper, which starts the container.
+    func launch(_ task: TaskIntent) async throws {
+        let program = try runtime.spawn(container(task))
+        var spec = HelperSpec(
+            id: task.id, stateDirectory: configuration.state(of: task.id),
+            runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
+            program: [program.program] + program.arguments)
+        let limits = task.request.limits
+        (spec.cpu, spec.memory, spec.pids) = (limits.cpu, limits.memory, limits.pids)
+        spec.boots = task.boots
+        spec.terminal = task.request.terminal
+        spec.input = task.request.interactive
+        spec.waitsForClient = task.request.attach
+        spec.durable = !task.request.removeWhenDone
+        let inUnit = Files.isDirectory("/run/systemd/system")
+        let spawn = spec.spawn(helper: configuration.helper, environment: program.environment, inUnit: inUnit)
+        guard spawn.detached else {
+            let result = try await Command(spawn).run()
+            if !result.status.isSuccess {
+                throw AgentError(.failed, "start the helper's unit: \(result.errorText.split(separator: "\n").joined(separator: "; "))")
+            }
+            return
+        }
+        _ = try await blocking { try spawn.start() }
+    }
+
+    /// Ends what is left of a task whose helper is gone.
+    func killLeftovers(_ task: TaskIntent) async throws {
+        let id = task.id
+        try await blocking {
+            if let record = (try? Files.readText("\(configuration.state(of: id))/running")).flatMap({ RunningRecord($0) }),
+                record.boot == (try? ProcessIdentity.bootID())
+            {
+                for process in [record.runtime, record.leader].compactMap({ $0 }) where process.isRunning {
+                    kill(process.pid, SIGKILL)
+                }
+            }
+            try TaskCgroup.existing(id: id, on: .current()).remove()
+            unlink("\(configuration.runtime(of: id))/helper.sock")
+        }
+    }
+
+    /// Gives back what only a running task needs.
+    func release(_ task: TaskIntent) async throws {
+        let network = configuration.network
+        try await blocking {
+            guard task.address != nil else { return }
+            try network.disconnect(task.id, address: task.networkAddress, ports: task.ports)
+        }
+    }
+
+    /// Takes the rest away, the intent last.
+    func remove(_ task: TaskIntent) async throws {
+        let pool = pool
+        try await blocking {
+            try Files.removeTree(configuration.runtime(of: task.id))
+            try pool.removeTask(task.record)
+            try Files.removeTree(configuration.state(of: task.id))
+        }
+    }
+
+    func log(of id: String) -> String { "\(pool.directory(ofTask: id))/logs/console.log" }
+
+    private func container(_ task: TaskIntent) -> Container {
+        let request = task.request
+        var container = Container(
+            root: "\(pool.directory(ofTask: task.id))/rootfs", name: task.name,
+            program: request.command.map { .command($0) } ?? .boot)
+        switch request.network {
+        case .private: container.network = .namespace(configuration.network.namespace(of: task.id))
+        case .host: container.network = .host
+        case .none: container.network = .none
+        }
+        container.console = task.boots ? .output : request.terminal ? .terminal : .pipe
+        container.userBase = task.userBase
+        container.machineID = task.machineID
+        container.environment = request.environment
+        container.user = request.user
+        container.directory = request.directory
+        container.resolvesNames = request.network != .none
+        return container
+    }
+}

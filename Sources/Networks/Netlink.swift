@@ -1,0 +1,155 @@
+import CLinux
+import Glibc
+import Linux
+
+/// A conversation with the kernel about links, addresses and routes (rtnetlink(7)), in the network namespace of the
+/// thread that opened it.
+struct Netlink: ~Copyable {
+    private let socket: OwnedFD
+
+    init() throws(SystemError) {
+        let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let number = try retryingInterrupts("open netlink socket") { Glibc.socket(AF_NETLINK, type, NETLINK_ROUTE) }
+        socket = OwnedFD(adopting: number)
+    }
+
+    /// Sends one request and waits for the kernel's answer.
+    ///
+    /// - Parameter subject: what the request is about, for the error.
+    func request(_ message: NetlinkMessage, _ action: String, _ subject: String) throws(SystemError) {
+        let bytes = message.encoded
+        let number = socket.number
+        try retryingInterrupts(action, subject) { send(number, bytes, bytes.count, 0) }
+        var answer = [UInt8](repeating: 0, count: 8192)
+        let count = try retryingInterrupts(action, subject) { recv(number, &answer, answer.count, 0) }
+        // struct nlmsghdr, then of struct nlmsgerr the negative error number.
+        guard count >= 20, answer[4] == UInt8(NLMSG_ERROR) else { throw SystemError(action, subject, code: EBADMSG) }
+        let code = answer[16..<20].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let error = -CInt(bitPattern: code)
+        if error != 0 { throw SystemError(action, subject, code: error) }
+    }
+
+    /// Makes a bridge, or leaves the one there is, and sets it up.
+    func makeBridge(_ name: String) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
+        message.linkHeader(index: 0, isUp: true)
+        message.attribute(IFLA_IFNAME, text: name)
+        message.nest(IFLA_LINKINFO) { $0.attribute(IFLA_INFO_KIND, text: "bridge") }
+        do {
+            try request(message, "create bridge", name)
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            try setUp(index: if_nametoindex(name), name)
+        }
+    }
+
+    /// Makes a pair of virtual Ethernet links: one on a bridge here, the other in another network namespace.
+    func makePair(_ name: String, bridge: CUnsignedInt, peer: String, peerNamespace: CInt) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
+        message.linkHeader(index: 0, isUp: true)
+        message.attribute(IFLA_IFNAME, text: name)
+        message.attribute(IFLA_MASTER, number: bridge)
+        message.nest(IFLA_LINKINFO) { info in
+            info.attribute(IFLA_INFO_KIND, text: "veth")
+            info.nest(IFLA_INFO_DATA) { data in
+                data.nest(Int(VETH_INFO_PEER)) { link in
+                    link.linkHeader(index: 0, isUp: true)
+                    link.attribute(IFLA_IFNAME, text: peer)
+                    link.attribute(IFLA_NET_NS_FD, number: UInt32(peerNamespace))
+                }
+            }
+        }
+        try request(message, "create network link", name)
+    }
+
+    func setUp(index: CUnsignedInt, _ name: String) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWLINK, flags: 0)
+        message.linkHeader(index: index, isUp: true)
+        try request(message, "set up network link", name)
+    }
+
+    /// Deletes a link; one that is gone is no error.
+    func deleteLink(_ name: String) throws(SystemError) {
+        let index = if_nametoindex(name)
+        guard index != 0 else { return }
+        var message = NetlinkMessage(RTM_DELLINK, flags: 0)
+        message.linkHeader(index: index, isUp: false)
+        do {
+            try request(message, "delete network link", name)
+        } catch {
+            if error.code != ENODEV { throw error }
+        }
+    }
+
+    /// Gives a link an address; one it has already is no error.
+    func addAddress(_ address: IPv4Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL)
+        // struct ifaddrmsg: family, prefix length, flags, scope, index.
+        message.append([UInt8(AF_INET), prefix, 0, 0])
+        message.append(number: index)
+        message.attribute(IFA_LOCAL, address.bytes)
+        message.attribute(IFA_ADDRESS, address.bytes)
+        do {
+            try request(message, "add address \(address) to", name)
+        } catch {
+            if error.code != EEXIST { throw error }
+        }
+    }
+
+    func addDefaultRoute(via gateway: IPv4Address) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL)
+        // struct rtmsg: family, destination and source lengths, tos, table, protocol, scope, type, flags.
+        message.append([UInt8(AF_INET), 0, 0, 0, UInt8(RT_TABLE_MAIN.rawValue), UInt8(RTPROT_STATIC), 0, UInt8(RTN_UNICAST)])
+        message.append(number: 0)
+        message.attribute(Int(RTA_GATEWAY.rawValue), gateway.bytes)
+        try request(message, "add route via", gateway.description)
+    }
+}
+
+/// One rtnetlink request: struct nlmsghdr, a header of its own, attributes, each padded to four bytes.
+struct NetlinkMessage {
+    private let type: UInt16
+    private let flags: UInt16
+    private var body: [UInt8] = []
+
+    init(_ type: Int, flags: CInt) {
+        self.type = UInt16(type)
+        self.flags = UInt16(flags | NLM_F_REQUEST | NLM_F_ACK)
+    }
+
+    /// The whole message, its length first.
+    var encoded: [UInt8] {
+        Self.little(UInt32(body.count + 16)) + Self.little(type) + Self.little(flags) + Self.little(UInt32(1))
+            + Self.little(UInt32(0)) + body
+    }
+
+    mutating func append(_ bytes: [UInt8]) { body += bytes }
+
+    mutating func append(number: UInt32) { body += Self.little(number) }
+
+    /// struct ifinfomsg.
+    mutating func linkHeader(index: CUnsignedInt, isUp: Bool) {
+        let up = UInt32(IFF_UP)
+        body += [0, 0, 0, 0] + Self.little(index) + Self.little(isUp ? up : 0) + Self.little(isUp ? up : 0)
+    }
+
+    mutating func attribute(_ kind: Int, _ value: [UInt8]) {
+        body += Self.little(UInt16(value.count + 4)) + Self.little(UInt16(kind)) + value
+        while body.count % 4 != 0 { body.append(0) }
+    }
+
+    mutating func attribute(_ kind: Int, text: String) { attribute(kind, Array(text.utf8) + [0]) }
+
+    mutating func attribute(_ kind: Int, number: UInt32) { attribute(kind, Self.little(number)) }
+
+    /// An attribute made of attributes.
+    mutating func nest(_ kind: Int, _ build: (inout NetlinkMessage) -> Void) {
+        var inner = NetlinkMessage(0, flags: 0)
+        build(&inner)
+        attribute(kind, inner.body)
+    }
+
+    private static func little(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.littleEndian) { Array($0) }
+    }
+}

@@ -1,0 +1,69 @@
+/// A port of the host that leads to a task's: `[ADDRESS:]HOST:TASK[/tcp|/udp]`.
+public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
+    public enum TransportProtocol: String, Sendable {
+        case tcp, udp
+    }
+
+    /// The host's address it is published on; nil for all.
+    public let address: IPv4Address?
+    public let hostPort: UInt16
+    public let taskPort: UInt16
+    public let transport: TransportProtocol
+
+    /// - Throws: `NetworkError` `.invalid` that says what is wrong.
+    public init(_ text: String) throws(NetworkError) {
+        func invalid(_ reason: String) -> NetworkError {
+            NetworkError(.invalid, "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+        }
+        let halves = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard halves.count <= 2 else { throw invalid("there is more than one '/'") }
+        guard let transport = TransportProtocol(rawValue: halves.count == 2 ? String(halves[1]) : "tcp") else {
+            throw invalid("'\(halves[1])' is not tcp or udp")
+        }
+        var fields = halves[0].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        var address: IPv4Address?
+        if fields.count == 3 {
+            guard let given = IPv4Address(fields.removeFirst()) else { throw invalid("the address is not an IPv4 address") }
+            address = given.value == 0 ? nil : given
+        }
+        guard fields.count == 2 else { throw invalid("it needs a port of the host and one of the task") }
+        func port(_ field: String) throws(NetworkError) -> UInt16 {
+            guard field.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(field), port > 0 else {
+                throw invalid("'\(field)' is not a port from 1 to 65535")
+            }
+            return port
+        }
+        self.address = address
+        self.hostPort = try port(fields[0])
+        self.taskPort = try port(fields[1])
+        self.transport = transport
+    }
+
+    /// Whether both want the same port of the host.
+    public func conflicts(with other: PublishedPort) -> Bool {
+        hostPort == other.hostPort && transport == other.transport
+            && (address == nil || other.address == nil || address == other.address)
+    }
+
+    public var description: String {
+        "\(address.map { "\($0):" } ?? "")\(hostPort):\(taskPort)\(transport == .udp ? "/udp" : "")"
+    }
+}
+
+/// What can be wrong with a network.
+public struct NetworkError: Error, CustomStringConvertible, Equatable {
+    public enum Code: Sendable {
+        case invalid
+        case conflict
+        case notInstalled
+        case failed
+    }
+
+    public let code: Code
+    public let description: String
+
+    public init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}
