@@ -37,6 +37,7 @@ struct TaskLauncher: Sendable {
             program: [program.program] + program.arguments)
         let limits = task.request.limits
         (spec.cpu, spec.memory, spec.pids) = (limits.cpu, limits.memory, limits.pids)
+        spec.networkNamespace = program.networkNamespace
         spec.boots = task.boots
         spec.terminal = task.request.terminal
         spec.input = task.request.interactive

@@ -32,6 +32,11 @@ public struct AgentClient: Sendable {
         try await get("/v1/tasks/\(percentEncode(name))/wait?state=\(state.rawValue)&seconds=\(seconds)")
     }
 
+    /// Returns once nothing is left of a task that is removed when it ends.
+    public func waitUntilRemoved(_ name: String, seconds: Int) async throws {
+        _ = try await execute(.GET, "/v1/tasks/\(percentEncode(name))/wait-removed?seconds=\(seconds)", body: nil)
+    }
+
     /// Ends a task and returns once it has ended.
     public func stop(_ name: String, timeout: UInt32) async throws -> TaskStatus {
         try await send(.POST, "/v1/tasks/\(percentEncode(name))/stop", body: StopRequest(timeout: timeout))

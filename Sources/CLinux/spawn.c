@@ -27,6 +27,16 @@ static void fail(int report, int step) {
     _exit(127);
 }
 
+static int enter_network(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    int result = setns(fd, CLONE_NEWNET);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
+}
+
 static int write_own_pid(const char *path) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
@@ -180,6 +190,7 @@ static void run_child(const struct dish_spawn_request *request, int report, cons
     } else if (place_descriptors(request->descriptors, request->descriptor_count, &report) < 0) {
         fail(report, DISH_SPAWN_DESCRIPTORS);
     }
+    if (request->network_namespace && enter_network(request->network_namespace) < 0) fail(report, DISH_SPAWN_NETWORK);
     if (request->unshare_flags && unshare(request->unshare_flags) < 0) fail(report, DISH_SPAWN_UNSHARE);
     if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
     if (request->set_identity) {

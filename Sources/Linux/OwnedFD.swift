@@ -66,14 +66,19 @@ extension OwnedFD {
         return OwnedFD(adopting: opened)
     }
 
-    /// Whether a path exists in this directory taken as the root: absolute links and `..` stay in it (openat2(2),
+    /// Opens a path with this directory taken as the root: absolute links and `..` stay in it (openat2(2),
     /// `RESOLVE_IN_ROOT`).
-    public borrowing func contains(_ path: String) -> Bool {
+    public borrowing func open(inRoot path: String, _ flags: CInt) throws(SystemError) -> OwnedFD {
         var how = open_how()
-        how.flags = UInt64(DISH_O_PATH | O_CLOEXEC)
+        how.flags = UInt64(flags | O_CLOEXEC)
         how.resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        let opened = dish_openat2(number, path, &how)
-        if opened >= 0 { close(opened) }
-        return opened >= 0
+        let directory = number
+        let opened = try retryingInterrupts("open", path) { dish_openat2(directory, path, &how) }
+        return OwnedFD(adopting: opened)
+    }
+
+    /// Whether a path exists in this directory taken as the root.
+    public borrowing func contains(_ path: String) -> Bool {
+        (try? open(inRoot: path, DISH_O_PATH)) != nil
     }
 }

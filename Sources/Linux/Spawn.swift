@@ -21,6 +21,8 @@ public struct Spawn: Sendable {
     public var detached = false
     /// The signal the child gets when the *thread* that spawned it ends; nil for none.
     public var deathSignal: CInt?
+    /// Path of a network namespace the child runs in; nil for the caller's.
+    public var networkNamespace: String?
     /// `CLONE_NEW…` flags of namespaces made for the child.
     public var unshare: CInt = 0
     /// Another process's namespaces to run in.
@@ -67,7 +69,7 @@ public struct Spawn: Sendable {
             withCStrings(environmentStrings) { environment in
                 withCStrings(cgroups) { cgroups in
                     program.withCString { program in
-                        withOptionalCString(directory) { directory in
+                        withOptionalCStrings(directory, networkNamespace) { directory, networkNamespace in
                             descriptors.withUnsafeBufferPointer { descriptors in
                                 var request = dish_spawn_request()
                                 request.program = program
@@ -81,6 +83,7 @@ public struct Spawn: Sendable {
                                 request.new_session = newSession ? 1 : 0
                                 request.detached = detached ? 1 : 0
                                 request.death_signal = deathSignal ?? 0
+                                request.network_namespace = networkNamespace
                                 request.unshare_flags = unshare
                                 request.join_pidfd = join?.process ?? -1
                                 request.join_flags = join?.namespaces ?? 0
@@ -105,6 +108,7 @@ public struct Spawn: Sendable {
         case DISH_SPAWN_TERMINAL: SystemError("open a terminal for", program, code: code)
         case DISH_SPAWN_CGROUP: SystemError("enter cgroup", cgroups.joined(separator: " "), code: code)
         case DISH_SPAWN_DIRECTORY: SystemError("change directory to", directory, code: code)
+        case DISH_SPAWN_NETWORK: SystemError("join network namespace", networkNamespace, code: code)
         case DISH_SPAWN_UNSHARE: SystemError("create namespaces for", program, code: code)
         case DISH_SPAWN_IDENTITY: SystemError("change user for", program, code: code)
         case DISH_SPAWN_EXEC: SystemError("run", program, code: code)
@@ -120,6 +124,12 @@ private func withCStrings<Result>(
     pointers.append(nil)
     defer { for pointer in pointers { free(pointer) } }
     return try pointers.withUnsafeBufferPointer { try body($0.baseAddress!) }
+}
+
+private func withOptionalCStrings<Result>(
+    _ first: String?, _ second: String?, _ body: (UnsafePointer<CChar>?, UnsafePointer<CChar>?) throws -> Result
+) rethrows -> Result {
+    try withOptionalCString(first) { first in try withOptionalCString(second) { try body(first, $0) } }
 }
 
 private func withOptionalCString<Result>(

@@ -53,7 +53,8 @@ struct Netlink: ~Copyable {
             info.attribute(IFLA_INFO_KIND, text: "veth")
             info.nest(IFLA_INFO_DATA) { data in
                 data.nest(Int(VETH_INFO_PEER)) { link in
-                    link.linkHeader(index: 0, isUp: true)
+                    // Up only once it has its other end.
+                    link.linkHeader(index: 0, isUp: false)
                     link.attribute(IFLA_IFNAME, text: peer)
                     link.attribute(IFLA_NET_NS_FD, number: UInt32(peerNamespace))
                 }

@@ -16,7 +16,7 @@ struct PortRules: Sendable {
             add map ip \(bridge) address-ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
             add chain ip \(bridge) guard { type filter hook prerouting priority raw; }
             add chain ip \(bridge) prerouting { type nat hook prerouting priority dstnat; }
-            add chain ip \(bridge) output { type nat hook output priority dstnat; }
+            add chain ip \(bridge) output { type nat hook output priority -100; }
             add chain ip \(bridge) postrouting { type nat hook postrouting priority srcnat; }
             flush chain ip \(bridge) guard
             flush chain ip \(bridge) prerouting

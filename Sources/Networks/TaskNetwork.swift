@@ -111,6 +111,9 @@ public struct TaskNetwork: Sendable, Equatable {
         let bridgeIndex = if_nametoindex(bridge)
         guard bridgeIndex != 0 else { throw SystemError("find bridge", bridge) }
         guard dish_unshare(DISH_CLONE_NEWNET) == 0 else { throw SystemError("create network namespace", path) }
+        // The namespace is the host's, so root inside has no rights over it; as in Docker, these two need none.
+        try Files.set("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
+        try Files.set("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
         let own = try OwnedFD.open("/proc/thread-self/ns/net", O_RDONLY)
         _ = try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o444)
         try Mounts.mount("/proc/thread-self/ns/net", on: path, flags: UInt(MS_BIND))
@@ -119,6 +122,7 @@ public struct TaskNetwork: Sendable, Equatable {
         // Loopback is always the first link.
         try inside.setUp(index: 1, "lo")
         let index = if_nametoindex("host0")
+        try inside.setUp(index: index, "host0")
         try inside.addAddress(address, prefix: subnet.prefix, index: index, "host0")
         try inside.addDefaultRoute(via: subnet.gateway)
     }

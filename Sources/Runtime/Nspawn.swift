@@ -15,6 +15,9 @@ public struct Nspawn: Runtime {
                 "cannot run containers: systemd-nspawn is not installed; install it: apt-get install systemd-container")
         }
         var spawn = Spawn(program, try arguments(container))
+        // It runs in the namespace rather than being told its path: it would try to join from inside the user
+        // namespace it makes, and may not.
+        if case .namespace(let path) = container.network { spawn.networkNamespace = path }
         // Each task has one helper, so nspawn's own lock files beside the root add nothing.
         spawn.environment["SYSTEMD_NSPAWN_LOCK"] = "0"
         return spawn
@@ -64,8 +67,7 @@ public struct Nspawn: Runtime {
     private func network(_ network: Container.Network) -> [String] {
         switch network {
         case .none: ["--private-network"]
-        case .host: []
-        case .namespace(let path): ["--network-namespace-path=\(path)"]
+        case .host, .namespace: []
         }
     }
 

@@ -23,6 +23,8 @@ public struct HelperSpec: Sendable, Equatable {
     public var boots = false
     /// Whether the exit must have reached the disk before anybody hears of it.
     public var durable = true
+    /// Path of the network namespace the program runs in; nil for the host's.
+    public var networkNamespace: String?
     /// Thousandths of a CPU, bytes, processes; nil for no limit.
     public var cpu: UInt64?
     public var memory: UInt64?
@@ -51,6 +53,7 @@ public struct HelperSpec: Sendable, Equatable {
         if waitsForClient { list.append("--wait") }
         if boots { list.append("--boot") }
         if !durable { list.append("--not-durable") }
+        if let networkNamespace { list.append("--network=\(networkNamespace)") }
         for (name, value) in [("cpu", cpu), ("memory", memory), ("pids", pids)] {
             if let value { list.append("--\(name)=\(value)") }
         }
@@ -78,6 +81,7 @@ public struct HelperSpec: Sendable, Equatable {
         waitsForClient = values["wait"] != nil
         boots = values["boot"] != nil
         durable = values["not-durable"] == nil
+        networkNamespace = values["network"]
         cpu = values["cpu"].flatMap { UInt64($0) }
         memory = values["memory"].flatMap { UInt64($0) }
         pids = values["pids"].flatMap { UInt64($0) }

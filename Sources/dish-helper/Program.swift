@@ -27,6 +27,7 @@ struct Program {
         environment["NOTIFY_SOCKET"] = notify
         var spawn = Spawn(spec.program[0], Array(spec.program.dropFirst()), environment: environment)
         spawn.cgroups = cgroups
+        spawn.networkNamespace = spec.networkNamespace
         spawn.deathSignal = SIGKILL
         var theirs: [CInt] = []
         if spec.terminal {

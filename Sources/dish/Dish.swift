@@ -17,6 +17,11 @@ struct Dish: AsyncParsableCommand {
         subcommands: [],
         groupedSubcommands: [
             CommandGroup(name: "Pools and images", subcommands: [PoolCommand.self, ImageCommand.self]),
+            CommandGroup(
+                name: "Tasks",
+                subcommands: [
+                    Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Remove.self, Inspect.self,
+                ]),
         ]
     )
 

@@ -115,6 +115,7 @@ enum dish_spawn_step {
     DISH_SPAWN_CGROUP,
     DISH_SPAWN_DESCRIPTORS,
     DISH_SPAWN_DIRECTORY,
+    DISH_SPAWN_NETWORK,
     DISH_SPAWN_UNSHARE,
     DISH_SPAWN_IDENTITY,
     DISH_SPAWN_EXEC,
@@ -132,6 +133,7 @@ struct dish_spawn_request {
     int new_session;              // setsid
     int detached;                 // fork twice: the child belongs to init, not to the caller
     int death_signal;             // PR_SET_PDEATHSIG: sent when the *thread* that spawned ends
+    const char *network_namespace; // path of a network namespace to run in, or NULL
     int unshare_flags;            // CLONE_NEW…, made in the child before exec
     int join_pidfd;               // process whose namespaces are joined, with join_flags
     int join_flags;               // CLONE_NEW… for setns(2); 0: none

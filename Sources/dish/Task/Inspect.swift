@@ -1,0 +1,35 @@
+import AgentAPI
+import ArgumentParser
+import Layers
+
+struct Inspect: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show everything about a task, as JSON.")
+
+    @Argument(help: "A task's name or id.")
+    var task: String
+    @Flag(help: .hidden)
+    var json = false
+
+    private struct Report: Encodable {
+        let task: TaskStatus
+        /// Bytes on disk that are the task's own; nil where this program may not look.
+        let diskUsed: UInt64?
+
+        private enum CodingKeys: CodingKey {
+            case diskUsed
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            try task.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encodeIfPresent(diskUsed, forKey: .diskUsed)
+        }
+    }
+
+    func run() async throws {
+        let status = try await AgentClient.host.task(task)
+        let usage = try? Pool(at: status.pool).usage().tasks.first { $0.id == status.id }
+        try printJSON(Report(task: status, diskUsed: usage?.own))
+    }
+}

@@ -1,0 +1,31 @@
+import AgentAPI
+import ArgumentParser
+
+struct ListTasks: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ps", abstract: "List tasks, those that have ended too.")
+
+    @Flag(help: "Only those that have not ended.")
+    var running = false
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let all = try await AgentClient.host.tasks()
+        let tasks = running ? all.filter { !$0.state.hasEnded } : all
+        if json.json { return try printJSON(tasks) }
+        printTable(
+            ["NAME", "ID", "IMAGE", "STATE", "ADDRESS", "PORTS", "CREATED"],
+            tasks.map { task in
+                [
+                    task.name, task.id, task.image, state(task), task.address ?? "-",
+                    task.publish.isEmpty ? "-" : task.publish.joined(separator: " "), age(task.created),
+                ]
+            })
+    }
+
+    private func state(_ task: TaskStatus) -> String {
+        guard let exit = task.exit else { return task.state.rawValue }
+        if exit.outOfMemory { return "exited (out of memory)" }
+        return exit.code.map { "exited (\($0))" } ?? "exited (signal \(exit.signal ?? 0))"
+    }
+}

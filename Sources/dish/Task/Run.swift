@@ -1,0 +1,126 @@
+import AgentAPI
+import ArgumentParser
+import Glibc
+import Linux
+import TaskHelper
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Start a task from an image.",
+        discussion: """
+            An image with an init is booted; 'run' returns when it is up. With -- COMMAND that runs instead, and
+            'run' ends with its exit code.
+
+            Examples:
+              dish run //web:app --name web --publish 8080:80
+              dish run //web:app --name web --memory 512M --cpu 1.5 --disk 2G
+              dish run --rm //org:base -- /bin/cat /etc/os-release
+              dish run --rm -it //org:base -- /bin/bash
+            """)
+
+    @Argument(help: "A label, a name or a layer id.")
+    var image: String
+    @Argument(parsing: .postTerminator, help: "What runs instead of the image's init.")
+    var command: [String] = []
+
+    @Option(help: "The task's name (default: made from the image's).")
+    var name: String?
+    @OptionGroup var limits: LimitOptions
+    @Option(name: .shortAndLong, help: "[ADDRESS:]HOST:TASK[/udp]: a port of the host that leads to one of the task.")
+    var publish: [String] = []
+    @Option(help: "private (an address of its own), host or none.", transform: Self.network)
+    var network = TaskRequest.Network.private
+    @OptionGroup var environment: EnvironmentOptions
+    @Option(name: .shortAndLong, help: "The user inside that the command runs as.")
+    var user: String?
+    @Option(name: .shortAndLong, help: "The command's working directory.")
+    var workdir: String?
+    @Flag(inversion: .prefixedNo, help: "Give the task user ids of its own.")
+    var userNamespace = true
+    @Flag(name: .shortAndLong, help: "Don't wait for the command to end.")
+    var detach = false
+    @Flag(name: .shortAndLong, help: "Give the command a terminal.")
+    var tty = false
+    @Flag(name: .shortAndLong, help: "Pass standard input to the command.")
+    var interactive = false
+    @Flag(help: "Remove the task when it ends.")
+    var rm = false
+    @Option(help: "Seconds that booting may take.")
+    var bootTimeout = 90
+    @OptionGroup var pool: PoolOptions
+    @OptionGroup var json: JSONOption
+
+    func validate() throws {
+        if command.isEmpty, tty || interactive || user != nil || workdir != nil {
+            throw ValidationError("--tty, --interactive, --user and --workdir are for a command; add -- COMMAND.")
+        }
+        if detach, interactive { throw ValidationError("--detach and --interactive exclude each other.") }
+        if bootTimeout < 1 { throw ValidationError("--boot-timeout must be at least 1.") }
+    }
+
+    func run() async throws {
+        var request = TaskRequest(image: image)
+        request.name = name
+        request.pool = pool.requested
+        request.command = command.isEmpty ? nil : command
+        request.environment = environment.variables
+        request.user = user
+        request.directory = workdir
+        request.limits = limits.limits
+        request.bestEffort = limits.bestEffort
+        request.network = network
+        request.publish = publish
+        request.userNamespace = userNamespace
+        request.terminal = tty
+        request.interactive = interactive
+        request.attach = !command.isEmpty && !detach
+        request.removeWhenDone = rm
+        if tty, environment.variables["TERM"] == nil, let terminal = environmentVariable("TERM") {
+            request.environment["TERM"] = terminal
+        }
+        let agent = AgentClient.host
+        let task = try await agent.start(request)
+        for reason in task.notEnforced { print("dish: not enforced: \(reason)", to: .errors) }
+        if request.attach {
+            try await follow(task, agent)
+        } else {
+            try await report(task, agent)
+        }
+    }
+
+    /// Passes the command's output, input and exit code.
+    private func follow(_ task: TaskStatus, _ agent: AgentClient) async throws {
+        let (tty, interactive) = (tty, interactive)
+        let exit = try await blocking {
+            try AttachedSession(helper: task.paths.helper, terminal: tty, input: interactive).run()
+        }
+        if rm { try await agent.waitUntilRemoved(task.id, seconds: 60) }
+        guard let exit else {
+            throw AgentError(.failed, "the helper of task '\(task.name)' ended before its command; see: dish inspect \(task.name)")
+        }
+        if let message = exit.message { print("dish: \(message)", to: .errors) }
+        if exit.outOfMemory { print("dish: the task reached its memory limit and was killed", to: .errors) }
+        throw ExitCode(exit.status.shellCode)
+    }
+
+    private func report(_ started: TaskStatus, _ agent: AgentClient) async throws {
+        let task: TaskStatus
+        if command.isEmpty {
+            task = try await agent.wait(started.id, for: .running, seconds: bootTimeout)
+            guard task.state == .running else {
+                let why = task.reason ?? "it is \(task.state.rawValue)"
+                throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
+            }
+        } else {
+            task = started
+        }
+        if json.json { try printJSON(task) } else { print(task.name, to: .output) }
+    }
+
+    private static func network(_ text: String) throws -> TaskRequest.Network {
+        guard let network = TaskRequest.Network(rawValue: text) else {
+            throw ValidationError("--network '\(text)': choose private, host or none.")
+        }
+        return network
+    }
+}

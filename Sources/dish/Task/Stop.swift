@@ -1,0 +1,16 @@
+import AgentAPI
+import ArgumentParser
+
+struct Stop: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "End tasks: a booted one shuts down, a command gets SIGTERM.")
+
+    @Argument(help: "Names or ids.")
+    var tasks: [String]
+    @Option(name: .shortAndLong, help: "Seconds until what is left is killed.")
+    var timeout: UInt32 = 30
+
+    func run() async throws {
+        for name in tasks { print(try await AgentClient.host.stop(name, timeout: timeout).name, to: .output) }
+    }
+}
