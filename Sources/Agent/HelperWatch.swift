@@ -22,9 +22,10 @@ final class HelperWatch: @unchecked Sendable {
         source = DispatchSource.makeReadSource(fileDescriptor: connection.descriptor, queue: .global())
         let source = source
         source.setEventHandler {
-            if let message = try? connection.receive() {
-                continuation.yield(message)
-            } else {
+            // All there is: Dispatch tells of the last message and of the end in one event.
+            let arrived = connection.receiveArrived()
+            for message in arrived.messages { continuation.yield(message) }
+            if arrived.isOver {
                 continuation.finish()
                 source.cancel()
             }

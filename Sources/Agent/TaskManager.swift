@@ -133,7 +133,7 @@ public actor TaskManager {
 
     /// Finds again the tasks of an earlier agent, which run on without it.
     public func recover() async throws {
-        raiseInotifyLimit()
+        for change in HostPreparation.apply() { logger.info("host: \(change)") }
         let directory = "\(configuration.stateDirectory)/tasks"
         try Files.makeDirectories(directory, mode: 0o700)
         var events: [(String, TaskMachine.Event?)] = []
@@ -167,9 +167,11 @@ public actor TaskManager {
         isShuttingDown = true
         let deadline = ContinuousClock.now + .seconds(10)
         while busy > 0, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
-        if tasks.isEmpty, networkPreparation != nil {
-            let network = configuration.network
-            try? await blocking { try network.remove() }
+        guard tasks.isEmpty else { return }
+        let network = networkPreparation == nil ? nil : configuration.network
+        try? await blocking {
+            HostPreparation.undo()
+            try network?.remove()
         }
     }
 
@@ -244,10 +246,8 @@ public actor TaskManager {
                 // A stop that was asked for before the helper was there.
                 if tasks[id]?.machine.visible == .stopping { try? helper.send(.stop(seconds: 10)) }
                 try? helper.send(.watch)
-                for await message in helper.messages {
-                    if case .state(let record) = message { await report(.helper(record), id) }
-                    if case .exited(let record) = message { await report(.exited(record), id) }
-                }
+                // After the exit the helper takes the control group down; only then is it the agent's turn.
+                for await case .state(let record) in helper.messages { await report(.helper(record), id) }
             }
             tasks[id]?.helper = nil
             guard let intent = tasks[id]?.intent, tasks[id]?.machine.visible.hasEnded == false else { return }
@@ -342,17 +342,6 @@ public actor TaskManager {
             paths: TaskStatus.Paths(
                 root: "\(configuration.pool.directory(ofTask: intent.id))/rootfs", log: launcher.log(of: intent.id),
                 helper: "\(configuration.runtime(of: intent.id))/helper.sock", cgroups: machine.record?.cgroups ?? []))
-    }
-
-    // MARK: The host
-
-    /// Each booted systemd holds several inotify instances, and the kernel counts them all to root.
-    private func raiseInotifyLimit() {
-        let path = "/proc/sys/fs/inotify/max_user_instances"
-        let wanted = 8192
-        guard let text = try? Files.readText(path), let now = Int(text.filter { !$0.isWhitespace }), now < wanted else { return }
-        try? Files.set(path, "\(wanted)")
-        logger.info("raised fs.inotify.max_user_instances", metadata: ["from": "\(now)", "to": "\(wanted)"])
     }
 
     /// What can't be read is kept for people to look at, out of the way.

@@ -72,7 +72,7 @@ public struct AgentClient: Sendable {
         } catch let error as IOError {
             throw AgentError(
                 .failed,
-                "cannot reach the agent at \(socket): \(String(cString: strerror(error.errnoCode))); start it: dishd --pool PATH (or systemctl start dishd)")
+                "cannot reach the agent at \(socket): \(String(cString: strerror(error.errnoCode))); \(error.errnoCode == EACCES ? "try again with sudo" : "start it: dishd")")
         }
         let data = Data(try await response.body.collect(upTo: 64 << 20).readableBytesView)
         guard (200..<300).contains(response.status.code) else {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,11 +19,18 @@ struct failure {
     int error;
 };
 
-static void fail(int report, int step) {
+__attribute__((noreturn)) static void fail(int report, int step) {
     struct failure failure = {step, errno};
     ssize_t ignored = write(report, &failure, sizeof failure);
     (void)ignored;
     _exit(127);
+}
+
+// Raw system calls: glibc's would pass the change on to all threads, and in a vforked child those are
+// the caller's.
+static int become(uint32_t uid, uint32_t gid) {
+    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0) return -1;
+    return (int)syscall(SYS_setresuid, uid, uid, uid);
 }
 
 static int enter_network(const char *path) {
@@ -144,10 +150,16 @@ static void wait_and_pass_on(pid_t child) {
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
+// Whether the child may borrow the caller's memory until its exec (vfork(2)), which spares copying
+// the page tables of a big program. Joining or making a user namespace needs memory of its own.
+static int shares_memory(const struct dish_spawn_request *request) {
+    return request->join_flags == 0 && request->unshare_flags == 0;
+}
+
+__attribute__((noinline, noreturn)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
     if (request->new_session) setsid();
     if (request->detached) {
-        pid_t second = fork();
+        pid_t second = shares_memory(request) ? vfork() : fork();
         if (second < 0) fail(report, DISH_SPAWN_FORK);
         if (second > 0) {
             // The process id that the caller learns is the second child's.
@@ -165,9 +177,7 @@ static void run_child(const struct dish_spawn_request *request, int report, cons
         if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
         // After joining a user namespace this process has no identity in it until it takes one.
         if (request->set_identity) {
-            if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
-                fail(report, DISH_SPAWN_IDENTITY);
-            }
+            if (become(0, 0) < 0) fail(report, DISH_SPAWN_IDENTITY);
         }
         if (request->death_signal) prctl(PR_SET_PDEATHSIG, request->death_signal);
         if (request->terminal_socket) {
@@ -194,10 +204,7 @@ static void run_child(const struct dish_spawn_request *request, int report, cons
     if (request->unshare_flags && unshare(request->unshare_flags) < 0) fail(report, DISH_SPAWN_UNSHARE);
     if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
     if (request->set_identity) {
-        if (setgroups(0, NULL) < 0 || setresgid(request->gid, request->gid, request->gid) < 0
-            || setresuid(request->uid, request->uid, request->uid) < 0) {
-            fail(report, DISH_SPAWN_IDENTITY);
-        }
+        if (become(request->uid, request->gid) < 0) fail(report, DISH_SPAWN_IDENTITY);
     }
     // Last, because changing credentials clears it.
     prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);
@@ -221,7 +228,7 @@ int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) 
     sigfillset(&all);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &all, &saved);
-    pid_t child = fork();
+    pid_t child = shares_memory(request) ? vfork() : fork();
     if (child == 0) {
         close(report[0]);
         run_child(request, report[1], &none);

@@ -60,13 +60,13 @@ public struct TaskNetwork: Sendable, Equatable {
         }
     }
 
-    /// Removes a task's namespace and its published ports.
+    /// Removes a task's namespace and its published ports. With the namespace's last process and mount the kernel
+    /// removes the links, a few milliseconds later.
     public func disconnect(_ id: String, address: IPv4Address?, ports: [PublishedPort]) throws {
         if address != nil, !ports.isEmpty { try PortRules(bridge: bridge, subnet: subnet).remove(ports) }
         let path = namespace(of: id)
         try Mounts.unmount(path, flags: CInt(MNT_DETACH))
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove network namespace", path) }
-        try Netlink().deleteLink(Self.link(of: id))
     }
 
     /// Checks that nothing on the host listens on a port yet.

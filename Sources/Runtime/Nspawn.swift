@@ -2,14 +2,10 @@ public import Linux
 
 /// systemd-nspawn(1), version 250 or later (`--suppress-sync`, mapped ownership).
 public struct Nspawn: Runtime {
-    private let program: String?
-
-    public init() {
-        program = Executable.find("systemd-nspawn")
-    }
+    public init() {}
 
     public func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
-        guard let program else {
+        guard let program = Executable.find("systemd-nspawn") else {
             throw RuntimeError(
                 .notInstalled,
                 "cannot run containers: systemd-nspawn is not installed; install it: apt-get install systemd-container")

@@ -22,11 +22,28 @@ public final class HelperConnection: Sendable {
     }
 
     /// The next message; nil when the helper is gone. Packets that are no messages are passed over.
-    public func receive() throws -> HelperMessage? {
+    public func receive() throws -> HelperMessage? { try receive(flags: 0) }
+
+    /// The messages that have arrived, and whether the helper is gone. Doesn't wait.
+    public func receiveArrived() -> (messages: [HelperMessage], isOver: Bool) {
+        var messages: [HelperMessage] = []
+        while true {
+            do {
+                guard let message = try receive(flags: CInt(MSG_DONTWAIT)) else { return (messages, true) }
+                messages.append(message)
+            } catch let error as SystemError {
+                return (messages, error.code != EAGAIN)
+            } catch {
+                return (messages, true)
+            }
+        }
+    }
+
+    private func receive(flags: CInt) throws -> HelperMessage? {
         var buffer = [UInt8](repeating: 0, count: HelperMessage.capacity)
         while true {
             let count = try retryingInterrupts("read from the task's helper") {
-                recv(socket.number, &buffer, buffer.count, 0)
+                recv(socket.number, &buffer, buffer.count, flags)
             }
             if count == 0 { return nil }
             if let message = HelperMessage(Array(buffer[..<count])) { return message }
@@ -65,11 +82,11 @@ public enum PacketSocket {
             let result = withAddress(path) { Glibc.connect(socket.number, $0, $1) }
             if result == 0 { return socket }
             let code = errno
-            guard code == ENOENT || code == ECONNREFUSED || code == EINTR, waited < deadline else {
+            guard code == ENOENT || code == ECONNREFUSED || code == EINTR, waited < deadline * 1000 else {
                 throw SystemError("reach the task's helper at", path, code: code)
             }
-            usleep(1000)
-            waited += 1
+            usleep(250)
+            waited += 250
         }
     }
 

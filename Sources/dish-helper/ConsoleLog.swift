@@ -28,7 +28,10 @@ struct ConsoleLog {
         var rest = bytes[...]
         var start = isErrors ? partial.errors : partial.output
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            append(start + rest[..<end], isErrors, complete: true)
+            var line = start + rest[..<end]
+            // A terminal's line ends with both.
+            if line.last == UInt8(ascii: "\r") { line.removeLast() }
+            append(line, isErrors, complete: true)
             start = []
             rest = rest[(end + 1)...]
         }

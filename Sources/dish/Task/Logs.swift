@@ -56,23 +56,24 @@ struct Logs: AsyncParsableCommand {
 
 /// A line of a console log in the CRI log format: `TIME STREAM P|F TEXT`.
 struct ConsoleLogEntry {
-    let time: Substring
+    let time: String
     let isErrors: Bool
     /// Whether the line goes on in the next entry.
     let isPartial: Bool
-    let text: Substring
+    /// As the task wrote it.
+    let text: ArraySlice<UInt8>
 
-    init?(_ line: Substring) {
-        let fields = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-        guard fields.count == 4, fields[1] == "stdout" || fields[1] == "stderr", fields[2] == "P" || fields[2] == "F" else {
-            return nil
-        }
-        (time, isErrors, isPartial, text) = (fields[0], fields[1] == "stderr", fields[2] == "P", fields[3])
+    init?(_ line: ArraySlice<UInt8>) {
+        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
+        guard fields.count == 4 else { return nil }
+        let words = fields.prefix(3).map { String(decoding: $0, as: UTF8.self) }
+        guard ["stdout", "stderr"].contains(words[1]), ["P", "F"].contains(words[2]) else { return nil }
+        (time, isErrors, isPartial, text) = (words[0], words[1] == "stderr", words[2] == "P", fields[3])
     }
 
     func print(_ timestamps: Bool) throws {
-        let line = (timestamps ? "\(time) " : "") + text + (isPartial ? "" : "\n")
-        try Files.write(line.utf8, to: isErrors ? STDERR_FILENO : STDOUT_FILENO, "output")
+        let line = (timestamps ? Array("\(time) ".utf8) : []) + text + (isPartial ? [] : [UInt8(ascii: "\n")])
+        try Files.write(line, to: isErrors ? STDERR_FILENO : STDOUT_FILENO, "output")
     }
 }
 
@@ -107,9 +108,10 @@ struct ConsoleLogReader {
             }
             rest += bytes[..<count]
             guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
-            let text = String(decoding: rest[..<end], as: UTF8.self)
+            // By bytes: to String, a carriage return and a line feed are one character.
+            let entries = rest[..<end].split(separator: UInt8(ascii: "\n")).compactMap { ConsoleLogEntry($0) }
             rest.removeFirst(end + 1)
-            return text.split(separator: "\n").compactMap { ConsoleLogEntry($0) }
+            return entries
         }
     }
 
