@@ -94,6 +94,29 @@ let package = Package(
             dependencies: ["CLinux", "Linux", "Cgroups", "TaskHelper"],
             swiftSettings: settings
         ),
+
+        // Unit tests: no privileges.
+        .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: settings),
+        .testTarget(name: "NetworksTests", dependencies: ["Networks"], swiftSettings: settings),
+        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups"], swiftSettings: settings),
+        .testTarget(name: "TaskHelperTests", dependencies: ["Linux", "TaskHelper"], swiftSettings: settings),
+        .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
+        .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
+        .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "Linux"], swiftSettings: settings),
+        .testTarget(
+            name: "BuilderTests", dependencies: ["Builder", "Layers", "Linux", "Manifest"], swiftSettings: settings),
+        .testTarget(
+            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Linux", "TaskHelper"], swiftSettings: settings),
+        // What the privileged tests stand on.
+        .target(
+            name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures", swiftSettings: settings),
+        // Pool tests: root, Btrfs on loop files, systemd-nspawn.
+        .testTarget(
+            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "Fixtures", "Layers", "Linux"],
+            swiftSettings: settings),
+        // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
+        .testTarget(name: "HostTests", dependencies: ["Fixtures", "Linux"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -16,7 +16,10 @@ struct TaskAdmission: Sendable {
     func admit(_ request: TaskRequest) throws -> TaskIntent {
         let pool = configuration.pool
         if let wanted = request.pool, Files.absolute(wanted) != pool.path, realPath(wanted) != pool.path {
-            throw AgentError(.invalid, "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)")
+            throw AgentError(
+                .invalid,
+                "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)"
+            )
         }
         let layer = try pool.resolve(request.image)
         let name = try name(request)
@@ -33,10 +36,13 @@ struct TaskAdmission: Sendable {
     private func name(_ request: TaskRequest) throws -> String {
         if let name = request.name {
             guard Self.isName(name) else {
-                throw AgentError(.invalid, "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last")
+                throw AgentError(
+                    .invalid,
+                    "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last")
             }
             if others.contains(where: { $0.name == name }) {
-                throw AgentError(.conflict, "there is a task '\(name)' already; choose another name, or remove it: dish rm \(name)")
+                throw AgentError(
+                    .conflict, "there is a task '\(name)' already; choose another name, or remove it: dish rm \(name)")
             }
             return name
         }
@@ -55,7 +61,10 @@ struct TaskAdmission: Sendable {
         } else {
             let root = try OwnedFD.open(configuration.pool.root(of: layer.id), O_RDONLY | O_DIRECTORY)
             guard ["sbin/init", "usr/sbin/init"].contains(where: { root.contains($0) }) else {
-                throw AgentError(.invalid, "the image \(request.image) has no init (/sbin/init) to boot; give a command: dish run \(request.image) -- COMMAND")
+                throw AgentError(
+                    .invalid,
+                    "the image \(request.image) has no init (/sbin/init) to boot; give a command: dish run \(request.image) -- COMMAND"
+                )
             }
         }
         for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
@@ -66,7 +75,9 @@ struct TaskAdmission: Sendable {
     private func ports(_ request: TaskRequest) throws -> [PublishedPort] {
         let ports = try request.publish.map { try PublishedPort($0) }
         if let first = ports.first, request.network != .private {
-            throw AgentError(.invalid, "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish")
+            throw AgentError(
+                .invalid,
+                "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish")
         }
         for (index, port) in ports.enumerated() {
             if let other = ports[..<index].first(where: { $0.conflicts(with: port) }) {
@@ -74,7 +85,10 @@ struct TaskAdmission: Sendable {
             }
             for task in others {
                 if let taken = task.ports.first(where: { $0.conflicts(with: port) }) {
-                    throw AgentError(.conflict, "cannot publish \(port): port \(port.hostPort) is in use by the task '\(task.name)' (\(taken)); choose another, or remove that task")
+                    throw AgentError(
+                        .conflict,
+                        "cannot publish \(port): port \(port.hostPort) is in use by the task '\(task.name)' (\(taken)); choose another, or remove that task"
+                    )
                 }
             }
             try TaskNetwork.requireFree(port)
@@ -95,7 +109,9 @@ struct TaskAdmission: Sendable {
             reasons.append("--disk needs simple quotas (Linux 6.7 or later), and the pool at \(configuration.pool.path) has none")
         }
         if !reasons.isEmpty, !request.bestEffort {
-            throw AgentError(.unenforceable, "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort")
+            throw AgentError(
+                .unenforceable, "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort"
+            )
         }
         return reasons
     }
@@ -103,7 +119,8 @@ struct TaskAdmission: Sendable {
     private func address(_ ports: [PublishedPort]) throws -> IPv4Address {
         let used = Set(others.compactMap(\.networkAddress))
         guard let address = configuration.network.subnet.free(except: used, after: lastAddress) else {
-            throw AgentError(.failed, "all addresses of \(configuration.network.subnet) are in use; remove tasks, or use --network host")
+            throw AgentError(
+                .failed, "all addresses of \(configuration.network.subnet) are in use; remove tasks, or use --network host")
         }
         return address
     }

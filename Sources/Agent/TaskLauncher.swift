@@ -48,7 +48,8 @@ struct TaskLauncher: Sendable {
         guard spawn.detached else {
             let result = try await Command(spawn).run()
             if !result.status.isSuccess {
-                throw AgentError(.failed, "start the helper's unit: \(result.errorText.split(separator: "\n").joined(separator: "; "))")
+                throw AgentError(
+                    .failed, "start the helper's unit: \(result.errorText.split(separator: "\n").joined(separator: "; "))")
             }
             return
         }

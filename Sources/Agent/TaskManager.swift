@@ -118,7 +118,10 @@ public actor TaskManager {
         let id = task.intent.id
         if !task.machine.visible.hasEnded {
             guard force else {
-                throw AgentError(.conflict, "the task '\(task.intent.name)' is \(task.machine.visible.rawValue); stop it first: dish stop \(task.intent.name) (or dish rm --force)")
+                throw AgentError(
+                    .conflict,
+                    "the task '\(task.intent.name)' is \(task.machine.visible.rawValue); stop it first: dish stop \(task.intent.name) (or dish rm --force)"
+                )
             }
             _ = try await stop(id, timeout: 0)
         }
@@ -146,7 +149,10 @@ public actor TaskManager {
                 continue
             }
             guard intent.pool == configuration.pool.path else {
-                throw AgentError(.conflict, "'\(configuration.stateDirectory)' holds the task '\(intent.name)' of the pool '\(intent.pool)'; use that pool, or another --state-dir")
+                throw AgentError(
+                    .conflict,
+                    "'\(configuration.stateDirectory)' holds the task '\(intent.name)' of the pool '\(intent.pool)'; use that pool, or another --state-dir"
+                )
             }
             tasks[id] = ManagedTask(
                 intent: intent,
@@ -293,7 +299,9 @@ public actor TaskManager {
     private func find(_ name: String) throws -> ManagedTask {
         if let task = tasks[name] ?? tasks.values.first(where: { $0.intent.name == name }) { return task }
         let matches = name.utf8.count >= 3 ? tasks.values.filter { $0.intent.id.hasPrefix(name) } : []
-        if matches.count > 1 { throw AgentError(.invalid, "'\(name)' is the beginning of \(matches.count) tasks' ids; give more digits") }
+        if matches.count > 1 {
+            throw AgentError(.invalid, "'\(name)' is the beginning of \(matches.count) tasks' ids; give more digits")
+        }
         guard let match = matches.first else { throw Self.unknown(name) }
         return match
     }

@@ -72,12 +72,14 @@ public struct AgentClient: Sendable {
         } catch let error as IOError {
             throw AgentError(
                 .failed,
-                "cannot reach the agent at \(socket): \(String(cString: strerror(error.errnoCode))); \(error.errnoCode == EACCES ? "try again with sudo" : "start it: dishd")")
+                "cannot reach the agent at \(socket): \(String(cString: strerror(error.errnoCode))); \(error.errnoCode == EACCES ? "try again with sudo" : "start it: dishd")"
+            )
         }
         let data = Data(try await response.body.collect(upTo: 64 << 20).readableBytesView)
         guard (200..<300).contains(response.status.code) else {
             if let error = try? JSONDecoder().decode(AgentError.self, from: data) { throw error }
-            throw AgentError(.failed, "the agent at \(socket) answered \(response.status): \(String(decoding: data, as: UTF8.self))")
+            throw AgentError(
+                .failed, "the agent at \(socket) answered \(response.status): \(String(decoding: data, as: UTF8.self))")
         }
         return data
     }

@@ -105,7 +105,8 @@ struct Accounts {
         return try text.split(separator: "\n").map { line in
             let parts = line.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard parts.count == fields else {
-                throw BuildError(.account, "the image's \(path) has a line with \(parts.count) instead of \(fields) fields: '\(line)'")
+                throw BuildError(
+                    .account, "the image's \(path) has a line with \(parts.count) instead of \(fields) fields: '\(line)'")
             }
             return parts
         }

@@ -76,7 +76,8 @@ public struct Builder: Sendable {
     ) async throws -> Layer {
         guard let packages = lock.packages(of: target, on: below) else {
             throw BuildError(
-                .lock, "\(target.place): the lock file doesn't cover \(target.label) as it is now; run: dish image plan \(target.label)")
+                .lock,
+                "\(target.place): the lock file doesn't cover \(target.label) as it is now; run: dish image plan \(target.label)")
         }
         let inputs = try await blocking { try BuildInputs(target, in: workspace) }
         let key = try ActionKey(target, parent: parent?.id, packages: packages, inputs: inputs).hex
@@ -130,7 +131,8 @@ public struct Builder: Sendable {
         else { return error }
         return BuildError(
             .step,
-            "\(text)\nthe pool at '\(pool.path)' is full (\(ByteCount(bytes: space.available)) free); remove images (dish image rm) or add a device (dish pool add-device), then build again")
+            "\(text)\nthe pool at '\(pool.path)' is full (\(ByteCount(bytes: space.available)) free); remove images (dish image rm) or add a device (dish pool add-device), then build again"
+        )
     }
 
     private func fetch(_ target: ImageTarget, _ packages: [LockedPackage], _ below: [ImageTarget]) async throws -> [String] {

@@ -19,7 +19,7 @@ struct RootDirectory: ~Copyable, Sendable {
     func read(_ path: String) throws -> [UInt8]? {
         do {
             return try Files.read(try open(path, O_RDONLY), path)
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             return nil
         }
     }

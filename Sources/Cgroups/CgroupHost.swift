@@ -53,7 +53,8 @@ public struct CgroupHost: Sendable, Equatable {
                 }
             found.append(
                 Unenforceable(
-                    option: option, reason: "\(option) needs the cgroup v2 controller '\(controller)', and on this host \(state)"))
+                    option: option, reason: "\(option) needs the cgroup v2 controller '\(controller)', and on this host \(state)")
+            )
         }
         check(limits.cpu != .max, "--cpu", "cpu")
         check(limits.memory != .max, "--memory", "memory")

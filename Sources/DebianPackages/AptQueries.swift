@@ -61,7 +61,8 @@ extension DebianArchive {
         }
         if let missing = latest.keys.filter({ !seen.contains($0) }).min() {
             throw PackageError(
-                "the lock file has \(missing) \(latest[missing]!.version), which the archives don't have any more; resolve everything anew: dish image plan //...")
+                "the lock file has \(missing) \(latest[missing]!.version), which the archives don't have any more; resolve everything anew: dish image plan //..."
+            )
         }
         return text
     }
@@ -79,10 +80,12 @@ extension DebianArchive {
                 guard line.hasSuffix(" package \(plain)") || line.contains("'\(plain)'") else { continue }
                 return UnknownPackage(
                     name: name,
-                    description: "the package '\(name)' is not in \(sources.suite): \(line.dropFirst(line.hasPrefix("E: ") ? 3 : 0))")
+                    description:
+                        "the package '\(name)' is not in \(sources.suite): \(line.dropFirst(line.hasPrefix("E: ") ? 3 : 0))")
             }
         }
-        return PackageError("resolve \(names.filter { !$0.hasPrefix("?") }.joined(separator: " ")) in \(sources.suite): \(reason(result))")
+        return PackageError(
+            "resolve \(names.filter { !$0.hasPrefix("?") }.joined(separator: " ")) in \(sources.suite): \(reason(result))")
     }
 
     /// The last things a program had to say.

@@ -39,7 +39,8 @@ public struct AptSources: Sendable, Equatable {
         }
         guard archives.contains(where: { $0.suites.contains(suite) }) else {
             throw PackageError(
-                "this host's apt configuration (\(folder)) has no archive with \(suite) \(components.joined(separator: " ")); add one to \(folder)/sources.list.d and try again")
+                "this host's apt configuration (\(folder)) has no archive with \(suite) \(components.joined(separator: " ")); add one to \(folder)/sources.list.d and try again"
+            )
         }
         return AptSources(suite: suite, archives: archives)
     }

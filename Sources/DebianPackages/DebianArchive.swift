@@ -31,7 +31,8 @@ public struct DebianArchive: Sendable {
         if stat(stamp, &status) == 0, Int64(time(nil)) - Int64(status.st_mtim.tv_sec) < maximumAge.components.seconds { return }
         let result = try await apt("apt-get", ["update", "-o", "APT::Update::Error-Mode=any"])
         guard result.status.isSuccess else {
-            throw PackageError("fetch the package indexes of \(sources.suite) with this host's apt configuration: \(reason(result))")
+            throw PackageError(
+                "fetch the package indexes of \(sources.suite) with this host's apt configuration: \(reason(result))")
         }
         try Files.replace(stamp, with: [])
     }

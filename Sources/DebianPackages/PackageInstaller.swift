@@ -86,7 +86,8 @@ public struct PackageInstaller: Sendable {
                 while running < 4, let file = rest.popFirst() {
                     running += 1
                     group.addTask {
-                        let script = "dpkg-deb --fsys-tarfile \"$1\" | tar --extract --keep-directory-symlink --preserve-permissions --numeric-owner --directory \"$2\""
+                        let script =
+                            "dpkg-deb --fsys-tarfile \"$1\" | tar --extract --keep-directory-symlink --preserve-permissions --numeric-owner --directory \"$2\""
                         let result = try await Command(Spawn("/bin/sh", ["-e", "-c", script, "sh", file, root])).run()
                         guard result.status.isSuccess, result.errors.isEmpty else {
                             throw PackageError("unpack '\(file)': \(result.errorText)")

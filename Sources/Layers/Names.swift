@@ -52,7 +52,8 @@ extension Pool {
             }
             if let id = matches.first, let layer = try layer(id) { return layer }
         }
-        let hint = reference.contains(":") && reference.hasPrefix("/")
+        let hint =
+            reference.contains(":") && reference.hasPrefix("/")
             ? "build it: dish image build \(reference)" : "see what there is: dish image ls"
         throw PoolError(.unknownImage, "there is no image '\(reference)' in the pool at '\(path)'; \(hint)")
     }

@@ -28,7 +28,8 @@ extension PoolRegistry {
                 let type = try Mounts.containing(path)?.type ?? "another file system"
                 throw PoolError(
                     .notBtrfs,
-                    "'\(path)' is on \(type), not Btrfs; add --size 20G to put the pool into a file, or --device DEV for a disk of its own")
+                    "'\(path)' is on \(type), not Btrfs; add --size 20G to put the pool into a file, or --device DEV for a disk of its own"
+                )
             } catch let error as SystemError where error.code == ENOENT {
                 throw PoolError(
                     .notBtrfs,
@@ -48,7 +49,8 @@ extension PoolRegistry {
         if let pool = try? open(path) {
             let tasks = try pool.allTasks().map(\.name)
             guard tasks.isEmpty else {
-                throw PoolError(.inUse, "the pool '\(path)' has the tasks \(tasks.joined(separator: ", ")); remove them first: dish rm NAME")
+                throw PoolError(
+                    .inUse, "the pool '\(path)' has the tasks \(tasks.joined(separator: ", ")); remove them first: dish rm NAME")
             }
         }
         switch entry.backing {

@@ -38,7 +38,8 @@ public struct PoolRegistry: Sendable {
     public func defaultPath() throws -> String {
         guard let first = try entries().first else {
             throw PoolError(
-                .notPool, "no pool is configured; make one: dish pool create /var/lib/dish/pool --size 20G (or name one: --pool PATH)")
+                .notPool,
+                "no pool is configured; make one: dish pool create /var/lib/dish/pool --size 20G (or name one: --pool PATH)")
         }
         return first.path
     }

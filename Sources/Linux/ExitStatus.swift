@@ -8,7 +8,8 @@ public enum ExitStatus: Sendable, Equatable, CustomStringConvertible {
 
     /// From the status that waitpid(2) gives.
     public init(waitStatus: CInt) {
-        self = dish_wait_exited(waitStatus) != 0
+        self =
+            dish_wait_exited(waitStatus) != 0
             ? .code(dish_wait_exit_code(waitStatus)) : .signal(dish_wait_signal(waitStatus))
     }
 

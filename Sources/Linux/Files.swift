@@ -31,7 +31,7 @@ public enum Files {
     public static func readTextIfPresent(_ path: String) throws(SystemError) -> String? {
         do {
             return try readText(path)
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             return nil
         }
     }

@@ -29,6 +29,7 @@ public struct ByteCount: Sendable, Hashable, CustomStringConvertible {
         }
         if unit == 0 { return "\(bytes) B" }
         let tenths = Int((value * 10).rounded())
-        return tenths >= 100 || tenths % 10 == 0 ? "\((tenths + 5) / 10) \(units[unit])" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+        return tenths >= 100 || tenths % 10 == 0
+            ? "\((tenths + 5) / 10) \(units[unit])" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
     }
 }

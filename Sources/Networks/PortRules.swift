@@ -72,7 +72,9 @@ struct PortRules: Sendable {
     private func run(_ script: String) throws {
         guard let program = Executable.find("nft") else {
             throw NetworkError(
-                .notInstalled, "cannot set up the tasks' network: nft is not installed; install it: apt-get install nftables (or use --network host)")
+                .notInstalled,
+                "cannot set up the tasks' network: nft is not installed; install it: apt-get install nftables (or use --network host)"
+            )
         }
         var command = Command(program, ["-f", "-"])
         command.input = Array(script.utf8)

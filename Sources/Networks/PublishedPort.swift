@@ -13,7 +13,8 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: `NetworkError` `.invalid` that says what is wrong.
     public init(_ text: String) throws(NetworkError) {
         func invalid(_ reason: String) -> NetworkError {
-            NetworkError(.invalid, "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+            NetworkError(
+                .invalid, "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
         }
         let halves = text.split(separator: "/", omittingEmptySubsequences: false)
         guard halves.count <= 2 else { throw invalid("there is more than one '/'") }

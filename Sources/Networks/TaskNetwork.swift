@@ -94,7 +94,9 @@ public struct TaskNetwork: Sendable, Equatable {
         switch errno {
         case EADDRINUSE:
             throw NetworkError(
-                .conflict, "cannot publish \(port): port \(port.hostPort) is in use by a program of this host; choose another, or stop what listens there (ss -ltnup 'sport = :\(port.hostPort)')")
+                .conflict,
+                "cannot publish \(port): port \(port.hostPort) is in use by a program of this host; choose another, or stop what listens there (ss -ltnup 'sport = :\(port.hostPort)')"
+            )
         case EADDRNOTAVAIL:
             throw NetworkError(.invalid, "cannot publish \(port): this host has no address \(port.address?.description ?? "")")
         default: throw SystemError("publish port", port.description)
@@ -138,7 +140,9 @@ public struct TaskNetwork: Sendable, Equatable {
             let own = ~UInt32(0) << (32 - UInt32(subnet.prefix))
             if (destination ^ subnet.base.value) & mask & own == 0 {
                 throw NetworkError(
-                    .conflict, "the network \(subnet) overlaps a route of this host over \(fields[0]); give the agent another: dishd --subnet 10.N.0.0/16")
+                    .conflict,
+                    "the network \(subnet) overlaps a route of this host over \(fields[0]); give the agent another: dishd --subnet 10.N.0.0/16"
+                )
             }
         }
     }

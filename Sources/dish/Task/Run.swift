@@ -96,7 +96,8 @@ struct Run: AsyncParsableCommand {
         }
         if rm { try await agent.waitUntilRemoved(task.id, seconds: 60) }
         guard let exit else {
-            throw AgentError(.failed, "the helper of task '\(task.name)' ended before its command; see: dish inspect \(task.name)")
+            throw AgentError(
+                .failed, "the helper of task '\(task.name)' ended before its command; see: dish inspect \(task.name)")
         }
         if let message = exit.message { print("dish: \(message)", to: .errors) }
         if exit.outOfMemory { print("dish: the task reached its memory limit and was killed", to: .errors) }

@@ -90,7 +90,8 @@ struct TaskEntry: Sendable {
         let root = try OwnedFD.open("/proc/\(leader)/root", DISH_O_PATH | O_DIRECTORY)
         for line in Self.passwd(root).split(separator: "\n") {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-            guard fields.count >= 7, fields[0] == user || fields[2] == user, let id = uid_t(fields[2]), let group = gid_t(fields[3])
+            guard fields.count >= 7, fields[0] == user || fields[2] == user, let id = uid_t(fields[2]),
+                let group = gid_t(fields[3])
             else { continue }
             return Account(user: id, group: group, home: fields[5], shell: fields[6].isEmpty ? "/bin/sh" : fields[6])
         }
