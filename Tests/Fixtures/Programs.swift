@@ -1,5 +1,5 @@
 import Glibc
-public import Linux
+import Linux
 
 /// The programs under test.
 public enum Programs {

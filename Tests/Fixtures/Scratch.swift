@@ -1,5 +1,5 @@
 import Glibc
-public import Linux
+import Linux
 
 /// Directories for one run of the tests. They go at the end of the process; what a killed run left, the next one
 /// takes away.

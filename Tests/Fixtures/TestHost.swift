@@ -1,5 +1,5 @@
-import Glibc
-public import Linux
+public import Glibc
+import Linux
 
 /// An installation of Butterdish beside others: state, sockets, bridge and addresses of its own.
 public final class TestHost: Sendable {

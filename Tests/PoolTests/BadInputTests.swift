@@ -173,18 +173,18 @@ struct BadInputTests {
     }
 
     private func listen(on port: UInt16) throws -> OwnedFD {
-        let number = try retryingInterrupts("create socket") { socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) }
-        let listener = OwnedFD(adopting: number)
+        let listener = OwnedFD(
+            adopting: try retryingInterrupts("create socket") { socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) })
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = port.bigEndian
         let descriptor = listener.number
-        try withUnsafePointer(to: &name) {
-            try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                try retryingInterrupts("bind") { bind(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        let bound = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        try retryingInterrupts("listen") { Glibc.listen(descriptor, 1) }
+        try #require(bound == 0 && Glibc.listen(descriptor, 1) == 0)
         return listener
     }
 }
