@@ -34,7 +34,7 @@ test-unit: build-tests
 
 test-pool: build-tests
 	@echo "== tier 2 of 3: pool tests (root, Btrfs on loop files, systemd-nspawn)"
-	$(TEST) --filter '^PoolTests\.'
+	$(TEST) --no-parallel --filter '^PoolTests\.'
 
 test-host: build-tests
 	@echo "== tier 3 of 3: host tests (systemd and cgroup v2 in user-mode-linux)"

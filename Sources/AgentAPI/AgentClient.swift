@@ -10,6 +10,13 @@ public struct AgentClient: Sendable {
     public let socket: String
     private let base: String
 
+    /// The shared one goes on trying for a minute and a half where nobody listens.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+    }()
+
     public init(socket: String) {
         self.socket = socket
         base = "http+unix://\(percentEncode(socket))"
@@ -68,7 +75,7 @@ public struct AgentClient: Sendable {
         }
         let response: HTTPClientResponse
         do {
-            response = try await HTTPClient.shared.execute(request, timeout: .seconds(3600))
+            response = try await Self.client.execute(request, timeout: .seconds(3600))
         } catch let error as IOError {
             throw AgentError(
                 .failed,

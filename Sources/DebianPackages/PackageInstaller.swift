@@ -77,26 +77,17 @@ public struct PackageInstaller: Sendable {
         chmod(root, 0o755)
     }
 
-    /// Unpacks without dpkg, several at a time; nothing of the packages runs.
+    /// Unpacks without dpkg; nothing of the packages runs. One after the other: a directory that several packages
+    /// have keeps the time of the last.
     private func extract(_ files: [String], to root: String) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var rest = files[...]
-            var running = 0
-            while !rest.isEmpty || running > 0 {
-                while running < 4, let file = rest.popFirst() {
-                    running += 1
-                    group.addTask {
-                        let script =
-                            "dpkg-deb --fsys-tarfile \"$1\" | tar --extract --keep-directory-symlink --preserve-permissions --numeric-owner --directory \"$2\""
-                        let result = try await Command(Spawn("/bin/sh", ["-e", "-c", script, "sh", file, root])).run()
-                        guard result.status.isSuccess, result.errors.isEmpty else {
-                            throw PackageError("unpack '\(file)': \(result.errorText)")
-                        }
-                    }
-                }
-                try await group.next()
-                running -= 1
-            }
+        let script = """
+            for file in "$@"; do
+              dpkg-deb --fsys-tarfile "$file" | tar --extract --keep-directory-symlink --preserve-permissions --numeric-owner --directory "$0"
+            done
+            """
+        let result = try await Command(Spawn("/bin/sh", ["-e", "-c", script, root] + files)).run()
+        guard result.status.isSuccess, result.errors.isEmpty else {
+            throw PackageError("unpack the essential packages: \(result.errorText)")
         }
     }
 
