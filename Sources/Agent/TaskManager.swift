@@ -174,10 +174,11 @@ public actor TaskManager {
         let deadline = ContinuousClock.now + .seconds(10)
         while busy > 0, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
         guard tasks.isEmpty else { return }
-        let network = networkPreparation == nil ? nil : configuration.network
+        // An earlier agent may have made it.
+        let network = configuration.network
         try? await blocking {
             HostPreparation.undo()
-            try network?.remove()
+            try network.remove()
         }
     }
 

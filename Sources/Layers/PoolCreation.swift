@@ -24,7 +24,7 @@ extension PoolRegistry {
                 let pool = try Pool.initialize(at: path)
                 try add(Entry(path: path, backing: .directory))
                 return pool
-            } catch is BtrfsError {
+            } catch let error where error is BtrfsError || (error as? PoolError)?.code == .notBtrfs {
                 let type = try Mounts.containing(path)?.type ?? "another file system"
                 throw PoolError(
                     .notBtrfs,

@@ -104,16 +104,19 @@ struct Run: AsyncParsableCommand {
         throw ExitCode(exit.status.shellCode)
     }
 
+    /// Returns once the task is up: what comes next may count on it.
     private func report(_ started: TaskStatus, _ agent: AgentClient) async throws {
         let task: TaskStatus
-        if command.isEmpty {
+        do {
             task = try await agent.wait(started.id, for: .running, seconds: bootTimeout)
-            guard task.state == .running else {
-                let why = task.reason ?? "it is \(task.state.rawValue)"
-                throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
-            }
-        } else {
+        } catch let error as AgentError where error.code == .notFound && rm && !command.isEmpty {
+            // Done, and removed as asked.
             task = started
+        }
+        // A command may be done by now; a booted system that has ended never came up.
+        guard task.state == .running || !command.isEmpty && task.state != .failed else {
+            let why = task.reason ?? "it is \(task.state.rawValue)"
+            throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
         }
         if json.json { try printJSON(task) } else { print(task.name, to: .output) }
     }
