@@ -69,13 +69,16 @@ public struct Pool: Sendable {
     }
 
     /// Makes an existing directory on Btrfs a pool; one that is a pool already is left as it is.
-    public static func initialize(at path: String) throws -> Pool {
+    ///
+    /// - Parameter quotas: whether disk use is counted and limited. A file system that ever had simple quotas can't be
+    ///   mounted by kernels before 6.7.
+    public static func initialize(at path: String, quotas: Bool = true) throws -> Pool {
         do {
             return try Pool(at: path)
         } catch let error as PoolError where error.code == .notPool && Files.isDirectory(path) {}
         let filesystem = try Filesystem(at: path)
         do {
-            try filesystem.enableSimpleQuotas()
+            if quotas { try filesystem.enableSimpleQuotas() }
         } catch let error as SystemError where error.code == EINVAL || error.code == ENOTTY {
             // Kernels before 6.7: the pool works, and limits on disk use are refused with this reason.
         }

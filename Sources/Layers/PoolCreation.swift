@@ -10,7 +10,11 @@ extension PoolRegistry {
     /// Makes a pool at a path, which becomes a mount point.
     ///
     /// A pool that is there already is mounted and returned. When anything fails, what was made is taken away again.
-    public func create(_ given: String, on backing: Backing, size: UInt64?) throws -> Pool {
+    ///
+    /// - Parameters:
+    ///   - size: bytes of the file, where one is made.
+    ///   - quotas: whether disk use is counted and limited.
+    public func create(_ given: String, on backing: Backing, size: UInt64?, quotas: Bool = true) throws -> Pool {
         let path = Files.absolute(given)
         if let known = try entries().first(where: { $0.path == path }) {
             guard known.backing == backing || backing == .directory else {
@@ -21,7 +25,7 @@ extension PoolRegistry {
         switch backing {
         case .directory:
             do {
-                let pool = try Pool.initialize(at: path)
+                let pool = try Pool.initialize(at: path, quotas: quotas)
                 try add(Entry(path: path, backing: .directory))
                 return pool
             } catch let error where error is BtrfsError || (error as? PoolError)?.code == .notBtrfs {
@@ -35,8 +39,8 @@ extension PoolRegistry {
                     .notBtrfs,
                     "'\(path)' doesn't exist; add --size 20G to put the pool into a file, or --device DEV for a disk of its own")
             }
-        case .file(let file): return try createFile(path, file, size: size ?? Self.smallestSize)
-        case .devices(let devices): return try createOnDevices(path, devices)
+        case .file(let file): return try createFile(path, file, size: size ?? Self.smallestSize, quotas: quotas)
+        case .devices(let devices): return try createOnDevices(path, devices, quotas: quotas)
         }
     }
 
@@ -64,7 +68,7 @@ extension PoolRegistry {
         try remove(path)
     }
 
-    private func createFile(_ path: String, _ file: String, size: UInt64) throws -> Pool {
+    private func createFile(_ path: String, _ file: String, size: UInt64, quotas: Bool) throws -> Pool {
         guard size >= Self.smallestSize else {
             throw PoolError(.invalid, "a pool needs at least 512 MiB (4 GiB is a good minimum); \(size >> 20) MiB is too small")
         }
@@ -78,7 +82,7 @@ extension PoolRegistry {
             let number = created.number
             try retryingInterrupts("set size of", file) { ftruncate(number, off_t(size)) }
             try makeFilesystem(on: [file])
-            return try mountAndInitialize(Entry(path: path, backing: .file(file)))
+            return try mountAndInitialize(Entry(path: path, backing: .file(file)), quotas: quotas)
         } catch {
             try? Mounts.unmount(path)
             unlink(file)
@@ -87,7 +91,7 @@ extension PoolRegistry {
         }
     }
 
-    private func createOnDevices(_ path: String, _ devices: [String]) throws -> Pool {
+    private func createOnDevices(_ path: String, _ devices: [String], quotas: Bool) throws -> Pool {
         try requireEmpty(path)
         for device in devices {
             var status = stat()
@@ -99,7 +103,7 @@ extension PoolRegistry {
         try Files.makeDirectories(path)
         try makeFilesystem(on: devices)
         do {
-            return try mountAndInitialize(Entry(path: path, backing: .devices(devices)))
+            return try mountAndInitialize(Entry(path: path, backing: .devices(devices)), quotas: quotas)
         } catch {
             try? Mounts.unmount(path)
             throw error
@@ -125,9 +129,9 @@ extension PoolRegistry {
         }
     }
 
-    private func mountAndInitialize(_ entry: Entry) throws -> Pool {
+    private func mountAndInitialize(_ entry: Entry, quotas: Bool) throws -> Pool {
         try Self.mount(entry)
-        let pool = try Pool.initialize(at: entry.path)
+        let pool = try Pool.initialize(at: entry.path, quotas: quotas)
         try add(entry)
         return pool
     }

@@ -32,6 +32,9 @@ struct PoolCreate: ParsableCommand {
     @Option(name: .long, help: "An empty block device; several make one file system.")
     var device: [String] = []
 
+    @Flag(help: "Don't count and limit disk use: --disk is refused. Kernels before 6.7 can mount only such a pool.")
+    var noQuotas = false
+
     func validate() throws {
         if size != nil, !device.isEmpty { throw ValidationError("--size and --device exclude each other.") }
         if let size, ByteCount(size) == nil { throw ValidationError("--size '\(size)' is not a size, like 20G.") }
@@ -49,8 +52,9 @@ struct PoolCreate: ParsableCommand {
         } else {
             backing = device.isEmpty ? .directory : .devices(device)
         }
-        let pool = try PoolRegistry.host.create(path, on: backing, size: size.flatMap { ByteCount($0)?.bytes })
-        if try !pool.hasQuotas() {
+        let pool = try PoolRegistry.host.create(
+            path, on: backing, size: size.flatMap { ByteCount($0)?.bytes }, quotas: !noQuotas)
+        if !noQuotas, try !pool.hasQuotas() {
             print("note: this kernel has no simple quotas (6.7 or later); --disk will be refused", to: .errors)
         }
         print(pool.path, to: .output)
