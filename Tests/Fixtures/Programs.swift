@@ -33,6 +33,12 @@ public struct Outcome: Sendable, CustomStringConvertible {
         errors = result.errorText
     }
 
+    init(code: CInt, output: String, errors: String) {
+        self.code = code
+        self.output = output
+        self.errors = errors
+    }
+
     /// The output without white space at its ends.
     public var text: String {
         String(output.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())

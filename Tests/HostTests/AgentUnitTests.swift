@@ -1,0 +1,102 @@
+import AgentAPI
+import Fixtures
+import Testing
+
+extension Machine {
+    struct AgentUnitTests {
+        /// What there is of tasks on the machine.
+        private static let inventory = """
+            systemctl list-units --all --plain --no-legend 'dish-*' | sed 's/^/unit /'
+            find /sys/fs/cgroup/dish.slice -mindepth 1 -type d 2>/dev/null | sed 's/^/cgroup /'
+            findmnt --raw --noheadings --output TARGET | grep -E '^(/pool/|/run/netns/)' | sed 's/^/mount /'
+            ls /run/netns 2>/dev/null | sed 's/^/network namespace /'
+            lsns --noheadings --output TYPE,NS | sed 's/^/namespace /'
+            pgrep --list-full 'dish-helper|systemd-nspawn' | sed 's/^/process /'
+            btrfs subvolume list /pool | sed 's/.*path/subvolume/'
+            ls -d /pool/tasks/* /pool/staging/* /var/lib/dish/tasks/* /run/dish/tasks/* 2>/dev/null
+            true
+            """
+
+        @Test func theAgentIsAUnitThatTellsWhenItIsReady() async throws {
+            try await Machine.use { machine in
+                let properties = try await machine.run("systemctl show --property Type,ActiveState,Result dishd")
+                #expect(Set(properties.text.split(separator: "\n")) == ["Type=notify", "ActiveState=active", "Result=success"])
+                // With Type=notify the agent answers as soon as systemctl returns.
+                let answer = try await machine.run("systemctl restart dishd && dish ps")
+                #expect(answer.code == 0, "\(answer)")
+            }
+        }
+
+        @Test func aBootedTaskServesFromAUnitOfItsOwnWhateverHappensToTheAgent() async throws {
+            try await Machine.use { machine in
+                let before = try await machine.run(Self.inventory).text
+                // This kernel has no nftables for IPv4, hence the host's network; root of a user namespace may have its port 80.
+                let started = try await machine.run(
+                    "sysctl --quiet net.ipv4.ip_unprivileged_port_start=0 && dish run //web:app --name web --network host")
+                try #require(started.code == 0, "\(started)")
+                let web = try await machine.inspect("web")
+                #expect(web.state == .running)
+                let processes = try #require(web.processes)
+
+                let unit = try await machine.run("systemctl show --value --property MainPID dish-\(web.id).service")
+                #expect(unit.text == "\(processes.helper)")
+                let leader = try #require(processes.leader)
+                let cgroup = try await machine.run("sed -n 's/^0:://p' /proc/\(leader)/cgroup").text
+                #expect(cgroup.hasPrefix("/dish.slice/dish-\(web.id).service/task/"), "\(cgroup)")
+
+                func expectServing(_ when: String) async throws {
+                    let page = try await machine.run("curl --silent --show-error --max-time 10 http://127.0.0.1/")
+                    #expect(page.output.contains("Served from a read-write snapshot"), "\(when): \(page)")
+                }
+                try await expectServing("before")
+                let first = try await machine.agentPID()
+                #expect(try await machine.run("systemctl restart dishd").code == 0)
+                let second = try await machine.agentPID()
+                #expect(second != first)
+                #expect(try await machine.inspect("web").processes == processes)
+                try await expectServing("after a restart of the agent")
+
+                let again = try await machine.run(
+                    "kill -9 \(second); while [ \"$(systemctl show --value --property MainPID dishd)\" = \(second) ]; do sleep 0.1; done; "
+                        + "systemctl start dishd")
+                #expect(again.code == 0, "\(again)")
+                #expect(try await machine.inspect("web").processes == processes)
+                try await expectServing("after the agent was killed")
+
+                #expect(try await machine.run("dish rm --force web").code == 0)
+                let after = try await machine.run(Self.inventory).text
+                #expect(after == before)
+            }
+        }
+
+        @Test func aStoppedTaskShutsDownInside() async throws {
+            try await Machine.use { machine in
+                let started = try await machine.run("dish run //os:base --name booted --network none")
+                try #require(started.code == 0, "\(started)")
+                let stopped = try await machine.run("dish stop booted")
+                #expect(stopped.code == 0, "\(stopped)")
+                let task = try await machine.inspect("booted")
+                #expect(task.exit?.code == 0)
+                #expect(task.exit?.outOfMemory == false)
+                // systemd's manager sees the unit end by itself, not fail.
+                #expect(try await machine.run("systemctl is-failed dish-\(task.id).service").text != "failed")
+            }
+        }
+
+        @Test func afterAPowerCutTasksAreKnownToHaveEndedAndNewOnesRun() async throws {
+            try await Machine.use { machine in
+                let bystander = try await machine.startBystander()
+                await machine.powerCut()
+                try await machine.boot()
+                #expect(try await machine.run("systemctl start dishd").code == 0)
+                let task = try await machine.inspect("bystander")
+                #expect(task.id == bystander.id)
+                #expect(task.state == .failed)
+                #expect(task.reason?.contains("restarted") == true, "\(task.reason ?? "no reason")")
+                #expect(try await machine.run("dish rm bystander").code == 0)
+                let run = try await machine.run("dish run --rm //web:app --network none -- /bin/cat /var/www/html/index.html")
+                #expect(run.output.contains("Served from"), "\(run)")
+            }
+        }
+    }
+}
