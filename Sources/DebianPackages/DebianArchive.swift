@@ -103,8 +103,10 @@ public struct DebianArchive: Sendable {
         var left = packages
         var failure: Command.Result?
         let bases = sources.archives.map { $0.uri.hasSuffix("/") ? $0.uri : $0.uri + "/" }
+        // Images that are built at the same time, here or in another process, may fetch the same package.
+        let fetcher = "\(getpid()).\(UInt32.random(in: 0 ... .max))"
         for base in bases where !left.isEmpty {
-            let unfinished = left.map { "\(file($0)).\(getpid()).new" }
+            let unfinished = left.map { "\(file($0)).\(fetcher).new" }
             defer { for path in unfinished { unlink(path) } }
             let result = try await helper(
                 zip(left, unfinished).flatMap { [base + $0.path, $1, "SHA256:\($0.sha256)"] })
