@@ -1,25 +1,14 @@
-import AsyncHTTPClient
 import FoundationEssentials
 import Glibc
-import NIOCore
-import NIOHTTP1
+import Linux
 
 /// Talks to `dishd` over its Unix socket.
 public struct AgentClient: Sendable {
     /// Path of the socket.
     public let socket: String
-    private let base: String
-
-    /// The shared one goes on trying for a minute and a half where nobody listens.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration.singletonConfiguration
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
-    }()
 
     public init(socket: String) {
         self.socket = socket
-        base = "http+unix://\(percentEncode(socket))"
     }
 
     public func status() async throws -> AgentStatus { try await get("/v1/agent") }
@@ -31,7 +20,7 @@ public struct AgentClient: Sendable {
 
     /// Prepares and starts a task; returns once its helper has it.
     public func start(_ request: TaskRequest) async throws -> TaskStatus {
-        try await send(.POST, "/v1/tasks", body: request)
+        try await send("POST", "/v1/tasks", body: request)
     }
 
     /// Returns once the task has one of the states, or has ended, or after so many seconds.
@@ -41,24 +30,24 @@ public struct AgentClient: Sendable {
 
     /// Returns once nothing is left of a task that is removed when it ends.
     public func waitUntilRemoved(_ name: String, seconds: Int) async throws {
-        _ = try await execute(.GET, "/v1/tasks/\(percentEncode(name))/wait-removed?seconds=\(seconds)", body: nil)
+        _ = try await execute("GET", "/v1/tasks/\(percentEncode(name))/wait-removed?seconds=\(seconds)", body: nil)
     }
 
     /// Ends a task and returns once it has ended.
     public func stop(_ name: String, timeout: UInt32) async throws -> TaskStatus {
-        try await send(.POST, "/v1/tasks/\(percentEncode(name))/stop", body: StopRequest(timeout: timeout))
+        try await send("POST", "/v1/tasks/\(percentEncode(name))/stop", body: StopRequest(timeout: timeout))
     }
 
     /// Removes a task and everything that is its own; with `force`, one that runs too.
     public func remove(_ name: String, force: Bool) async throws {
-        _ = try await execute(.DELETE, "/v1/tasks/\(percentEncode(name))?force=\(force)", body: nil)
+        _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))?force=\(force)", body: nil)
     }
 
     private func get<Result: Decodable>(_ path: String) async throws -> Result {
-        try await decode(execute(.GET, path, body: nil))
+        try await decode(execute("GET", path, body: nil))
     }
 
-    private func send<Result: Decodable>(_ method: HTTPMethod, _ path: String, body: some Encodable) async throws -> Result {
+    private func send<Result: Decodable>(_ method: String, _ path: String, body: some Encodable) async throws -> Result {
         try await decode(execute(method, path, body: try JSONEncoder().encode(body)))
     }
 
@@ -66,29 +55,24 @@ public struct AgentClient: Sendable {
         try JSONDecoder().decode(Result.self, from: data)
     }
 
-    private func execute(_ method: HTTPMethod, _ path: String, body: Data?) async throws -> Data {
-        var request = HTTPClientRequest(url: base + path)
-        request.method = method
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body))
-        }
-        let response: HTTPClientResponse
+    private func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
+        let http = UnixHTTP(socket: socket)
+        let response: UnixHTTP.Response
         do {
-            response = try await Self.client.execute(request, timeout: .seconds(3600))
-        } catch let error as IOError {
-            throw AgentError(
-                .failed,
-                "cannot reach the agent at \(socket): \(String(cString: strerror(error.errnoCode))); \(error.errnoCode == EACCES ? "try again with sudo" : "start it: dishd")"
-            )
+            response = try await blocking { try http.exchange(method, path, body: body.map(Array.init), silence: 3600) }
+        } catch let error as SystemError {
+            let advice = error.code == EACCES ? "try again with sudo" : "start it: dishd"
+            throw AgentError(.failed, "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)")
         }
-        let data = Data(try await response.body.collect(upTo: 64 << 20).readableBytesView)
-        guard (200..<300).contains(response.status.code) else {
+        guard (200..<300).contains(response.status) else {
+            let data = Data(response.body)
             if let error = try? JSONDecoder().decode(AgentError.self, from: data) { throw error }
             throw AgentError(
-                .failed, "the agent at \(socket) answered \(response.status): \(String(decoding: data, as: UTF8.self))")
+                .failed,
+                "the agent at \(socket) answered with status \(response.status): \(String(decoding: response.body, as: UTF8.self))"
+            )
         }
-        return data
+        return Data(response.body)
     }
 }
 

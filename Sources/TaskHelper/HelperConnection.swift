@@ -55,10 +55,10 @@ public final class HelperConnection: Sendable {
 public enum PacketSocket {
     /// Listens at a path, for this user only, replacing what is there.
     public static func listen(_ path: String) throws -> OwnedFD {
-        let socket = try make(CInt(SOCK_SEQPACKET.rawValue))
+        let socket = try UnixSocket.make(SOCK_SEQPACKET)
         unlink(path)
         try retryingInterrupts("listen on", path) {
-            withAddress(path) { bind(socket.number, $0, $1) }
+            UnixSocket.withAddress(path) { bind(socket.number, $0, $1) }
         }
         chmod(path, 0o600)
         try retryingInterrupts("listen on", path) { Glibc.listen(socket.number, 64) }
@@ -67,19 +67,19 @@ public enum PacketSocket {
 
     /// Receives datagrams at a path, as sd_notify(3) sends them.
     public static func datagrams(_ path: String) throws -> OwnedFD {
-        let socket = try make(CInt(SOCK_DGRAM.rawValue))
+        let socket = try UnixSocket.make(SOCK_DGRAM)
         unlink(path)
         try retryingInterrupts("listen on", path) {
-            withAddress(path) { bind(socket.number, $0, $1) }
+            UnixSocket.withAddress(path) { bind(socket.number, $0, $1) }
         }
         return socket
     }
 
     static func connect(_ path: String, deadline: Int) throws -> OwnedFD {
-        let socket = try make(CInt(SOCK_SEQPACKET.rawValue))
+        let socket = try UnixSocket.make(SOCK_SEQPACKET)
         var waited = 0
         while true {
-            let result = withAddress(path) { Glibc.connect(socket.number, $0, $1) }
+            let result = UnixSocket.withAddress(path) { Glibc.connect(socket.number, $0, $1) }
             if result == 0 { return socket }
             let code = errno
             guard code == ENOENT || code == ECONNREFUSED || code == EINTR, waited < deadline * 1000 else {
@@ -87,27 +87,6 @@ public enum PacketSocket {
             }
             usleep(250)
             waited += 250
-        }
-    }
-
-    private static func make(_ type: CInt) throws -> OwnedFD {
-        let flags = type | CInt(SOCK_CLOEXEC.rawValue)
-        return OwnedFD(adopting: try retryingInterrupts("create socket") { socket(AF_UNIX, flags, 0) })
-    }
-
-    private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            errno = ENAMETOOLONG
-            return -1
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
         }
     }
 }

@@ -1,0 +1,57 @@
+"""An installation of Butterdish for a benchmark: a pool on a loop file, the example's images, an agent."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+PROGRAMS = REPOSITORY / ".build/release"
+# Images stay between runs; `rm -r .bench` removes them.
+HOME = REPOSITORY / ".bench"
+RUNTIME = pathlib.Path("/run/dish-bench")
+BRIDGE = "dish-bench"
+SUBNET = "10.207.0.0/16"
+
+
+class Host:
+    def __init__(self):
+        HOME.mkdir(exist_ok=True)
+        self.pool = HOME / "pool"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k in ("PATH", "http_proxy", "https_proxy", "no_proxy")},
+            "DISH_STATE_DIR": str(HOME / "state"), "DISH_RUN_DIR": str(RUNTIME), "DISH_POOL": str(self.pool),
+        }
+
+    def dish(self, *arguments, **options):
+        command = [str(PROGRAMS / "dish"), *arguments]
+        return subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+    def layer(self, image):
+        """The path of an image's root file system."""
+        return self.pool / "layers" / json.loads(self.dish("image", "show", image, "--json"))["id"] / "rootfs"
+
+
+@contextlib.contextmanager
+def host():
+    """The pool with the example's images, and a running agent; taken down at the end."""
+    instance = Host()
+    instance.dish("pool", "create", str(instance.pool), "--size", "12G")
+    instance.dish("image", "build", "//web:app", cwd=REPOSITORY / "examples/web")
+    log = open(HOME / "dishd.log", "w")
+    agent = subprocess.Popen(
+        [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET], env=instance.environment, stdout=log, stderr=log)
+    try:
+        for _ in range(200):
+            if subprocess.run([str(PROGRAMS / "dish"), "ps"], env=instance.environment, capture_output=True).returncode == 0:
+                break
+            time.sleep(0.05)
+        yield instance
+    finally:
+        for task in json.loads(instance.dish("ps", "--json")):
+            instance.dish("rm", "--force", task["name"])
+        agent.terminate()
+        agent.wait()
+        subprocess.run(["umount", str(instance.pool)], check=False)

@@ -1,0 +1,28 @@
+"""Times things side by side: A B A B …, so that a machine whose speed drifts is as unfair to one as to the other."""
+
+import statistics
+import time
+
+
+def measure(contestants, runs, warmup=2):
+    """Median milliseconds of each contestant, a dictionary of name and function."""
+    times = {name: [] for name in contestants}
+    for run in range(warmup + runs):
+        for name, body in contestants.items():
+            start = time.perf_counter()
+            body()
+            if run >= warmup:
+                times[name].append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def report(title, times, reference):
+    """Prints each one's median and spread, and how it compares with the reference."""
+    print(f"\n{title}")
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    width = max(len(name) for name in times)
+    for name, values in times.items():
+        difference = medians[name] - medians[reference]
+        against = "" if name == reference else f"  {medians[name] / medians[reference]:5.2f} x  {difference:+8.1f} ms"
+        print(f"  {name:<{width}}  {medians[name]:8.1f} ms  ({min(values):.1f} to {max(values):.1f}){against}")
+    return medians
