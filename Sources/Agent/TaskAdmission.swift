@@ -4,6 +4,7 @@ import Glibc
 import Layers
 import Linux
 import Networks
+import TaskHelper
 
 /// Turns a request into an intent, or refuses it: everything that can be known to be wrong is found here, before
 /// anything is made.
@@ -30,7 +31,8 @@ struct TaskAdmission: Sendable {
             id: randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
-            address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced)
+            address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
+            boot: try ProcessIdentity.bootID())
     }
 
     private func name(_ request: TaskRequest) throws -> String {

@@ -23,6 +23,8 @@ struct TaskIntent: Sendable, Codable, Equatable {
     let address: String?
     /// Limits left out, and why.
     let notEnforced: [String]
+    /// The boot of the host it was made in; nil in intents of agents that didn't note it.
+    var boot: String?
 
     var boots: Bool { request.command == nil }
 

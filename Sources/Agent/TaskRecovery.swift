@@ -13,6 +13,8 @@ struct TaskRecovery: Sendable {
     /// What has happened to it meanwhile; nil when a helper has it but has said nothing yet.
     func event(_ task: TaskIntent) -> TaskMachine.Event? {
         if let exit = exit(task) { return .exited(exit) }
+        // After a power cut the intent is what is sure to be left.
+        if let made = task.boot, made != (try? ProcessIdentity.bootID()) { return .failed("the host was restarted") }
         let state = configuration.state(of: task.id)
         if let record = (try? Files.readText("\(state)/running")).flatMap({ RunningRecord($0) }) {
             guard record.boot == (try? ProcessIdentity.bootID()) else { return .failed("the host was restarted") }

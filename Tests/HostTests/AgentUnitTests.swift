@@ -63,23 +63,23 @@ extension Machine {
                 #expect(try await machine.inspect("web").processes == processes)
                 try await expectServing("after the agent was killed")
 
-                #expect(try await machine.run("dish rm --force web").code == 0)
-                let after = try await machine.run(Self.inventory).text
-                #expect(after == before)
+                let stopped = try await machine.run("dish stop web")
+                #expect(stopped.code == 0, "\(stopped)")
+                #expect(try await machine.inspect("web").exit?.code == 0)
+                #expect(try await machine.run("dish rm web").code == 0)
+                #expect(try await machine.run(Self.inventory).text == before)
             }
         }
 
-        @Test func aStoppedTaskShutsDownInside() async throws {
+        @Test func aTaskRemovedByForceLeavesNothing() async throws {
             try await Machine.use { machine in
-                let started = try await machine.run("dish run //os:base --name booted --network none")
-                try #require(started.code == 0, "\(started)")
-                let stopped = try await machine.run("dish stop booted")
-                #expect(stopped.code == 0, "\(stopped)")
-                let task = try await machine.inspect("booted")
-                #expect(task.exit?.code == 0)
-                #expect(task.exit?.outOfMemory == false)
-                // systemd's manager sees the unit end by itself, not fail.
-                #expect(try await machine.run("systemctl is-failed dish-\(task.id).service").text != "failed")
+                let before = try await machine.run(Self.inventory).text
+                let task = try await machine.startBystander()
+                let during = try await machine.run(Self.inventory).text
+                #expect(during.contains("unit dish-\(task.id).service"), "\(during)")
+                #expect(during.contains("cgroup \(machine.unitCgroup(task))/task/payload"), "\(during)")
+                #expect(try await machine.run("dish rm --force bystander").code == 0)
+                #expect(try await machine.run(Self.inventory).text == before)
             }
         }
 
