@@ -16,11 +16,14 @@ public struct TaskCgroup: Sendable, Equatable {
 
     /// Makes the group of a task. The calling process belongs to the task's helper.
     ///
-    /// - Parameter id: the task's id, which names the group where systemd doesn't.
-    public static func create(id: String, on host: CgroupHost) throws -> TaskCgroup {
+    /// - Parameters:
+    ///   - id: the task's id, which names the group where systemd doesn't.
+    ///   - boots: whether an init runs in it, which on hybrid hosts wants a group in the named hierarchy too.
+    public static func create(id: String, boots: Bool, on host: CgroupHost) throws -> TaskCgroup {
         guard let unified = host.unified else { return TaskCgroup(directories: [], parents: [], hasLimits: false) }
         guard host.controllers.contains(where: { Self.controllers.contains($0) }) else {
-            let roots = [unified, host.named].compactMap { $0 }
+            // Entering the named one takes some 15 ms.
+            let roots = [unified, boots ? host.named : nil].compactMap { $0 }
             for root in roots { try Files.makeDirectories("\(root)/dish/\(id)") }
             return TaskCgroup(
                 directories: roots.map { "\($0)/dish/\(id)" }, parents: roots.map { "\($0)/dish" }, hasLimits: false)

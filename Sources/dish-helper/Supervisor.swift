@@ -33,7 +33,7 @@ struct Supervisor: ~Copyable {
         let listener = try PacketSocket.listen(spec.socket)
         let notifyPath = "\(spec.runtimeDirectory)/notify.sock"
         let notices = try PacketSocket.datagrams(notifyPath)
-        let cgroup = try TaskCgroup.create(id: spec.id, on: .current())
+        let cgroup = try TaskCgroup.create(id: spec.id, boots: spec.boots, on: .current())
         self.spec = spec
         self.boot = boot
         self.cgroup = cgroup
