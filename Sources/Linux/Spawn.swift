@@ -63,6 +63,11 @@ public struct Spawn: Sendable {
     public func start() throws(SystemError) -> pid_t {
         let argumentStrings = [program] + arguments
         let environmentStrings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        // The kernel would take what is before it: another program, or other arguments, than was asked for.
+        let strings = argumentStrings + environmentStrings + cgroups + [directory, networkNamespace].compactMap { $0 }
+        if strings.contains(where: { $0.utf8.contains(0) }) {
+            throw SystemError("pass text with a NUL byte to", program, code: EINVAL)
+        }
         var step: CInt = 0
         var code: CInt = 0
         let child = withCStrings(argumentStrings) { arguments in

@@ -51,10 +51,28 @@ public final class HelperConnection: Sendable {
     }
 }
 
+/// A path that is too long for a Unix socket (unix(7)).
+public struct SocketPathError: Error, CustomStringConvertible, Equatable {
+    public let path: String
+
+    public var description: String {
+        "the path '\(path)' has \(path.utf8.count) bytes, and a Unix socket's has \(PacketSocket.longestPath) at most; choose a shorter directory for sockets: dishd --run-dir"
+    }
+}
+
 /// Unix sockets that keep packets apart (unix(7), `SOCK_SEQPACKET`).
 public enum PacketSocket {
+    /// Bytes of the longest path: sun_path without the NUL byte at its end.
+    public static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
+
+    /// - Throws: `SocketPathError`, where the kernel would only say that a file's name is too long.
+    public static func check(_ path: String) throws(SocketPathError) {
+        if path.utf8.count > longestPath { throw SocketPathError(path: path) }
+    }
+
     /// Listens at a path, for this user only, replacing what is there.
     public static func listen(_ path: String) throws -> OwnedFD {
+        try check(path)
         let socket = try make(CInt(SOCK_SEQPACKET.rawValue))
         unlink(path)
         try retryingInterrupts("listen on", path) {
@@ -67,6 +85,7 @@ public enum PacketSocket {
 
     /// Receives datagrams at a path, as sd_notify(3) sends them.
     public static func datagrams(_ path: String) throws -> OwnedFD {
+        try check(path)
         let socket = try make(CInt(SOCK_DGRAM.rawValue))
         unlink(path)
         try retryingInterrupts("listen on", path) {
@@ -76,6 +95,7 @@ public enum PacketSocket {
     }
 
     static func connect(_ path: String, deadline: Int) throws -> OwnedFD {
+        try check(path)
         let socket = try make(CInt(SOCK_SEQPACKET.rawValue))
         var waited = 0
         while true {
@@ -98,12 +118,7 @@ public enum PacketSocket {
     private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            errno = ENAMETOOLONG
-            return -1
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(longestPath)) }
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
