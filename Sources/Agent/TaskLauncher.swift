@@ -60,12 +60,10 @@ struct TaskLauncher: Sendable {
     func killLeftovers(_ task: TaskIntent) async throws {
         let id = task.id
         try await blocking {
-            if let record = (try? Files.readText("\(configuration.state(of: id))/running")).flatMap({ RunningRecord($0) }),
+            if let record = TaskRecovery(directory: configuration.state(of: id)).running,
                 record.boot == (try? ProcessIdentity.bootID())
             {
-                for process in [record.runtime, record.leader].compactMap({ $0 }) where process.isRunning {
-                    kill(process.pid, SIGKILL)
-                }
+                for process in [record.runtime, record.leader] { process?.send(SIGKILL) }
             }
             try TaskCgroup.existing(id: id, on: .current()).remove()
             unlink("\(configuration.runtime(of: id))/helper.sock")

@@ -29,7 +29,7 @@ public struct Workspace: Sendable {
     public func folder(at path: String) -> String? {
         let path = Files.absolute(path)
         if path == root { return "" }
-        return path.hasPrefix(root + "/") ? String(path.dropFirst(root.utf8.count + 1)) : nil
+        return path.hasPrefix(root + "/") ? String(path.dropFirst(root.count + 1)) : nil
     }
 
     /// Labels with their parents, bases first.
@@ -69,7 +69,7 @@ public struct Workspace: Sendable {
                 let inner = folder.isEmpty ? name : "\(folder)/\(name)"
                 if name == ImageFile.name {
                     labels += try read(folder).targets.map(\.label)
-                } else if Files.isDirectory("\(path)/\(name)"), Label("//\(inner):x") != nil {
+                } else if Files.isDirectory("\(path)/\(name)", followsLink: false), Label("//\(inner):x") != nil {
                     folders.append(inner)
                 }
             }

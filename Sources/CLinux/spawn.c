@@ -175,12 +175,14 @@ static int shares_memory(const struct dish_spawn_request *request) {
 __attribute__((noinline, noreturn)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
     if (request->new_session) setsid();
     if (request->detached) {
+        // The second child changes `report`, and while it borrows memory that is the first one's too.
+        const volatile int own = report;
         pid_t second = shares_memory(request) ? vfork() : fork();
         if (second < 0) fail(report, DISH_SPAWN_FORK);
         if (second > 0) {
             // The process id that the caller learns is the second child's.
             struct failure started = {DISH_SPAWN_NONE, second};
-            ssize_t ignored = write(report, &started, sizeof started);
+            ssize_t ignored = write(own, &started, sizeof started);
             (void)ignored;
             _exit(0);
         }

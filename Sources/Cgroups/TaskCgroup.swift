@@ -69,10 +69,7 @@ public struct TaskCgroup: Sendable, Equatable {
     /// Sets the limits. What the host can't enforce was refused before, or is left out on request.
     public func apply(_ limits: CgroupLimits) throws {
         guard hasLimits, let directory = directories.first else { return }
-        if case .value(let thousandths) = limits.cpu, has("cpu.max") {
-            // Microseconds of every 100,000.
-            try Files.set("\(directory)/cpu.max", "\(Swift.max(1000, thousandths * 100)) 100000")
-        }
+        if let quota = limits.cpuMicroseconds, has("cpu.max") { try Files.set("\(directory)/cpu.max", "\(quota) 100000") }
         if case .value(let bytes) = limits.memory, has("memory.max") {
             try Files.set("\(directory)/memory.max", "\(bytes)")
             if has("memory.swap.max") { try Files.set("\(directory)/memory.swap.max", "0") }

@@ -25,6 +25,12 @@ struct TreeNode {
     var attributes: [(name: [UInt8], value: [UInt8])]
 }
 
+/// What all names of one file have in common.
+private struct FileIdentity: Hashable {
+    let device: UInt64
+    let inode: UInt64
+}
+
 /// A tree read from disk: metadata of all nodes, in the order of `docs/layer-format.md`.
 ///
 /// All access is by directory descriptor and without following links, so a hostile tree leads nowhere.
@@ -33,7 +39,8 @@ struct TreeWalk {
     private(set) var size: Int64 = 0
     private let root: String
     private let latestTime: Int64?
-    private var firstNames: [UInt64: [UInt8]] = [:]
+    /// By device and inode: each nested subvolume has a device number of its own, and the same inode numbers again.
+    private var firstNames: [FileIdentity: [UInt8]] = [:]
     /// Paths of regular files, by node.
     private var files: [(node: Int, path: [UInt8])] = []
 
@@ -45,6 +52,13 @@ struct TreeWalk {
         let number = directory.number
         try retryingInterrupts("stat", root) { fstat(number, &status) }
         try add(name: [], path: [], status, parent: number, descriptor: consume directory)
+    }
+
+    /// Nodes that come from elsewhere than a disk; the first is the root.
+    init(nodes: [TreeNode]) {
+        self.nodes = nodes
+        root = ""
+        latestTime = nil
     }
 
     /// SHA-256 of each regular file, by node.
@@ -82,11 +96,12 @@ struct TreeWalk {
                 nanoseconds: UInt32(status.st_mtim.tv_nsec), attributes: []))
         let type = status.st_mode & S_IFMT
         if type != S_IFDIR, status.st_nlink > 1 {
-            if let first = firstNames[UInt64(status.st_ino)] {
+            let identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+            if let first = firstNames[identity] {
                 nodes[index].kind = .furtherName(of: first)
                 return index
             }
-            firstNames[UInt64(status.st_ino)] = path
+            firstNames[identity] = path
         }
         switch type {
         case S_IFREG:

@@ -58,13 +58,18 @@ public struct Command: Sendable {
             mergesErrors ? output.writing.number : errors.writing.number,
         ]
         let child = try running.start(spawn)
+        let ending = (try? OwnedFD.ofProcess(child).release()) ?? -1
         var results = Streams(
-            output: output.reading.release(), errors: errors.reading.release(), input: input.writing.release())
+            output: output.reading.release(), errors: errors.reading.release(), input: input.writing.release(),
+            ending: ending)
         // The child has its own copies; ours would hide the end of its output.
         close(output.writing.release())
         close(errors.writing.release())
         close(input.reading.release())
-        results.pump(self.input, onOutput)
+        withoutBrokenPipeSignal {
+            // What a killed program has left running may hold its output open for as long as it likes.
+            results.pump(self.input, isCancelled: { running.isCancelled }, onOutput)
+        }
         let status = try running.wait(child)
         return Result(status: status, output: results.outputBytes, errors: results.errorBytes)
     }
@@ -75,16 +80,20 @@ private struct Streams {
     private var outputFD: CInt
     private var errorsFD: CInt
     private var inputFD: CInt
+    /// A pidfd of the program, until it has ended.
+    private var endingFD: CInt
     var outputBytes: [UInt8] = []
     var errorBytes: [UInt8] = []
 
-    init(output: CInt, errors: CInt, input: CInt) {
+    init(output: CInt, errors: CInt, input: CInt, ending: CInt) {
         outputFD = output
         errorsFD = errors
         inputFD = input
+        endingFD = ending
     }
 
-    mutating func pump(_ input: [UInt8], _ onOutput: (([UInt8]) -> Void)?) {
+    /// - Parameter isCancelled: asked once the program has ended: whether the rest of its output is given up.
+    mutating func pump(_ input: [UInt8], isCancelled: () -> Bool, _ onOutput: (([UInt8]) -> Void)?) {
         _ = fcntl(inputFD, F_SETFL, O_NONBLOCK)
         var pending = input[...]
         if pending.isEmpty { Self.shut(&inputFD) }
@@ -93,8 +102,12 @@ private struct Streams {
                 pollfd(fd: outputFD, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: errorsFD, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: inputFD, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: endingFD, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polled, 3, -1) >= 0 || errno == EINTR else { break }
+            let hasEnded = endingFD < 0
+            guard poll(&polled, 4, hasEnded ? 100 : -1) >= 0 || errno == EINTR else { break }
+            if polled[3].revents != 0 { Self.shut(&endingFD) }
+            if hasEnded, isCancelled() { break }
             if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, onOutput) }
             if polled[1].revents != 0 { Self.take(&errorsFD, into: &errorBytes, onOutput) }
             if polled[2].revents != 0 {
@@ -104,6 +117,9 @@ private struct Streams {
             }
         }
         Self.shut(&inputFD)
+        Self.shut(&outputFD)
+        Self.shut(&errorsFD)
+        Self.shut(&endingFD)
     }
 
     private func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {
@@ -125,4 +141,21 @@ private struct Streams {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
     }
+}
+
+/// Runs a closure in which writing to a pipe that nobody reads is an error and no signal, whatever the program does
+/// about SIGPIPE elsewhere.
+private func withoutBrokenPipeSignal(_ body: () -> Void) {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGPIPE)
+    var before = sigset_t()
+    pthread_sigmask(SIG_BLOCK, &signals, &before)
+    body()
+    if sigismember(&before, SIGPIPE) == 0 {
+        // It is this thread's own, so none that waits here is anybody else's.
+        var now = timespec()
+        while sigtimedwait(&signals, nil, &now) < 0, errno == EINTR {}
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nil)
 }

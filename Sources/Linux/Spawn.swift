@@ -64,7 +64,7 @@ public struct Spawn: Sendable {
         guard let first = cgroups.first(where: Self.isUnified) else { return try start(bornInto: nil, moved: cgroups) }
         do {
             return try start(bornInto: Files.parent(of: first), moved: cgroups.filter { $0 != first })
-        } catch where error.code == ENOSYS || error.code == E2BIG {
+        } catch  where error.code == ENOSYS || error.code == E2BIG {
             // Kernels before 5.7, and sandboxes that don't let clone3 through.
             return try start(bornInto: nil, moved: cgroups)
         }
@@ -80,6 +80,11 @@ public struct Spawn: Sendable {
     private func start(bornInto cgroup: String?, moved cgroups: [String]) throws(SystemError) -> pid_t {
         let argumentStrings = [program] + arguments
         let environmentStrings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        // The kernel would take what is before it: another program, or other arguments, than was asked for.
+        let strings = argumentStrings + environmentStrings + cgroups + [directory, networkNamespace].compactMap { $0 }
+        if strings.contains(where: { $0.utf8.contains(0) }) {
+            throw SystemError("pass text with a NUL byte to", program, code: EINVAL)
+        }
         var step: CInt = 0
         var code: CInt = 0
         let child = withCStrings(argumentStrings) { arguments in

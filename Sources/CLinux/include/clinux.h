@@ -60,6 +60,10 @@ static const int DISH_CLONE_NEWIPC = CLONE_NEWIPC;
 static const int DISH_CLONE_NEWUSER = CLONE_NEWUSER;
 static const int DISH_CLONE_NEWPID = CLONE_NEWPID;
 static const int DISH_CLONE_NEWNET = CLONE_NEWNET;
+// Open file description locks: fcntl_locking(2).
+static const int DISH_F_OFD_GETLK = 36;
+static const int DISH_F_OFD_SETLK = 37;
+static const int DISH_F_OFD_SETLKW = 38;
 static const unsigned DISH_RENAME_NOREPLACE = 1;
 static const unsigned DISH_RENAME_EXCHANGE = 2;
 

@@ -6,7 +6,7 @@ import Linux
 ///
 /// It is turned over by size: `console.log`, `console.log.1`, … A log that can't be written to (a full quota, a
 /// read-only pool) loses entries, never stops the task, and says how many it lost when it works again.
-struct ConsoleLog {
+public struct ConsoleLog {
     private let path: String
     private let size: Int
     private let files: Int
@@ -17,33 +17,43 @@ struct ConsoleLog {
     /// Longer lines are split.
     private static let longest = 16 * 1024
 
-    init(path: String, size: Int, files: Int) {
+    /// - Parameters:
+    ///   - size: bytes at which it is turned over.
+    ///   - files: how many old ones are kept.
+    public init(path: String, size: Int, files: Int) {
         self.path = path
         self.size = size
         self.files = files
         open()
     }
 
-    mutating func write(_ bytes: [UInt8], _ isErrors: Bool) {
+    /// Takes output as it comes; an entry is written for each whole line.
+    public mutating func write(_ bytes: [UInt8], _ isErrors: Bool) {
         var rest = bytes[...]
         var start = isErrors ? partial.errors : partial.output
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
             var line = start + rest[..<end]
             // A terminal's line ends with both.
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
+            split(&line, isErrors)
             append(line, isErrors, complete: true)
             start = []
             rest = rest[(end + 1)...]
         }
         start += rest
-        while start.count > Self.longest {
-            append(Array(start.prefix(Self.longest)), isErrors, complete: false)
-            start.removeFirst(Self.longest)
-        }
+        split(&start, isErrors)
         if isErrors { partial.errors = start } else { partial.output = start }
     }
 
-    mutating func close() {
+    private mutating func split(_ line: inout [UInt8], _ isErrors: Bool) {
+        while line.count > Self.longest {
+            append(Array(line.prefix(Self.longest)), isErrors, complete: false)
+            line.removeFirst(Self.longest)
+        }
+    }
+
+    /// Writes what has no end of line yet.
+    public mutating func close() {
         if !partial.output.isEmpty { append(partial.output, false, complete: true) }
         if !partial.errors.isEmpty { append(partial.errors, true, complete: true) }
         if file >= 0 { Glibc.close(file) }
@@ -64,7 +74,14 @@ struct ConsoleLog {
             lost = 0
         } catch {
             lost += 1
+            discardTorn()
         }
+    }
+
+    /// Takes away the beginning of an entry whose rest found no room: the next one would go on in its line.
+    private func discardTorn() {
+        var status = stat()
+        if file >= 0, fstat(file, &status) == 0, Int(status.st_size) > written { ftruncate(file, off_t(written)) }
     }
 
     private mutating func open() {
