@@ -23,6 +23,10 @@ struct TaskIntent: Sendable, Codable, Equatable {
     let address: String?
     /// Limits left out, and why.
     let notEnforced: [String]
+    /// What it sees at some paths instead of what the image has there.
+    let mounts: [ImageConfiguration.Mount]?
+    /// The number of what asks a command to end; nil for SIGTERM.
+    let stopSignal: Int?
 
     var boots: Bool { request.command == nil }
 
