@@ -10,7 +10,8 @@ struct ActionKey {
     /// Raised whenever the same inputs would make another tree.
     static let builderVersion = 2
 
-    private var fields: [[UInt8]] = []
+    /// What kind of input it is, then what identifies it.
+    private(set) var entries: [[String]] = []
 
     /// - Parameter layers: of the images it depends on.
     init(_ target: ImageTarget, layers: [Label: LayerID], packages: [LockedPackage], inputs: BuildInputs) throws {
@@ -27,8 +28,13 @@ struct ActionKey {
 
     /// 64 hexadecimal digits.
     var hex: String {
-        // Each field with its length, so that no two lists of fields read the same.
-        hexadecimal(ContentHash.bytes(fields.flatMap { Array("\($0.count):".utf8) + $0 }))
+        var bytes: [UInt8] = []
+        // Each list and each field with its length, so that no two read the same.
+        for entry in entries {
+            bytes += "\(entry.count)[".utf8
+            for field in entry { bytes += Array("\(field.utf8.count):".utf8) + field.utf8 }
+        }
+        return hexadecimal(ContentHash.bytes(bytes))
     }
 
     private mutating func add(_ base: Base) throws {
@@ -47,7 +53,6 @@ struct ActionKey {
     }
 
     private mutating func add(_ values: String...) {
-        fields.append(Array("\(values.count)".utf8))
-        fields += values.map { Array($0.utf8) }
+        entries.append(values)
     }
 }

@@ -84,14 +84,9 @@ public struct DebianArchive: Sendable {
     public func fetch(
         _ packages: [LockedPackage], progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
     ) async throws -> [String] {
-        let folder = "\(cache)/packages"
-        try Files.makeDirectories(folder, mode: 0o755)
-        func file(_ package: LockedPackage) -> String { "\(folder)/\(package.sha256).deb" }
-        func isHere(_ package: LockedPackage) -> Bool {
-            var status = stat()
-            return stat(file(package), &status) == 0 && Int(status.st_size) == package.size
-        }
-        let missing = packages.filter { !isHere($0) }
+        try Files.makeDirectories("\(cache)/packages", mode: 0o755)
+        func file(_ package: LockedPackage) -> String { package.cachePath(in: cache) }
+        let missing = packages.filter { !$0.isCached(in: cache) }
         let total = missing.reduce(0) { $0 + $1.size }
         var done = 0
         var rest = missing[...]

@@ -126,8 +126,7 @@ public struct PackageInstaller: Sendable {
         let folder = "\(Files.parent(of: first))/.install-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try Files.makeDirectories(folder, mode: 0o755)
         let names = try packages.map { package in
-            let version = package.version.replacing(":", with: "%3a")
-            let name = "\(package.name)_\(version)_\(package.architecture).deb"
+            let name = package.fileName
             try retryingInterrupts("link", name) { link(file(package), "\(folder)/\(name)") }
             return name
         }
