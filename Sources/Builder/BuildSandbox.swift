@@ -17,9 +17,11 @@ struct BuildSandbox: Sendable {
 
     /// Runs a script with `/bin/sh -e` and returns what it printed.
     ///
+    /// - Parameter configure: changes what the container sees.
     /// - Throws: `BuildError` with the end of the output when it fails.
     func run(
-        _ script: String, in root: String, what: String, onOutput: @escaping @Sendable ([UInt8]) -> Void
+        _ script: String, in root: String, what: String, configure: (inout Container) -> Void = { _ in },
+        onOutput: @escaping @Sendable ([UInt8]) -> Void
     ) async throws {
         var container = Container(root: root, name: "build", program: .command(["/bin/sh", "-e", "-c", script]))
         container.userBase = userBase
@@ -27,6 +29,7 @@ struct BuildSandbox: Sendable {
         container.environment = [
             "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root", "SOURCE_DATE_EPOCH": "\(Self.sourceDateEpoch)",
         ]
+        configure(&container)
         var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
         command.onOutput = onOutput

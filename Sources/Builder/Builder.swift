@@ -39,10 +39,10 @@ public struct Builder: Sendable {
             while true {
                 while running < jobs, let index = waiting.firstIndex(where: { isReady($0, built) }) {
                     let target = waiting.remove(at: index)
-                    let parent = parent(of: target).flatMap { built[$0] }
+                    let layers = built
                     let below = chain(below: target, in: targets)
                     running += 1
-                    group.addTask { (target.label, try await build(target, on: parent, below, lock)) }
+                    group.addTask { (target.label, try await build(target, on: layers, below, lock)) }
                 }
                 guard running > 0, let (label, layer) = try await group.next() else { return built }
                 running -= 1
@@ -52,19 +52,14 @@ public struct Builder: Sendable {
     }
 
     private func isReady(_ target: ImageTarget, _ built: [Label: Layer]) -> Bool {
-        parent(of: target).map { built[$0] != nil } ?? true
-    }
-
-    private func parent(of target: ImageTarget) -> Label? {
-        if case .parent(let label, _) = target.origin { return label }
-        return nil
+        target.dependencies.allSatisfy { built[$0.value] != nil }
     }
 
     private func build(
-        _ target: ImageTarget, on parent: Layer?, _ below: [ImageTarget], _ lock: LockFile
+        _ target: ImageTarget, on built: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile
     ) async throws -> Layer {
         do {
-            return try await make(target, on: parent, below, lock)
+            return try await make(target, on: built, below, lock)
         } catch {
             report(.failed(target.label, error))
             throw error
@@ -72,7 +67,7 @@ public struct Builder: Sendable {
     }
 
     private func make(
-        _ target: ImageTarget, on parent: Layer?, _ below: [ImageTarget], _ lock: LockFile
+        _ target: ImageTarget, on built: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile
     ) async throws -> Layer {
         guard let packages = lock.packages(of: target, on: below) else {
             throw BuildError(
@@ -80,8 +75,9 @@ public struct Builder: Sendable {
                 "\(target.place): the lock file doesn't cover \(target.label) as it is now; run: dish image plan \(target.label)")
         }
         let inputs = try await blocking { try BuildInputs(target, in: workspace) }
-        let key = try ActionKey(target, parent: parent?.id, packages: packages, inputs: inputs).hex
+        let key = try ActionKey(target, layers: built.mapValues(\.id), packages: packages, inputs: inputs).hex
         if let id = try pool.result(ofAction: key), let layer = try pool.layer(id) {
+            try target.requireBudget(for: layer.size)
             try pool.name(target.label.description, id)
             report(.cached(target.label, layer))
             return layer
@@ -90,8 +86,9 @@ public struct Builder: Sendable {
         let start = ContinuousClock.now
         let files = try await fetch(target, packages, below)
         let image = ImageBuild(
-            target: target, packages: packages, inputs: inputs, sandbox: BuildSandbox(runtime: runtime), report: report)
-        let layer = try await make(image, on: parent, files)
+            target: target, packages: packages, inputs: inputs, layers: built.mapValues { pool.root(of: $0.id) },
+            sandbox: BuildSandbox(runtime: runtime), report: report)
+        let layer = try await make(image, on: target.parent.flatMap { built[$0] }, files)
         try pool.record(action: key, made: layer.id)
         try pool.name(target.label.description, layer.id)
         let elapsed = (ContinuousClock.now - start).components
@@ -115,6 +112,7 @@ public struct Builder: Sendable {
             image.report(.step(image.target.label, "compute the layer's id"))
             return try await blocking {
                 let digest = try TreeDigest(of: root, latestTime: BuildSandbox.sourceDateEpoch)
+                try image.target.requireBudget(for: digest.size)
                 return try pool.publish(
                     staged, digest: digest, parent: parent?.id, label: image.target.label.description)
             }

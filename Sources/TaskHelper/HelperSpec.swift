@@ -21,6 +21,8 @@ public struct HelperSpec: Sendable, Equatable {
     public var waitsForClient = false
     /// Whether the program is a container with an init of its own, which is stopped through the runtime.
     public var boots = false
+    /// What asks a program that is not such a container to end.
+    public var stopSignal: Int32 = 15
     /// Whether the exit must have reached the disk before anybody hears of it.
     public var durable = true
     /// Path of the network namespace the program runs in; nil for the host's.
@@ -52,6 +54,7 @@ public struct HelperSpec: Sendable, Equatable {
         if input { list.append("--input") }
         if waitsForClient { list.append("--wait") }
         if boots { list.append("--boot") }
+        if stopSignal != 15 { list.append("--stop-signal=\(stopSignal)") }
         if !durable { list.append("--not-durable") }
         if let networkNamespace { list.append("--network=\(networkNamespace)") }
         for (name, value) in [("cpu", cpu), ("memory", memory), ("pids", pids)] {
@@ -88,6 +91,9 @@ public struct HelperSpec: Sendable, Equatable {
         case "--log-files": return Self.read(value, into: &logFiles)
         case "--cpu": return Self.read(value, into: &cpu)
         case "--memory": return Self.read(value, into: &memory)
+        case "--stop-signal":
+            guard let number = Int32(value), (1...64).contains(number) else { return false }
+            stopSignal = number
         case "--pids": return Self.read(value, into: &pids)
         default: return false
         }

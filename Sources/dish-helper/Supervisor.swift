@@ -212,7 +212,7 @@ struct Supervisor: ~Copyable {
             // systemd-nspawn passes it on as its --kill-signal, which tells init to power off.
             program.signal(SIGTERM)
         } else {
-            signalPayload(SIGTERM)
+            signalPayload(spec.stopSignal)
         }
     }
 

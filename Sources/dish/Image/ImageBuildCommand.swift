@@ -26,6 +26,8 @@ struct ImageBuildCommand: AsyncParsableCommand {
 
     @Option(name: .shortAndLong, help: "How many images are built at the same time (default: one a processor).")
     var jobs: Int?
+    @Option(help: "Take the packages from this folder, where 'dish image plan --vendor' kept them; implies --locked.")
+    var vendor: String?
     @Flag(help: "Refuse instead of planning what the lock file doesn't cover.")
     var locked = false
     @Flag(name: .shortAndLong, help: "Print what the steps print.")
@@ -42,7 +44,9 @@ struct ImageBuildCommand: AsyncParsableCommand {
         try requireRoot(to: "build images")
         let pool = try pool.open()
         let progress = BuildProgress(verbose: verbose)
-        if !locked {
+        if let vendor {
+            try await Vendoring(vendor, workspace: workspace, pool: pool).supply(targets)
+        } else if !locked {
             let planner = Planner(workspace: workspace, pool: pool) { progress.show($0) }
             _ = try await planner.plan(targets, refresh: false)
         }

@@ -5,6 +5,6 @@ struct ImageCommand: ParsableCommand {
         commandName: "image", abstract: "Build images and look at them.",
         subcommands: [
             ImageBuildCommand.self, ImagePlan.self, ImageList.self, ImageShow.self, ImageTree.self, ImageTag.self,
-            ImageRemove.self,
+            ImageRemove.self, ImageSchema.self,
         ])
 }
