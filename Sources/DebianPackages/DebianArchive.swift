@@ -27,6 +27,13 @@ public struct DebianArchive: Sendable {
     /// Fetches the package indexes, checked against the archives' signatures, unless those here are younger.
     public func update(maximumAge: Duration) async throws {
         let stamp = "\(directory)/updated"
+        // apt doesn't wait for another apt that is fetching the same indexes.
+        let lock = try await lock()
+        try await updateAlone(maximumAge: maximumAge, stamp)
+        _ = consume lock
+    }
+
+    private func updateAlone(maximumAge: Duration, _ stamp: String) async throws {
         var status = stat()
         if stat(stamp, &status) == 0, Int64(time(nil)) - Int64(status.st_mtim.tv_sec) < maximumAge.components.seconds { return }
         let result = try await apt("apt-get", ["update", "-o", "APT::Update::Error-Mode=any"])
@@ -35,6 +42,13 @@ public struct DebianArchive: Sendable {
                 "fetch the package indexes of \(sources.suite) with this host's apt configuration: \(reason(result))")
         }
         try Files.replace(stamp, with: [])
+    }
+
+    private func lock() async throws -> FileLock {
+        while true {
+            if let lock = try FileLock.acquire("\(directory)/update.lock") { return lock }
+            try await Task.sleep(for: .milliseconds(50))
+        }
     }
 
     /// What every Debian has before it has anything that was asked for.

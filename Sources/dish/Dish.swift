@@ -28,6 +28,8 @@ struct Dish: AsyncParsableCommand {
     /// Exit codes: 0 done, 1 failed, 2 wrong usage; `exec` and `run` pass the command's own through.
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
+        // The modes of what is made, in images above all, are not the caller's choice.
+        umask(0o022)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
