@@ -114,9 +114,8 @@ public struct Builder: Sendable {
             try await image.make(in: root, packageFiles: files)
             image.report(.step(image.target.label, "compute the layer's id"))
             return try await blocking {
-                let digest = try TreeDigest(of: root, latestTime: BuildSandbox.sourceDateEpoch)
-                return try pool.publish(
-                    staged, digest: digest, parent: parent?.id, label: image.target.label.description)
+                let tree = try pool.tree(of: staged, parent: parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+                return try pool.publish(staged, tree: tree, parent: parent?.id, label: image.target.label.description)
             }
         } catch {
             throw explained(error)

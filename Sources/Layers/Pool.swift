@@ -6,7 +6,7 @@ import Linux
 ///
 /// ```
 /// pool.json                                    what makes the directory a pool
-/// layers/<layer id>/{layer.json, rootfs}       rootfs: read-only subvolume
+/// layers/<layer id>/{layer.json, tree, rootfs} rootfs: read-only subvolume; tree: its nodes
 /// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer
 /// names/<name>  actions/<key>                  each a file that holds a layer id
 /// staging/<random>/                            everything unfinished
