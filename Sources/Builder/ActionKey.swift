@@ -9,11 +9,13 @@ struct ActionKey {
     /// Raised whenever the same inputs would make another tree.
     static let builderVersion = 1
 
-    private var fields: [[UInt8]] = []
+    /// What kind of input it is, then what identifies it.
+    private(set) var entries: [[String]] = []
 
     /// - Throws: `ManifestError` for a source file that can't be read.
     init(_ target: ImageTarget, parent: LayerID?, packages: [LockedPackage], inputs: BuildInputs) throws {
-        add("dish.action", "\(Self.builderVersion)", parent?.hex ?? "")
+        add("dish.action", "\(Self.builderVersion)")
+        if case .parent(let label, _) = target.origin { add("layer", label.description, parent?.hex ?? "") }
         if case .debian(let base) = target.origin { add("debian", base.suite) }
         for package in packages {
             add("package", package.name, package.version, package.architecture, package.sha256, "\(package.isAutomatic)")
@@ -41,12 +43,16 @@ struct ActionKey {
 
     /// 64 hexadecimal digits.
     var hex: String {
-        // Each field with its length, so that no two lists of fields read the same.
-        hexadecimal(ContentHash.bytes(fields.flatMap { Array("\($0.count):".utf8) + $0 }))
+        var bytes: [UInt8] = []
+        // Each list and each field with its length, so that no two read the same.
+        for entry in entries {
+            bytes += "\(entry.count)[".utf8
+            for field in entry { bytes += Array("\(field.utf8.count):".utf8) + field.utf8 }
+        }
+        return hexadecimal(ContentHash.bytes(bytes))
     }
 
     private mutating func add(_ values: String...) {
-        fields.append(Array("\(values.count)".utf8))
-        fields += values.map { Array($0.utf8) }
+        entries.append(values)
     }
 }

@@ -28,6 +28,13 @@ public struct Tree: Sendable {
         self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline))
     }
 
+    /// A root with nothing in it, to compare with.
+    public static let empty = Tree(nodes: [
+        TreeNode(
+            name: [], kind: .directory, mode: 0o755, user: 0, group: 0, seconds: 0, nanoseconds: 0, attributes: [],
+            inode: 256, isLinked: false)
+    ])
+
     /// Nodes of all types, the root included.
     public var count: Int { nodes.count }
 

@@ -33,10 +33,4 @@ public struct TreeNode: Sendable {
     var isLinked: Bool
     /// How many nodes follow that lie below this one.
     var descendants = 0
-
-    /// Whether two nodes are the same to a program inside, their names and what lies below them aside.
-    public func looksLike(_ other: TreeNode) -> Bool {
-        kind == other.kind && mode == other.mode && user == other.user && group == other.group
-            && seconds == other.seconds && nanoseconds == other.nanoseconds && attributes == other.attributes
-    }
 }

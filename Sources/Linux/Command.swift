@@ -64,10 +64,19 @@ public struct Command: Sendable {
         close(output.writing.release())
         close(errors.writing.release())
         close(input.reading.release())
-        results.pump(self.input, onOutput)
+        let inTime = results.pump(self.input, onOutput, until: spawn.timeLimit.map { .now + $0 })
+        if !inTime { running.end() }
         let status = try running.wait(child)
+        if !inTime, let limit = spawn.timeLimit { throw TimeLimitExceeded(limit: limit) }
         return Result(status: status, output: results.outputBytes, errors: results.errorBytes)
     }
+}
+
+/// A program ran longer than it may, and was killed.
+public struct TimeLimitExceeded: Error, CustomStringConvertible {
+    public let limit: Duration
+
+    public var description: String { "it ran longer than \(limit.components.seconds) s, which is its time limit, and was ended" }
 }
 
 /// Reads two pipes and feeds a third until both ends of output are reached.
@@ -84,7 +93,15 @@ private struct Streams {
         inputFD = input
     }
 
-    mutating func pump(_ input: [UInt8], _ onOutput: (([UInt8]) -> Void)?) {
+    /// - Returns: whether the output ended before the deadline.
+    mutating func pump(
+        _ input: [UInt8], _ onOutput: (([UInt8]) -> Void)?, until deadline: ContinuousClock.Instant?
+    ) -> Bool {
+        defer {
+            for descriptor in [\.outputFD, \.errorsFD, \.inputFD] as [WritableKeyPath<Streams, CInt>] {
+                Self.shut(&self[keyPath: descriptor])
+            }
+        }
         _ = fcntl(inputFD, F_SETFL, O_NONBLOCK)
         var pending = input[...]
         if pending.isEmpty { Self.shut(&inputFD) }
@@ -94,7 +111,13 @@ private struct Streams {
                 pollfd(fd: errorsFD, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: inputFD, events: Int16(POLLOUT), revents: 0),
             ]
-            guard poll(&polled, 3, -1) >= 0 || errno == EINTR else { break }
+            var wait: CInt = -1
+            if let deadline {
+                let left = (deadline - .now).components
+                guard left.seconds >= 0, left.attoseconds >= 0 else { return false }
+                wait = CInt(min(60_000, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000 + 1))
+            }
+            guard poll(&polled, 3, wait) >= 0 || errno == EINTR else { break }
             if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, onOutput) }
             if polled[1].revents != 0 { Self.take(&errorsFD, into: &errorBytes, onOutput) }
             if polled[2].revents != 0 {
@@ -103,7 +126,7 @@ private struct Streams {
                 if pending.isEmpty || (count < 0 && errno != EAGAIN && errno != EINTR) { Self.shut(&inputFD) }
             }
         }
-        Self.shut(&inputFD)
+        return true
     }
 
     private func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {

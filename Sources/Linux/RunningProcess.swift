@@ -27,6 +27,13 @@ final class RunningProcess: Sendable {
         }
     }
 
+    /// Kills it as `kill` does, but it wasn't cancelled: waiting gives its status.
+    func end() {
+        state.withLock { state in
+            if case .running(let child) = state { Glibc.kill(child, SIGKILL) }
+        }
+    }
+
     /// Waits without reaping, then reaps under the lock.
     func wait(_ child: pid_t) throws -> ExitStatus {
         var info = siginfo_t()

@@ -33,11 +33,22 @@ final class BuildProgress: Sendable {
         case .cached(let label, let layer): line("\(label): unchanged, layer \(layer.id.short)")
         case .built(let label, let layer, let seconds):
             line("\(label): built layer \(layer.id.short) in \(tenths(seconds)) s")
+        case .verified(let label, let layer, let seconds):
+            line("\(label): built again, gives layer \(layer.id.short) again, in \(tenths(seconds)) s")
+        case .skipped(let label, let cause): line("\(label): skipped, it needs \(cause)")
         case .failed(let label, let error):
             if error is CancellationError { return }
             state.withLock { $0.failed = true }
             line("\(label): FAILED: \(error)")
         }
+    }
+
+    /// The targets that decided how long the build took, if there was more than one.
+    func showLongestChain(_ chain: [BuildResult.Target]) {
+        guard chain.count > 1 else { return }
+        let total = chain.reduce(0) { $0 + $1.seconds }
+        let links = chain.map { "\($0.label) \(tenths($0.seconds)) s" }.joined(separator: ", ")
+        line("longest chain, \(tenths(total)) s: \(links)")
     }
 
     /// A line at every quarter, not at every package.

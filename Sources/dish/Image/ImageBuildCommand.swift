@@ -28,11 +28,21 @@ struct ImageBuildCommand: AsyncParsableCommand {
     var jobs: Int?
     @Flag(help: "Refuse instead of planning what the lock file doesn't cover.")
     var locked = false
+    @Flag(help: "Build what can be built when an image fails.")
+    var keepGoing = false
+    @Option(
+        name: .customLong("verify"), defaultAsFlag: 1, help: "Build unchanged images again and compare: all, or a share like 0.1."
+    )
+    var verifiedShare: Double?
+    @Option(help: "The longest time a step may take, in seconds.")
+    var stepTimeout: Int = 3600
     @Flag(name: .shortAndLong, help: "Print what the steps print.")
     var verbose = false
 
     func validate() throws {
         if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
+        if let verifiedShare, !(0...1).contains(verifiedShare) { throw ValidationError("--verify takes a share from 0 to 1.") }
+        if stepTimeout < 1 { throw ValidationError("--step-timeout must be at least 1 second.") }
         if labels.isEmpty { throw ValidationError("Name the images to build, like //web:app.") }
     }
 
@@ -46,19 +56,49 @@ struct ImageBuildCommand: AsyncParsableCommand {
             let planner = Planner(workspace: workspace, pool: pool) { progress.show($0) }
             _ = try await planner.plan(targets, refresh: false)
         }
-        let builder = Builder(
-            workspace: workspace, pool: pool, runtime: Nspawn(), jobs: jobs ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        ) { progress.show($0) }
-        let built: [Layer]
+        var options = BuildOptions()
+        options.jobs = jobs ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        options.keepsGoing = keepGoing
+        options.verifiedShare = verifiedShare ?? 0
+        options.limits.time = .seconds(stepTimeout)
+        let builder = Builder(workspace: workspace, pool: pool, runtime: Nspawn(), options: options) { progress.show($0) }
+        let result: BuildResult
         do {
-            let layers = try await interruptible { try await builder.build(targets, lock: LockFile.read(workspace)) }
-            built = targets.compactMap { layers[$0.label] }
+            result = try await interruptible { try await builder.build(targets, lock: LockFile.read(workspace)) }
         } catch {
             // The event has shown which image it was and why.
             if error is CancellationError { print("dish: the build was interrupted; nothing half-done is left", to: .errors) }
             throw progress.hasShownFailure ? ExitCode(1) : error
         }
-        if json.json { try printJSON(built) }
+        progress.showLongestChain(result.longestChain)
+        if json.json { try printJSON(result.targets.map { Row($0, isOnLongestChain: result.longestChain.map(\.label)) }) }
+    }
+
+    /// A layer, with how this build came by it.
+    private struct Row: Encodable {
+        let id: LayerID
+        let parent: LayerID?
+        let label: String
+        let created: Int64
+        let entries: Int
+        let size: Int64
+        /// Whether nothing had to be done.
+        let cached: Bool
+        let seconds: Double
+        /// Whether it is one of the targets that decided how long the build took.
+        let onLongestChain: Bool
+
+        init(_ target: BuildResult.Target, isOnLongestChain chain: [Label]) {
+            id = target.layer.id
+            parent = target.layer.parent
+            label = target.label.description
+            created = target.layer.created
+            entries = target.layer.entries
+            size = target.layer.size
+            cached = target.isCached
+            seconds = target.seconds
+            onLongestChain = chain.contains(target.label)
+        }
     }
 }
 
