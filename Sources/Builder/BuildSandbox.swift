@@ -28,6 +28,30 @@ struct BuildSandbox: Sendable {
         return container
     }
 
+    /// What nspawn would tell of the host, or make up anew at each start, made the same everywhere.
+    static func sealed(_ container: Container) -> Container {
+        var sealed = container
+        sealed.name = "build"
+        sealed.machineID = String(repeating: "0", count: 31) + "1"
+        for name in ["id", "version_id", "build_id", "variant_id"] { sealed.environment["container_host_\(name)"] = "" }
+        return sealed
+    }
+
+    /// Puts the process of a container, with all that comes of it, into a PID namespace that ends with it.
+    ///
+    /// The init that nspawn starts in a user namespace has lost its parent-death signal: it would outlive an nspawn
+    /// that is killed. The first process of a PID namespace takes all others along.
+    static func contained(_ spawn: Spawn) throws(RuntimeError) -> Spawn {
+        guard let unshare = Executable.find("unshare") else {
+            throw RuntimeError(
+                .notInstalled, "cannot run steps: unshare is not installed; install it: apt-get install util-linux")
+        }
+        var outer = spawn
+        outer.program = unshare
+        outer.arguments = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--", spawn.program] + spawn.arguments
+        return outer
+    }
+
     /// Runs a script with `/bin/sh -e` and returns what it printed.
     ///
     /// - Throws: `BuildError` with the end of the output when it fails.

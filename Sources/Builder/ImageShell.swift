@@ -38,7 +38,7 @@ public struct ImageShell: Sendable {
         container.console = isTerminal ? .terminal : .pipe
         container.binds = binds
         if isTerminal { container.environment["TERM"] = "xterm-256color" }
-        var spawn = try runtime.spawn(container)
+        var spawn = try BuildSandbox.contained(runtime.spawn(BuildSandbox.sealed(container)))
         spawn.descriptors = [0, 1, 2]
         spawn.deathSignal = SIGKILL
         return spawn

@@ -49,9 +49,9 @@ final class StepRuntime: Runtime {
     }
 
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
-        var limited = container
+        var limited = BuildSandbox.sealed(container)
         limited.processLimit = limits.processes
-        var spawn = try runtime.spawn(limited)
+        var spawn = try BuildSandbox.contained(try runtime.spawn(limited))
         spawn.timeLimit = limits.time
         do {
             try Subvolume.deleteRecursively(before)

@@ -7,77 +7,78 @@ import Linux
 import Testing
 
 /// A child's identity, read only where it differs from its parent, is what reading all of it gives.
-@Suite(.requiresRoot, .serialized)
-struct BuildEngineTreeTests {
-    /// A pool of its own in a file.
-    private func withPool(_ body: (Pool) async throws -> Void) async throws {
-        let registry = PoolRegistry(stateDirectory: try Scratch.make("state"))
-        let path = try Scratch.make("trees") + "/pool"
-        let pool = try registry.create(path, on: .file(path + ".img"), size: 1 << 30)
-        do {
-            try await body(pool)
-            try registry.destroy(path)
-        } catch {
-            try? registry.destroy(path)
-            throw error
-        }
-    }
-
-    @Test func theIncrementalTreeIsTheFullTreeAfterAnyChanges() async throws {
-        try await withPool { pool in
-            for seed in 1...6 {
-                var random = SeededGenerator(UInt64(seed))
-                var root = "\(pool.path)/staging/tree-\(seed)-0"
-                try Subvolume.create(root)
-                var shape = RandomTree(root)
-                for _ in 0..<120 { try shape.change(&random) }
-                try pool.filesystem().sync()
-                var tree = try Tree(of: root)
-                for step in 1...12 {
-                    let next = "\(pool.path)/staging/tree-\(seed)-\(step)"
-                    try Subvolume.makeReadOnly(root)
-                    try Subvolume.snapshot(root, to: next)
-                    shape = shape.moved(to: next)
-                    for _ in 0..<Int.random(in: 0...12, using: &random) { try shape.change(&random) }
-                    try pool.filesystem().sync()
-                    let incremental = try Tree(ofSnapshot: next, of: tree)
-                    #expect(TreeDigest(incremental) == (try TreeDigest(of: next)), "seed \(seed), step \(step)")
-                    (root, tree) = (next, incremental)
-                }
-                for step in 0...12 { try Subvolume.deleteRecursively("\(pool.path)/staging/tree-\(seed)-\(step)") }
+extension BuildEngine {
+    @Suite struct TreeTests {
+        /// A pool of its own in a file.
+        private func withPool(_ body: (Pool) async throws -> Void) async throws {
+            let registry = PoolRegistry(stateDirectory: try Scratch.make("state"))
+            let path = try Scratch.make("trees") + "/pool"
+            let pool = try registry.create(path, on: .file(path + ".img"), size: 1 << 30)
+            do {
+                try await body(pool)
+                try registry.destroy(path)
+            } catch {
+                try? registry.destroy(path)
+                throw error
             }
         }
-    }
 
-    @Test func aRenamedDirectoryMovesTheFirstNameOfAHardLinkedFile() async throws {
-        try await withPool { pool in
-            let root = "\(pool.path)/staging/first"
-            try Subvolume.create(root)
-            for name in ["b", "c"] { try Files.makeDirectories("\(root)/\(name)") }
-            try Files.replace("\(root)/b/x", with: "same".utf8)
-            #expect(link("\(root)/b/x", "\(root)/c/y") == 0)
-            try pool.filesystem().sync()
-            let tree = try Tree(of: root)
-            let next = "\(pool.path)/staging/second"
-            try Subvolume.snapshot(root, to: next)
-            #expect(rename("\(next)/b", "\(next)/d") == 0)
-            try pool.filesystem().sync()
-            #expect(TreeDigest(try Tree(ofSnapshot: next, of: tree)) == (try TreeDigest(of: next)))
+        @Test func theIncrementalTreeIsTheFullTreeAfterAnyChanges() async throws {
+            try await withPool { pool in
+                for seed in 1...6 {
+                    var random = SeededGenerator(UInt64(seed))
+                    var root = "\(pool.path)/staging/tree-\(seed)-0"
+                    try Subvolume.create(root)
+                    var shape = RandomTree(root)
+                    for _ in 0..<120 { try shape.change(&random) }
+                    try pool.filesystem().sync()
+                    var tree = try Tree(of: root)
+                    for step in 1...12 {
+                        let next = "\(pool.path)/staging/tree-\(seed)-\(step)"
+                        try Subvolume.makeReadOnly(root)
+                        try Subvolume.snapshot(root, to: next)
+                        shape = shape.moved(to: next)
+                        for _ in 0..<Int.random(in: 0...12, using: &random) { try shape.change(&random) }
+                        try pool.filesystem().sync()
+                        let incremental = try Tree(ofSnapshot: next, of: tree)
+                        #expect(TreeDigest(incremental) == (try TreeDigest(of: next)), "seed \(seed), step \(step)")
+                        (root, tree) = (next, incremental)
+                    }
+                    for step in 0...12 { try Subvolume.deleteRecursively("\(pool.path)/staging/tree-\(seed)-\(step)") }
+                }
+            }
         }
-    }
 
-    @Test func anUnchangedSnapshotHasItsSourcesIdentityAndReadsNothing() async throws {
-        try await withPool { pool in
-            let root = "\(pool.path)/staging/first"
-            try Subvolume.create(root)
-            try Files.replace("\(root)/file", with: "content".utf8)
-            try pool.filesystem().sync()
-            let tree = try Tree(of: root)
-            let next = "\(pool.path)/staging/second"
-            try Subvolume.snapshot(root, to: next)
-            try pool.filesystem().sync()
-            #expect(try Subvolume.inodesChanged(in: next, after: Subvolume.info(next).creation).isEmpty)
-            #expect(TreeDigest(try Tree(ofSnapshot: next, of: tree)) == TreeDigest(tree))
+        @Test func aRenamedDirectoryMovesTheFirstNameOfAHardLinkedFile() async throws {
+            try await withPool { pool in
+                let root = "\(pool.path)/staging/first"
+                try Subvolume.create(root)
+                for name in ["b", "c"] { try Files.makeDirectories("\(root)/\(name)") }
+                try Files.replace("\(root)/b/x", with: "same".utf8)
+                #expect(link("\(root)/b/x", "\(root)/c/y") == 0)
+                try pool.filesystem().sync()
+                let tree = try Tree(of: root)
+                let next = "\(pool.path)/staging/second"
+                try Subvolume.snapshot(root, to: next)
+                #expect(rename("\(next)/b", "\(next)/d") == 0)
+                try pool.filesystem().sync()
+                #expect(TreeDigest(try Tree(ofSnapshot: next, of: tree)) == (try TreeDigest(of: next)))
+            }
+        }
+
+        @Test func anUnchangedSnapshotHasItsSourcesIdentityAndReadsNothing() async throws {
+            try await withPool { pool in
+                let root = "\(pool.path)/staging/first"
+                try Subvolume.create(root)
+                try Files.replace("\(root)/file", with: "content".utf8)
+                try pool.filesystem().sync()
+                let tree = try Tree(of: root)
+                let next = "\(pool.path)/staging/second"
+                try Subvolume.snapshot(root, to: next)
+                try pool.filesystem().sync()
+                #expect(try Subvolume.inodesChanged(in: next, after: Subvolume.info(next).creation).isEmpty)
+                #expect(TreeDigest(try Tree(ofSnapshot: next, of: tree)) == TreeDigest(tree))
+            }
         }
     }
 }

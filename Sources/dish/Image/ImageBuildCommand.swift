@@ -36,6 +36,10 @@ struct ImageBuildCommand: AsyncParsableCommand {
     var verifiedShare: Double?
     @Option(help: "The longest time a step may take, in seconds.")
     var stepTimeout: Int = 3600
+    @Option(help: "The most processes and threads a step may have.")
+    var stepProcesses: UInt64 = StepLimits().processes
+    @Flag(help: "Build again whenever a file of the workspace changes.")
+    var watch = false
     @Flag(name: .shortAndLong, help: "Print what the steps print.")
     var verbose = false
 
@@ -47,10 +51,46 @@ struct ImageBuildCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let workspace = workspace.open()
-        let targets = try workspace.targets(self.workspace.labels(labels, in: workspace))
         try requireRoot(to: "build images")
         let pool = try pool.open()
+        let workspace = workspace.open()
+        guard watch else {
+            let result = try await build(workspace, pool)
+            if json.json {
+                try printJSON(result.targets.map { Row($0, isOnLongestChain: result.longestChain.map(\.label)) })
+            }
+            return
+        }
+        try await interruptible {
+            while true {
+                // Before the build, so that what changes meanwhile is not missed.
+                let changes = try FolderWatch(workspace.folders())
+                do {
+                    _ = try await build(workspace, pool)
+                } catch  where !(error is CancellationError) {
+                    if !(error is ExitCode) { print("dish: \(error)", to: .errors) }
+                }
+                print("watching '\(workspace.root)' for changes; Ctrl-C ends", to: .errors)
+                try await Self.wait(for: changes)
+            }
+        }
+    }
+
+    private static func wait(for changes: consuming FolderWatch) async throws {
+        let changes = Shared(watch: changes)
+        while try await !blocking({ changes.watch.wait(milliseconds: 200) }) { try Task.checkCancellation() }
+    }
+
+    private final class Shared: Sendable {
+        let watch: FolderWatch
+
+        init(watch: consuming FolderWatch) {
+            self.watch = watch
+        }
+    }
+
+    private func build(_ workspace: Workspace, _ pool: Pool) async throws -> BuildResult {
+        let targets = try workspace.targets(self.workspace.labels(labels, in: workspace))
         let progress = BuildProgress(verbose: verbose)
         if !locked {
             let planner = Planner(workspace: workspace, pool: pool) { progress.show($0) }
@@ -61,17 +101,20 @@ struct ImageBuildCommand: AsyncParsableCommand {
         options.keepsGoing = keepGoing
         options.verifiedShare = verifiedShare ?? 0
         options.limits.time = .seconds(stepTimeout)
+        options.limits.processes = stepProcesses
         let builder = Builder(workspace: workspace, pool: pool, runtime: Nspawn(), options: options) { progress.show($0) }
-        let result: BuildResult
+        progress.begin(targets: targets.count)
         do {
-            result = try await interruptible { try await builder.build(targets, lock: LockFile.read(workspace)) }
+            let result = try await interruptible { try await builder.build(targets, lock: LockFile.read(workspace)) }
+            progress.end()
+            progress.showLongestChain(result.longestChain)
+            return result
         } catch {
+            progress.end()
             // The event has shown which image it was and why.
             if error is CancellationError { print("dish: the build was interrupted; nothing half-done is left", to: .errors) }
             throw progress.hasShownFailure ? ExitCode(1) : error
         }
-        progress.showLongestChain(result.longestChain)
-        if json.json { try printJSON(result.targets.map { Row($0, isOnLongestChain: result.longestChain.map(\.label)) }) }
     }
 
     /// A layer, with how this build came by it.
