@@ -54,31 +54,34 @@ struct ImageBuildCommand: AsyncParsableCommand {
         try requireRoot(to: "build images")
         let pool = try pool.open()
         let workspace = workspace.open()
-        guard watch else {
-            let result = try await build(workspace, pool)
-            if json.json {
-                try printJSON(result.targets.map { Row($0, isOnLongestChain: result.longestChain.map(\.label)) })
-            }
-            return
-        }
-        try await interruptible {
-            while true {
-                // Before the build, so that what changes meanwhile is not missed.
-                let changes = try FolderWatch(workspace.folders())
-                do {
-                    _ = try await build(workspace, pool)
-                } catch  where !(error is CancellationError) {
-                    if !(error is ExitCode) { print("dish: \(error)", to: .errors) }
-                }
-                print("watching '\(workspace.root)' for changes; Ctrl-C ends", to: .errors)
-                try await Self.wait(for: changes)
-            }
+        if watch { return try await interruptible { try await buildOnChanges(workspace, pool) } }
+        let result = try await interruptible { try await build(workspace, pool) }
+        if json.json {
+            try printJSON(result.targets.map { Row($0, isOnLongestChain: result.longestChain.map(\.label)) })
         }
     }
 
-    private static func wait(for changes: consuming FolderWatch) async throws {
+    /// Builds again and again until it is interrupted.
+    private func buildOnChanges(_ workspace: Workspace, _ pool: Pool) async throws {
+        while !Task.isCancelled {
+            // Before the build, so that what changes meanwhile is not missed.
+            let changes = try FolderWatch(workspace.folders())
+            do {
+                _ = try await build(workspace, pool)
+            } catch  where !(error is CancellationError) {
+                if !(error is ExitCode) { print("dish: \(error)", to: .errors) }
+            }
+            print("watching '\(workspace.root)' for changes; Ctrl-C ends", to: .errors)
+            await Self.wait(for: changes)
+        }
+    }
+
+    private static func wait(for changes: consuming FolderWatch) async {
         let changes = Shared(watch: changes)
-        while try await !blocking({ changes.watch.wait(milliseconds: 200) }) { try Task.checkCancellation() }
+        while !Task.isCancelled {
+            let changed = try? await blocking { changes.watch.wait(milliseconds: 200) }
+            if changed == true { return }
+        }
     }
 
     private final class Shared: Sendable {
@@ -105,7 +108,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
         let builder = Builder(workspace: workspace, pool: pool, runtime: Nspawn(), options: options) { progress.show($0) }
         progress.begin(targets: targets.count)
         do {
-            let result = try await interruptible { try await builder.build(targets, lock: LockFile.read(workspace)) }
+            let result = try await builder.build(targets, lock: LockFile.read(workspace))
             progress.end()
             progress.showLongestChain(result.longestChain)
             return result

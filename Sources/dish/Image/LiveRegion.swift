@@ -46,8 +46,9 @@ final class LiveRegion: Sendable {
         let lines = content()
         state.withLock { state in
             if state.isOver { return write(text) }
-            let width = Int(WindowSize.current()?.columns ?? 80)
-            let shown = lines.map { String($0.prefix(max(1, width - 1))) + "\n" }.joined()
+            // A terminal that doesn't know its size says 0.
+            let columns = Int(WindowSize.current()?.columns ?? 0)
+            let shown = lines.map { String($0.prefix(columns > 1 ? columns - 1 : 79)) + "\n" }.joined()
             write(erasing(state.drawn) + text + shown)
             state.drawn = lines.count
         }
