@@ -98,11 +98,13 @@ let package = Package(
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
-        .testTarget(name: "LayersTests", dependencies: ["Layers", "Linux"], swiftSettings: settings),
+        .testTarget(name: "LayersTests", dependencies: ["CLinux", "Layers", "Linux"], swiftSettings: settings),
         .testTarget(
-            name: "BuilderTests", dependencies: ["Builder", "Layers", "Linux", "Manifest"], swiftSettings: settings),
+            name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
+            swiftSettings: settings),
         .testTarget(
-            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Linux", "TaskHelper"], swiftSettings: settings),
+            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Layers", "Linux", "Networks", "TaskHelper"],
+            swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures", swiftSettings: settings),

@@ -1,5 +1,6 @@
 public import Layers
 public import Networks
+import TaskHelper
 
 /// What an agent is told at its start.
 public struct AgentConfiguration: Sendable {
@@ -13,14 +14,20 @@ public struct AgentConfiguration: Sendable {
     /// Absolute path of `dish-helper`.
     public var helper: String
 
+    /// - Throws: `SocketPathError` when the sockets of tasks would have longer paths than Unix sockets can have.
     public init(
         pool: Pool, stateDirectory: String, runtimeDirectory: String, network: TaskNetwork, helper: String
-    ) {
+    ) throws {
         self.pool = pool
         self.stateDirectory = stateDirectory
         self.runtimeDirectory = runtimeDirectory
         self.network = network
         self.helper = helper
+        try Self.check(runtimeDirectory: runtimeDirectory)
+    }
+
+    static func check(runtimeDirectory: String) throws {
+        try PacketSocket.check("\(runtimeDirectory)/tasks/\(String(repeating: "0", count: 12))/helper.sock")
     }
 
     func state(of id: String) -> String { "\(stateDirectory)/tasks/\(id)" }

@@ -26,11 +26,15 @@ final class ChangeSignal: Sendable {
             state.next += 1
             return state.next
         }
-        let timer = Task {
-            try await Task.sleep(until: deadline)
-            state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+        var timer: Task<Void, any Error>?
+        await withCheckedContinuation { waiter in
+            state.withLock { $0.waiters[ticket] = waiter }
+            // Only now: a timer that is over at once must find somebody to wake.
+            timer = Task {
+                try await Task.sleep(until: deadline)
+                state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+            }
         }
-        await withCheckedContinuation { waiter in state.withLock { $0.waiters[ticket] = waiter } }
-        timer.cancel()
+        timer?.cancel()
     }
 }

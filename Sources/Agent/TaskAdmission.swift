@@ -4,6 +4,7 @@ import Glibc
 import Layers
 import Linux
 import Networks
+import TaskHelper
 
 /// Turns a request into an intent, or refuses it: everything that can be known to be wrong is found here, before
 /// anything is made.
@@ -23,14 +24,17 @@ struct TaskAdmission: Sendable {
         }
         let layer = try pool.resolve(request.image)
         let name = try name(request)
-        try checkProgram(request, layer)
+        let defaults = try ImageDefaults(root: pool.root(of: layer.id))
+        let request = try defaults.complete(request)
+        try checkProgram(request)
         let ports = try ports(request)
         let notEnforced = try limits(request)
         return TaskIntent(
             id: randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
-            address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced)
+            address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
+            mounts: try defaults.mounts(of: request.image), stopSignal: defaults.stopSignal, boot: try ProcessIdentity.bootID())
     }
 
     private func name(_ request: TaskRequest) throws -> String {
@@ -55,17 +59,9 @@ struct TaskAdmission: Sendable {
         }
     }
 
-    private func checkProgram(_ request: TaskRequest, _ layer: Layer) throws {
+    private func checkProgram(_ request: TaskRequest) throws {
         if let command = request.command {
             guard let first = command.first, !first.isEmpty else { throw AgentError(.invalid, "the command to run is empty") }
-        } else {
-            let root = try OwnedFD.open(configuration.pool.root(of: layer.id), O_RDONLY | O_DIRECTORY)
-            guard ["sbin/init", "usr/sbin/init"].contains(where: { root.contains($0) }) else {
-                throw AgentError(
-                    .invalid,
-                    "the image \(request.image) has no init (/sbin/init) to boot; give a command: dish run \(request.image) -- COMMAND"
-                )
-            }
         }
         for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
             throw AgentError(.invalid, "'\(name)' can't be a variable's name")

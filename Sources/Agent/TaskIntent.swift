@@ -23,6 +23,12 @@ struct TaskIntent: Sendable, Codable, Equatable {
     let address: String?
     /// Limits left out, and why.
     let notEnforced: [String]
+    /// What it sees at some paths instead of what the image has there.
+    var mounts: [ImageConfiguration.Mount]?
+    /// The number of what asks a command to end; nil for SIGTERM.
+    var stopSignal: Int?
+    /// The boot of the host it was made in; nil in intents of agents that didn't note it.
+    var boot: String?
 
     var boots: Bool { request.command == nil }
 

@@ -39,6 +39,7 @@ struct TaskLauncher: Sendable {
         (spec.cpu, spec.memory, spec.pids) = (limits.cpu, limits.memory, limits.pids)
         spec.networkNamespace = program.networkNamespace
         spec.boots = task.boots
+        spec.stopSignal = task.stopSignal.map { Int32($0) } ?? spec.stopSignal
         spec.terminal = task.request.terminal
         spec.input = task.request.interactive
         spec.waitsForClient = task.request.attach
@@ -60,12 +61,10 @@ struct TaskLauncher: Sendable {
     func killLeftovers(_ task: TaskIntent) async throws {
         let id = task.id
         try await blocking {
-            if let record = (try? Files.readText("\(configuration.state(of: id))/running")).flatMap({ RunningRecord($0) }),
+            if let record = TaskRecovery(directory: configuration.state(of: id)).running,
                 record.boot == (try? ProcessIdentity.bootID())
             {
-                for process in [record.runtime, record.leader].compactMap({ $0 }) where process.isRunning {
-                    kill(process.pid, SIGKILL)
-                }
+                for process in [record.runtime, record.leader] { process?.send(SIGKILL) }
             }
             try TaskCgroup.existing(id: id, on: .current()).remove()
             unlink("\(configuration.runtime(of: id))/helper.sock")
@@ -110,6 +109,12 @@ struct TaskLauncher: Sendable {
         container.user = request.user
         container.directory = request.directory
         container.resolvesNames = request.network != .none
+        for mount in task.mounts ?? [] {
+            if let host = mount.host { container.binds.append(.init(host, at: mount.path, readOnly: mount.readOnly)) }
+            if let size = mount.tmpfs {
+                container.memory.append(.init(at: mount.path, size: size, readOnly: mount.readOnly))
+            }
+        }
         return container
     }
 }

@@ -6,8 +6,8 @@ struct TaskMachine: Sendable, Equatable {
     enum State: Sendable, Equatable {
         /// Snapshot, quota and network are being made.
         case preparing(isStopRequested: Bool)
-        /// A helper has been started; what it said last.
-        case alive(RunningRecord?, isStopRequested: Bool)
+        /// A helper has been started; what it said last, and within how many seconds it has been asked to end.
+        case alive(RunningRecord?, stop: UInt32?)
         case exited(ExitRecord)
         case failed(String)
         /// Being taken away.
@@ -57,7 +57,7 @@ struct TaskMachine: Sendable, Equatable {
     mutating func handle(_ event: Event) -> [Action] {
         switch (state, event) {
         case (.preparing(isStopRequested: false), .prepared):
-            state = .alive(nil, isStopRequested: false)
+            state = .alive(nil, stop: nil)
             return [.launch]
         case (.preparing(isStopRequested: true), .prepared):
             return end(.failed("it was stopped before it started"), [.release])
@@ -66,11 +66,12 @@ struct TaskMachine: Sendable, Equatable {
             return []
         case (.preparing, .failed(let reason)):
             return end(.failed(reason), [.release])
-        case (.alive(_, let isStopRequested), .helper(let record)):
-            state = .alive(record, isStopRequested: isStopRequested)
+        case (.alive(_, let stop), .helper(let record)):
+            state = .alive(record, stop: stop)
             return []
-        case (.alive(let record, _), .stop(let seconds)):
-            state = .alive(record, isStopRequested: true)
+        case (.alive(let record, let stop), .stop(let seconds)):
+            // As the helper has it: the earliest end counts.
+            state = .alive(record, stop: min(stop ?? seconds, seconds))
             return [.tellHelper(stop: seconds)]
         case (.preparing, .exited(let record)), (.alive, .exited(let record)):
             return end(.exited(record), [.release])
@@ -113,7 +114,7 @@ struct TaskMachine: Sendable, Equatable {
     var visible: TaskStatus.State {
         switch state {
         case .preparing: .preparing
-        case .alive(_, isStopRequested: true): .stopping
+        case .alive(_, .some): .stopping
         case .alive(nil, _): .starting
         case .alive(let record?, _):
             switch record.phase {
@@ -128,6 +129,12 @@ struct TaskMachine: Sendable, Equatable {
 
     var record: RunningRecord? {
         if case .alive(let record, _) = state { return record }
+        return nil
+    }
+
+    /// What a helper that is met only now must be told: to end, within so many seconds.
+    var stop: UInt32? {
+        if case .alive(_, let stop) = state { return stop }
         return nil
     }
 

@@ -156,13 +156,14 @@ public actor TaskManager {
             }
             tasks[id] = ManagedTask(
                 intent: intent,
-                machine: TaskMachine(.alive(nil, isStopRequested: false), removesWhenDone: intent.request.removeWhenDone))
-            events.append((id, TaskRecovery(configuration: configuration).event(intent)))
+                machine: TaskMachine(.alive(nil, stop: nil), removesWhenDone: intent.request.removeWhenDone))
+            events.append((id, TaskRecovery(directory: configuration.state(of: id), boot: intent.boot).event))
         }
         let alive = events.compactMap { $0.1 == nil || $0.1?.isAlive == true ? tasks[$0.0]?.intent : nil }
         if alive.contains(where: { $0.address != nil }) { try await prepareNetwork(with: alive) }
         for (id, event) in events {
-            if let event { try await handle(event, id) }
+            // What can't be cleaned up for one task, on a pool that turned read-only for instance, must not keep the others.
+            if let event { await report(event, id) }
             if tasks[id]?.machine.visible.hasEnded == false { watch(id) }
         }
         logger.info("tasks found again", metadata: ["alive": "\(alive.count)", "all": "\(events.count)"])
@@ -247,18 +248,27 @@ public actor TaskManager {
     /// Listens to a task's helper until it is gone.
     private func watch(_ id: String) {
         let socket = "\(configuration.runtime(of: id))/helper.sock"
+        let recovery = TaskRecovery(directory: configuration.state(of: id))
         Task {
-            if let helper = try? await HelperWatch.connect(socket, deadline: 5000) {
-                tasks[id]?.helper = helper
-                // A stop that was asked for before the helper was there.
-                if tasks[id]?.machine.visible == .stopping { try? helper.send(.stop(seconds: 10)) }
-                try? helper.send(.watch)
-                // After the exit the helper takes the control group down; only then is it the agent's turn.
-                for await case .state(let record) in helper.messages { await report(.helper(record), id) }
+            while tasks[id]?.machine.visible.hasEnded == false {
+                if let helper = try? await HelperWatch.connect(socket, deadline: 5000) {
+                    tasks[id]?.helper = helper
+                    // A stop that was asked for before the helper was there.
+                    if let seconds = tasks[id]?.machine.stop { try? helper.send(.stop(seconds: seconds)) }
+                    try? helper.send(.watch)
+                    // After the exit the helper takes the control group down; only then is it the agent's turn.
+                    for await case .state(let record) in helper.messages { await report(.helper(record), id) }
+                    tasks[id]?.helper = nil
+                }
+                // On a busy host a helper may take its time to listen.
+                if recovery.hasHelper {
+                    try? await Task.sleep(for: .milliseconds(100))
+                    continue
+                }
+                guard tasks[id]?.machine.visible.hasEnded == false else { return }
+                await report(recovery.exit.map { .exited($0) } ?? .helperLost, id)
+                return
             }
-            tasks[id]?.helper = nil
-            guard let intent = tasks[id]?.intent, tasks[id]?.machine.visible.hasEnded == false else { return }
-            await report(TaskRecovery(configuration: configuration).exit(intent).map { .exited($0) } ?? .helperLost, id)
         }
     }
 
@@ -326,7 +336,7 @@ public actor TaskManager {
 
     /// What is told of a task that came and went while a request was under way.
     private func gone(_ intent: TaskIntent) -> TaskStatus {
-        describe(ManagedTask(intent: intent, machine: TaskMachine(.alive(nil, isStopRequested: false), removesWhenDone: true)))
+        describe(ManagedTask(intent: intent, machine: TaskMachine(.alive(nil, stop: nil), removesWhenDone: true)))
     }
 
     private func describe(_ task: ManagedTask) -> TaskStatus {

@@ -61,3 +61,30 @@ public struct TaskRequest: Sendable, Codable, Equatable {
         self.image = image
     }
 }
+
+extension TaskRequest {
+    /// What a request leaves out has its default: a client, or the intent of an older agent's task, need not know
+    /// every field.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        func value<Value: Decodable>(_ key: CodingKeys, _ otherwise: Value) throws -> Value {
+            try values.decodeIfPresent(Value.self, forKey: key) ?? otherwise
+        }
+        self.init(image: try values.decode(String.self, forKey: .image))
+        name = try values.decodeIfPresent(String.self, forKey: .name)
+        pool = try values.decodeIfPresent(String.self, forKey: .pool)
+        command = try values.decodeIfPresent([String].self, forKey: .command)
+        environment = try value(.environment, environment)
+        user = try values.decodeIfPresent(String.self, forKey: .user)
+        directory = try values.decodeIfPresent(String.self, forKey: .directory)
+        limits = try value(.limits, limits)
+        bestEffort = try value(.bestEffort, bestEffort)
+        network = try value(.network, network)
+        publish = try value(.publish, publish)
+        userNamespace = try value(.userNamespace, userNamespace)
+        terminal = try value(.terminal, terminal)
+        interactive = try value(.interactive, interactive)
+        attach = try value(.attach, attach)
+        removeWhenDone = try value(.removeWhenDone, removeWhenDone)
+    }
+}

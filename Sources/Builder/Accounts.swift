@@ -33,15 +33,23 @@ struct Accounts {
         return id
     }
 
-    mutating func add(_ new: ImageTarget.Group) throws {
+    /// A user's ids and home directory; nil when there is no such user.
+    func entry(of name: String) -> (uid: UInt32, gid: UInt32, home: String)? {
+        guard let fields = passwd.first(where: { $0[0] == name }), let uid = UInt32(fields[2]), let gid = UInt32(fields[3]),
+            fields[5].hasPrefix("/")
+        else { return nil }
+        return (uid, gid, fields[5])
+    }
+
+    mutating func add(_ new: Group, at place: ManifestError.Place) throws {
         if let existing = group.first(where: { $0[0] == new.name }) {
             guard new.gid == nil || String(new.gid!) == existing[2] else {
-                throw ManifestError(new.place, "the group '\(new.name)' exists with gid \(existing[2])")
+                throw ManifestError(place, "the group '\(new.name)' exists with gid \(existing[2])")
             }
             return
         }
         if let gid = new.gid, let other = group.first(where: { $0[2] == String(gid) }) {
-            throw ManifestError(new.place, "gid \(gid) belongs to the group '\(other[0])'")
+            throw ManifestError(place, "gid \(gid) belongs to the group '\(other[0])'")
         }
         append(group: new.name, new.gid ?? Self.free(group.map { $0[2] }))
     }
@@ -49,18 +57,18 @@ struct Accounts {
     /// Adds a user that can't log in by password.
     ///
     /// - Returns: its ids, for its home directory.
-    mutating func add(_ new: ImageTarget.User) throws -> (user: UInt32, group: UInt32) {
+    mutating func add(_ new: User, at place: ManifestError.Place) throws -> (user: UInt32, group: UInt32) {
         if let existing = passwd.first(where: { $0[0] == new.name }) {
-            throw ManifestError(new.place, "the user '\(new.name)' exists already, with uid \(existing[2])")
+            throw ManifestError(place, "the user '\(new.name)' exists already, with uid \(existing[2])")
         }
         if let uid = new.uid, let other = passwd.first(where: { $0[2] == String(uid) }) {
-            throw ManifestError(new.place, "uid \(uid) belongs to the user '\(other[0])'")
+            throw ManifestError(place, "uid \(uid) belongs to the user '\(other[0])'")
         }
         let taken = passwd.map { $0[2] } + (new.group == nil ? group.map { $0[2] } : [])
         let uid = new.uid ?? Self.free(taken)
         let gid: UInt32
         if let name = new.group {
-            gid = try group(name, for: new.place)
+            gid = try group(name, for: place)
         } else if let existing = group.first(where: { $0[0] == new.name }).flatMap({ UInt32($0[2]) }) {
             gid = existing
         } else {
@@ -69,7 +77,7 @@ struct Accounts {
         }
         for name in new.groups {
             guard let index = group.firstIndex(where: { $0[0] == name }) else {
-                throw ManifestError(new.place, "there is no group '\(name)' in the image; add it under 'groups'")
+                throw ManifestError(place, "there is no group '\(name)' in the image; add it under 'groups'")
             }
             let members = group[index][3].split(separator: ",").map(String.init)
             group[index][3] = (members + [new.name]).joined(separator: ",")

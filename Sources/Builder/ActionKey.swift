@@ -1,44 +1,29 @@
 import DebianPackages
+import FoundationEssentials
 import Layers
 import Linux
 import Manifest
 
-/// What decides what a build step makes: the parent's id, the features, the content of every input and
-/// the builder's version. Equal keys make equal layers, so nothing needs to run.
+/// What decides what a build step makes: the ids of the layers it stands on and takes from, the features, the
+/// content of every input and the builder's version. Equal keys make equal layers, so nothing needs to run.
 struct ActionKey {
     /// Raised whenever the same inputs would make another tree.
-    static let builderVersion = 1
+    static let builderVersion = 2
 
     /// What kind of input it is, then what identifies it.
     private(set) var entries: [[String]] = []
 
-    /// - Throws: `ManifestError` for a source file that can't be read.
-    init(_ target: ImageTarget, parent: LayerID?, packages: [LockedPackage], inputs: BuildInputs) throws {
+    /// - Parameter layers: of the images it depends on.
+    init(_ target: ImageTarget, layers: [Label: LayerID], packages: [LockedPackage], inputs: BuildInputs) throws {
         add("dish.action", "\(Self.builderVersion)")
-        if case .parent(let label, _) = target.origin { add("layer", label.description, parent?.hex ?? "") }
-        if case .debian(let base) = target.origin { add("debian", base.suite) }
+        for image in target.dependencies { add("layer", image.value.description, layers[image.value]?.hex ?? "") }
+        if case .base(let base) = target.origin { try add(base) }
         for package in packages {
             add("package", package.name, package.version, package.architecture, package.sha256, "\(package.isAutomatic)")
         }
-        for directory in target.directories.sorted(by: { $0.path < $1.path }) {
-            add("directory", directory.path, "\(directory.mode)", directory.owner, directory.group)
-        }
-        for file in target.files.sorted(by: { $0.path < $1.path }) {
-            add("file", file.path, "\(file.mode)", file.owner, file.group, inputs.digest(of: file.content))
-        }
-        for link in target.symlinks.sorted(by: { $0.path < $1.path }) { add("symlink", link.path, link.target) }
-        for group in target.groups { add("group", group.name, group.gid.map { "\($0)" } ?? "") }
-        for user in target.users {
-            add("user", user.name, user.uid.map { "\($0)" } ?? "", user.group ?? "", user.home, user.shell, user.comment)
-            add("member of", user.groups.joined(separator: ","))
-        }
-        for unit in target.units.sorted(by: { $0.name < $1.name }) {
-            add("unit", unit.name, "\(unit.enable)", inputs.digest(of: unit.content))
-        }
-        for unit in target.enabledUnits.map(\.name).sorted() { add("enable", unit) }
-        for unit in target.disabledUnits.map(\.name).sorted() { add("disable", unit) }
-        for unit in target.maskedUnits.map(\.name).sorted() { add("mask", unit) }
-        for run in target.runs { add("run", run.script) }
+        // Every field of a feature is in its encoding, but not where it is written.
+        for feature in target.features { add("feature", try Self.text(of: feature.content)) }
+        for input in inputs.fingerprints { add("input", input.name, input.digest) }
     }
 
     /// 64 hexadecimal digits.
@@ -50,6 +35,21 @@ struct ActionKey {
             for field in entry { bytes += Array("\(field.utf8.count):".utf8) + field.utf8 }
         }
         return hexadecimal(ContentHash.bytes(bytes))
+    }
+
+    private mutating func add(_ base: Base) throws {
+        switch base {
+        case .debian(let base): add("debian", try Self.text(of: base))
+        case .tarball(let base): add("tarball", try Self.text(of: base))
+        case .oci(let base): add("oci", try Self.text(of: base))
+        case .scratch: add("scratch")
+        }
+    }
+
+    private static func text(of value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     private mutating func add(_ values: String...) {

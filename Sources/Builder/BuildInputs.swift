@@ -3,50 +3,92 @@ import Layers
 import Linux
 import Manifest
 
-/// The content of the files an image takes from the workspace, read once, so that what is hashed is what is
-/// put into the image.
+/// What an image takes from the workspace. Small files are read once, so that what is hashed is what is put into the
+/// image; archives are only hashed.
 struct BuildInputs: Sendable {
-    private let sources: [String: [UInt8]]
-    private let digests: [String: String]
+    private var contents: [SourceFile: [UInt8]] = [:]
+    /// Lower-case hexadecimal.
+    private var digests: [SourceFile: String] = [:]
+    /// The image a base of type `oci` names.
+    private(set) var ociImage: OCIImage?
+    private let workspace: Workspace
 
-    /// - Throws: `ManifestError` naming the line that asks for a file that isn't there.
+    /// - Throws: `ManifestError` naming the line that asks for a file that isn't there, or isn't what it must be.
     init(_ target: ImageTarget, in workspace: Workspace) throws {
-        let folder = workspace.path(of: target.label.folder)
-        var sources: [String: [UInt8]] = [:]
-        for content in target.files.map(\.content) + target.units.map(\.content) {
-            guard case .source(let path, let place) = content, sources[path] == nil else { continue }
-            sources[path] = try Self.read(path, below: folder, place)
+        self.workspace = workspace
+        for feature in target.features {
+            switch feature.content {
+            case .file(let file):
+                if let source = file.content.source { try read(source) }
+            case .tarball(let tarball): try hash(tarball.source, expecting: tarball.sha256)
+            default: continue
+            }
         }
-        self.sources = sources
-        digests = sources.mapValues { hexadecimal(ContentHash.bytes($0)) }
+        switch target.origin {
+        case .base(.tarball(let base)): try hash(base.source, expecting: base.sha256)
+        case .base(.oci(let base)):
+            ociImage = try OCIImage(
+                layout: path(of: base.layout.value), reference: base.reference?.value, at: base.layout.place)
+        default: break
+        }
     }
 
-    func bytes(of content: ImageTarget.Content) -> [UInt8] {
+    /// The content of a file, its variables filled in.
+    func bytes(of content: FileContent) throws -> [UInt8] {
         switch content {
-        case .text(let text): Array(text.utf8)
-        case .source(let path, _): sources[path] ?? []
+        case .text(let text): return Array(text.utf8)
+        case .source(let source): return contents[source.value] ?? []
+        case .template(let source, let variables):
+            do {
+                let text = String(decoding: contents[source.value] ?? [], as: UTF8.self)
+                return Array(try Substitution.fill(text, with: variables).utf8)
+            } catch let fault {
+                throw ManifestError(source.place, "the template '\(source.value.path)': \(fault)")
+            }
         }
     }
 
-    func digest(of content: ImageTarget.Content) -> String {
-        switch content {
-        case .text(let text): hexadecimal(ContentHash.bytes(text.utf8))
-        case .source(let path, _): digests[path] ?? ""
+    /// What decides what is built: the digests of all inputs, by path, sorted.
+    var fingerprints: [(name: String, digest: String)] {
+        let files = digests.map { (name: "\($0.key.folder)/\($0.key.path)", digest: $0.value) }.sorted { $0.name < $1.name }
+        return files + (ociImage.map { [(name: "oci image", digest: $0.digest)] } ?? [])
+    }
+
+    /// Absolute.
+    func path(of source: SourceFile) -> String { "\(workspace.path(of: source.folder))/\(source.path)" }
+
+    private mutating func read(_ source: Located<SourceFile>) throws {
+        guard contents[source.value] == nil else { return }
+        let bytes = try open(source) { file, path in try Files.read(file, path) }
+        contents[source.value] = bytes
+        digests[source.value] = hexadecimal(ContentHash.bytes(bytes))
+    }
+
+    private mutating func hash(_ source: Located<SourceFile>, expecting expected: Located<String>?) throws {
+        let digest = try open(source) { file, path in
+            hexadecimal(try ContentHash.file(try file.duplicate(), path))
+        }
+        digests[source.value] = digest
+        if let expected, expected.value != digest {
+            throw ManifestError(
+                expected.place,
+                "'\(path(of: source.value))' has the SHA-256 \(digest); get the file that is meant, or write down this digest")
         }
     }
 
-    private static func read(_ path: String, below folder: String, _ place: ManifestError.Place) throws -> [UInt8] {
-        let full = "\(folder)/\(path)"
+    private func open<Result>(
+        _ source: Located<SourceFile>, _ body: (borrowing OwnedFD, String) throws -> Result
+    ) throws -> Result {
+        let full = path(of: source.value)
         do {
-            let directory = try OwnedFD.open(folder, O_RDONLY | O_DIRECTORY)
-            let file = try directory.open(beneath: path, O_RDONLY)
-            return try Files.read(file, full)
-        } catch {
+            let directory = try OwnedFD.open(workspace.path(of: source.value.folder), O_RDONLY | O_DIRECTORY)
+            return try body(try directory.open(beneath: source.value.path, O_RDONLY), full)
+        } catch let error as SystemError {
             switch error.code {
-            case ENOENT: throw ManifestError(place, "the source file '\(full)' doesn't exist")
-            case EISDIR: throw ManifestError(place, "the source '\(full)' is a directory; name its files one by one")
-            case EXDEV: throw ManifestError(place, "the source '\(full)' leads out of the folder of this file")
-            default: throw ManifestError(place, "\(error)")
+            case ENOENT: throw ManifestError(source.place, "the source file '\(full)' doesn't exist")
+            case EISDIR: throw ManifestError(source.place, "the source '\(full)' is a directory; name its files one by one")
+            case EXDEV: throw ManifestError(source.place, "the source '\(full)' leads out of the folder of this file")
+            default: throw ManifestError(source.place, "\(error)")
             }
         }
     }

@@ -54,11 +54,15 @@ struct BuildSandbox: Sendable {
 
     /// Runs a script with `/bin/sh -e` and returns what it printed.
     ///
+    /// - Parameter configure: changes what the container sees.
     /// - Throws: `BuildError` with the end of the output when it fails.
     func run(
-        _ script: String, in root: String, what: String, onOutput: @escaping @Sendable ([UInt8]) -> Void
+        _ script: String, in root: String, what: String, configure: (inout Container) -> Void = { _ in },
+        onOutput: @escaping @Sendable ([UInt8]) -> Void
     ) async throws {
-        var command = Command(try runtime.spawn(container(["/bin/sh", "-e", "-c", script], in: root)))
+        var container = container(["/bin/sh", "-e", "-c", script], in: root)
+        configure(&container)
+        var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
         command.onOutput = onOutput
         let result: Command.Result

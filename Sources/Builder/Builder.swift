@@ -93,7 +93,5 @@ public struct Builder: Sendable {
 
 extension ImageTarget {
     /// The images that must be built before it.
-    public var needs: [Label] {
-        if case .parent(let label, _) = origin { [label] } else { [] }
-    }
+    public var needs: [Label] { dependencies.map(\.value) }
 }

@@ -1,103 +1,86 @@
-import Btrfs
 import DebianPackages
 import Layers
 import Linux
 import Manifest
 import Runtime
 
-/// Makes one image's tree in a staging directory, feature by feature, in an order that doesn't depend on
-/// the file's: packages, accounts, directories, files, links, units, then `run`.
+/// Makes one image's tree in a staging directory: the base, the packages, then feature by feature in the order that
+/// the target has them in.
 struct ImageBuild: Sendable {
     let target: ImageTarget
     let packages: [LockedPackage]
     let inputs: BuildInputs
+    /// The roots of the layers it takes something from.
+    let layers: [Label: String]
     let sandbox: BuildSandbox
     let report: @Sendable (BuildEvent) -> Void
 
     func make(in root: String, packageFiles: [String]) async throws {
+        try await makeBase(in: root)
         try await installPackages(in: root, files: packageFiles)
-        try await blocking { try edit(RootDirectory(root)) }
-        try await switchUnits(in: root)
-        for (index, run) in target.runs.enumerated() {
-            report(.step(target.label, "run step \(index + 1) of \(target.runs.count)"))
-            try await sandbox.run(run.script, in: root, what: "\(run.place): the run step failed", onOutput: output)
+        var rest = target.features[...]
+        while let feature = rest.first {
+            let batch = Array(rest.prefix { $0.isApplied(with: feature) })
+            rest = rest.dropFirst(batch.count)
+            try await blocking { try checkRequirements(of: batch, in: RootDirectory(root)) }
+            try await apply(batch, in: root)
         }
         try await blocking { try DebianTidy.tidy(root: root) }
     }
 
-    private var output: @Sendable ([UInt8]) -> Void {
+    var output: @Sendable ([UInt8]) -> Void {
         { [report, label = target.label] in report(.output(label, $0)) }
     }
 
-    private func installPackages(in root: String, files: [String]) async throws {
-        guard !packages.isEmpty else { return }
-        report(.step(target.label, "install \(packages.count) packages"))
-        let paths = Dictionary(zip(packages.map(\.sha256), files)) { first, _ in first }
-        let installer = PackageInstaller(runtime: sandbox.runtime, userBase: sandbox.userBase)
-        let file: @Sendable (LockedPackage) -> String = { paths[$0.sha256] ?? "" }
-        if case .debian = target.origin {
-            try await installer.bootstrap(root: root, packages: packages, files: file, log: output)
-        } else {
-            try await installer.install(root: root, packages: packages, files: file, log: output)
+    /// Tells what is being done.
+    func step(_ what: String) { report(.step(target.label, what)) }
+
+    /// Applies features of one kind; only what starts a sandbox is applied together.
+    private func apply(_ batch: [Feature], in root: String) async throws {
+        let place = batch[0].place
+        switch batch[0].content {
+        case .package: break
+        case .packageRemoval: try await removePackages(batch, in: root)
+        case .unitSwitch: try await switchUnits(batch, in: root)
+        case .tarball(let tarball): try await unpack(tarball, in: root, at: place)
+        case .clone(let clone): try await take(clone, in: root, at: place)
+        case .extraction(let extraction): try await extract(extraction, in: root, at: place)
+        case .run(let run): try await perform(run, in: root, at: place)
+        default: try await blocking { try edit(batch[0], RootDirectory(root)) }
         }
     }
 
-    private func edit(_ root: borrowing RootDirectory) throws {
-        var accounts = try Accounts(root)
-        for group in target.groups { try accounts.add(group) }
-        var homes: [(ImageTarget.User, user: UInt32, group: UInt32)] = []
-        for user in target.users {
-            let ids = try accounts.add(user)
-            homes.append((user, ids.user, ids.group))
-        }
-        if !target.groups.isEmpty || !target.users.isEmpty { try accounts.write(to: root) }
-        for (user, id, group) in homes where !root.exists(user.home) {
-            try root.makeDirectory(user.home, mode: 0o700, owner: id, group: group)
-        }
-        for directory in target.directories.sorted(by: { $0.path < $1.path }) {
-            let owner = try accounts.user(directory.owner, for: directory.place)
-            let group = try accounts.group(directory.group, for: directory.place)
-            try located(directory.place) {
-                try root.makeDirectory(directory.path, mode: directory.mode, owner: owner, group: group)
-            }
-        }
-        for file in target.files {
-            let owner = try accounts.user(file.owner, for: file.place)
-            let group = try accounts.group(file.group, for: file.place)
-            try located(file.place) {
-                try root.write(file.path, inputs.bytes(of: file.content), mode: file.mode, owner: owner, group: group)
-            }
-        }
-        for link in target.symlinks { try located(link.place) { try root.makeSymlink(link.path, to: link.target) } }
-        for unit in target.units {
-            try located(unit.place) {
-                try root.write("/etc/systemd/system/\(unit.name)", inputs.bytes(of: unit.content), mode: 0o644)
-            }
-        }
-    }
-
-    /// Units are switched by the image's own systemctl, which knows what their [Install] sections mean.
-    private func switchUnits(in root: String) async throws {
-        let enabled = target.units.filter(\.enable).map(\.name) + target.enabledUnits.map(\.name)
-        let changes = [
-            ("enable", enabled), ("disable", target.disabledUnits.map(\.name)), ("mask", target.maskedUnits.map(\.name)),
-        ]
-        let lines = changes.filter { !$0.1.isEmpty }.map { verb, units in
-            "systemctl --quiet \(verb) -- \(units.sorted().map { "'\($0)'" }.joined(separator: " "))"
-        }
-        guard !lines.isEmpty else { return }
-        report(.step(target.label, "switch units"))
-        try await sandbox.run(
-            lines.joined(separator: "\n"), in: root, what: "\(target.place): systemctl failed in \(target.label)",
-            onOutput: output)
-    }
-
-    /// Gives an error of the file system the line that asked for it.
-    private func located(_ place: ManifestError.Place, _ body: () throws -> Void) throws {
+    /// What needs nothing but the tree.
+    private func edit(_ feature: Feature, _ root: borrowing RootDirectory) throws {
+        let place = feature.place
         do {
-            try body()
+            switch feature.content {
+            case .group(let group): try add(group, to: root, at: place)
+            case .user(let user): try add(user, to: root, at: place)
+            case .removal(let removal): try remove(removal, from: root, at: place)
+            case .directory(let directory): try make(directory, in: root, at: place)
+            case .file(let file): try write(file, to: root, at: place)
+            case .device(let device): try make(device, in: root, at: place)
+            case .hardlink(let link): try root.makeHardlink(link.path, to: link.target)
+            case .symlink(let link): try root.makeSymlink(link.path, to: link.target)
+            case .access(let access): try grant(access, in: root, at: place)
+            case .setting(let setting): try set(setting, in: root)
+            default: break
+            }
         } catch let error as SystemError {
             throw ManifestError(place, "\(error)")
+        } catch let error as BuildError where error.code == .path {
+            throw ManifestError(place, "\(error)")
+        }
+    }
+}
+
+extension Feature {
+    /// Whether it is applied in one go with another: what costs a start of the sandbox.
+    fileprivate func isApplied(with other: Feature) -> Bool {
+        switch (content, other.content) {
+        case (.package, .package), (.packageRemoval, .packageRemoval), (.unitSwitch, .unitSwitch): true
+        default: self == other && place == other.place
         }
     }
 }

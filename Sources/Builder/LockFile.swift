@@ -52,10 +52,11 @@ public struct LockFile: Sendable, Codable, Equatable {
     static func request(of target: ImageTarget, on chain: [ImageTarget]) -> [String] {
         (chain + [target]).flatMap { target in
             var lines: [String] = []
-            if case .debian(let base) = target.origin {
-                lines.append("debian \(base.suite) \(base.components.joined(separator: " "))")
+            if let base = target.debian {
+                let variant = base.variant == .apt ? "" : " \(base.variant.rawValue)"
+                lines.append("debian \(base.suite) \(base.components.joined(separator: " "))\(variant)")
             }
-            return lines + target.packages.map(\.name).sorted()
+            return lines + target.packages.map(\.value.selector).sorted() + target.removedPackages.sorted().map { "-\($0)" }
         }
     }
 }

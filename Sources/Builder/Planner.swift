@@ -40,8 +40,7 @@ public struct Planner: Sendable {
         _ target: ImageTarget, _ chain: [ImageTarget], _ lock: LockFile, _ archives: inout [String: DebianArchive]
     ) async throws -> [LockedPackage] {
         guard let base = Self.debian(chain + [target]) else { return [] }
-        var isBase = false
-        if case .debian = target.origin { isBase = true }
+        let isBase = target.debian != nil
         if !isBase, target.packages.isEmpty { return [] }
         let key = "\(base.suite) \(base.components)"
         if archives[key] == nil {
@@ -50,26 +49,38 @@ public struct Planner: Sendable {
             try await archive.update(maximumAge: .seconds(900))
             archives[key] = archive
         }
-        let installed = chain.flatMap { lock.images[$0.label.description]?.packages ?? [] }
+        var installed: [LockedPackage] = []
+        for image in chain {
+            installed += lock.images[image.label.description]?.packages ?? []
+            installed.removeAll { image.removedPackages.contains($0.name) }
+        }
         do {
             return try await archives[key]!.resolve(
-                target.packages.map(\.name), onto: installed, bootstrap: isBase, recommends: false)
+                target.packages.map(\.value.selector), onto: installed, bootstrap: isBase ? base.bootstrap : nil)
         } catch let error as UnknownPackage {
-            let place = target.packages.first { $0.name == error.name }?.place ?? target.place
+            let place = target.packages.first { $0.value.selector == error.name }?.place ?? target.place
             throw ManifestError(place, error.description)
         }
     }
 
     /// The archive of a base, with its indexes and packages in the pool's cache.
-    static func archive(_ base: ImageTarget.DebianBase, _ pool: Pool) throws -> DebianArchive {
+    static func archive(_ base: DebianBase, _ pool: Pool) throws -> DebianArchive {
         let sources = try AptSources.host(suite: base.suite, components: base.components)
         return try DebianArchive(sources: sources, cache: pool.cache)
     }
 
     /// The Debian base that a stack stands on.
-    static func debian(_ stack: [ImageTarget]) -> ImageTarget.DebianBase? {
-        for case .debian(let base) in stack.map(\.origin) { return base }
-        return nil
+    static func debian(_ stack: [ImageTarget]) -> DebianBase? {
+        stack.compactMap(\.debian).first
+    }
+}
+
+extension DebianBase {
+    fileprivate var bootstrap: DebianArchive.Bootstrap {
+        switch variant {
+        case .apt: .apt
+        case .minimal: .minimal
+        }
     }
 }
 
@@ -77,7 +88,7 @@ public struct Planner: Sendable {
 func chain(below target: ImageTarget, in targets: [ImageTarget]) -> [ImageTarget] {
     var chain: [ImageTarget] = []
     var current = target
-    while case .parent(let label, _) = current.origin, let parent = targets.first(where: { $0.label == label }) {
+    while let label = current.parent, let parent = targets.first(where: { $0.label == label }) {
         chain.insert(parent, at: 0)
         current = parent
     }

@@ -18,10 +18,12 @@ extension Builder {
         }
         let start = ContinuousClock.now
         let inputs = try await blocking { try BuildInputs(target, in: workspace) }
-        let parent = target.needs.first.flatMap { layers[$0] }
-        let key = try ActionKey(target, parent: parent?.id, packages: packages, inputs: inputs)
-        let work = TargetWork(target: target, parent: parent, below: below, packages: packages, inputs: inputs, key: key)
+        let parent = target.parent.flatMap { layers[$0] }
+        let key = try ActionKey(target, layers: layers.mapValues(\.id), packages: packages, inputs: inputs)
+        let work = TargetWork(
+            target: target, parent: parent, layers: layers, below: below, packages: packages, inputs: inputs, key: key)
         if let id = try pool.result(ofAction: key.hex), let layer = try pool.layer(id) {
+            try target.requireBudget(for: layer.size)
             if Double.random(in: 0..<1) < options.verifiedShare {
                 try await verify(work, is: layer)
                 report(.verified(target.label, layer, seconds: seconds(since: start)))
@@ -97,7 +99,8 @@ extension Builder {
             try limitSpace(of: staged)
         }
         let image = ImageBuild(
-            target: work.target, packages: work.packages, inputs: work.inputs, sandbox: BuildSandbox(runtime: steps)
+            target: work.target, packages: work.packages, inputs: work.inputs,
+            layers: work.layers.mapValues { pool.root(of: $0.id) }, sandbox: BuildSandbox(runtime: steps)
         ) { event in
             if case .step(_, let text) = event { steps.name(text) }
             report(event)
@@ -109,8 +112,9 @@ extension Builder {
         return try await blocking {
             try Subvolume.deleteRecursively(steps.before)
             try unlimitSpace(of: staged)
-            return try pool.tree(
-                of: staged, parent: work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+            let tree = try pool.tree(of: staged, parent: work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+            try work.target.requireBudget(for: TreeDigest(tree).size)
+            return tree
         }
     }
 
@@ -172,6 +176,8 @@ extension Builder {
 struct TargetWork: Sendable {
     let target: ImageTarget
     let parent: Layer?
+    /// Of all images built so far.
+    let layers: [Label: Layer]
     let below: [ImageTarget]
     let packages: [LockedPackage]
     let inputs: BuildInputs

@@ -30,34 +30,16 @@ public struct Workspace: Sendable {
     public func folder(at path: String) -> String? {
         let path = Files.absolute(path)
         if path == root { return "" }
-        return path.hasPrefix(root + "/") ? String(path.dropFirst(root.utf8.count + 1)) : nil
+        return path.hasPrefix(root + "/") ? String(path.dropFirst(root.count + 1)) : nil
     }
 
-    /// Labels with their parents, bases first.
+    /// Images with those they need, each after those: its parent, and what it takes something from.
     ///
     /// - Throws: `ManifestError`; `BuildError` for a label there isn't.
     public func targets(_ labels: [Label]) throws -> [ImageTarget] {
-        var files: [String: ImageFile] = [:]
-        var order: [ImageTarget] = []
-        var done: Set<Label> = []
-        for label in labels {
-            var chain: [ImageTarget] = []
-            var next: (label: Label, place: ManifestError.Place?)? = (label, nil)
-            while let current = next, !done.contains(current.label) {
-                if let start = chain.firstIndex(where: { $0.label == current.label }) {
-                    let names = (chain[start...].map(\.label) + [current.label]).map(\.description)
-                    throw ManifestError(current.place!, "the images stand on each other: \(names.joined(separator: " -> "))")
-                }
-                let target = try target(current.label, askedAt: current.place, &files)
-                chain.append(target)
-                if case .parent(let parent, let place) = target.origin { next = (parent, place) } else { next = nil }
-            }
-            for target in chain.reversed() {
-                done.insert(target.label)
-                order.append(target)
-            }
-        }
-        return order
+        var graph = TargetGraph(workspace: self)
+        for label in labels { try graph.add(label) }
+        return graph.order
     }
 
     /// The workspace's folders, but for hidden ones, as absolute paths.
@@ -76,7 +58,7 @@ public struct Workspace: Sendable {
         return found
     }
 
-    /// All images of all files, in the order of their labels.
+    /// All images of all files that need no values of parameters, in the order of their labels.
     public func allLabels() throws -> [Label] {
         var labels: [Label] = []
         var folders = [""]
@@ -85,8 +67,8 @@ public struct Workspace: Sendable {
             for name in try Files.list(path) where !name.hasPrefix(".") {
                 let inner = folder.isEmpty ? name : "\(folder)/\(name)"
                 if name == ImageFile.name {
-                    labels += try read(folder).targets.map(\.label)
-                } else if Files.isDirectory("\(path)/\(name)"), Label("//\(inner):x") != nil {
+                    labels += try read(folder).definitions.filter { $0.isImage && $0.isUsableAsItIs }.map(\.label)
+                } else if Files.isDirectory("\(path)/\(name)", followsLink: false), Label("//\(inner):x") != nil {
                     folders.append(inner)
                 }
             }
@@ -94,27 +76,7 @@ public struct Workspace: Sendable {
         return labels.sorted()
     }
 
-    private func target(
-        _ label: Label, askedAt place: ManifestError.Place?, _ files: inout [String: ImageFile]
-    ) throws -> ImageTarget {
-        let path = "\(path(of: label.folder))/\(ImageFile.name)"
-        func unknown(_ reason: String) -> any Error {
-            if let place { return ManifestError(place, "there is no image '\(label)': \(reason)") }
-            return BuildError(.unknownTarget, "there is no image '\(label)': \(reason)")
-        }
-        if files[label.folder] == nil {
-            guard Files.exists(path) else { throw unknown("'\(path)' doesn't exist") }
-            files[label.folder] = try read(label.folder)
-        }
-        let targets = files[label.folder]?.targets ?? []
-        guard let target = targets.first(where: { $0.label == label }) else {
-            let known = targets.map(\.label.name).joined(separator: ", ")
-            throw unknown("'\(path)' defines \(known.isEmpty ? "no images" : known)")
-        }
-        return target
-    }
-
-    private func read(_ folder: String) throws -> ImageFile {
+    func read(_ folder: String) throws -> ImageFile {
         let path = "\(path(of: folder))/\(ImageFile.name)"
         let shown = folder.isEmpty ? ImageFile.name : "\(folder)/\(ImageFile.name)"
         return try ImageFile(try Files.readText(path), file: shown, folder: folder)

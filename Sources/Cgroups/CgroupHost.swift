@@ -81,6 +81,12 @@ public struct CgroupLimits: Sendable, Equatable {
     /// Processes and threads.
     public var pids = Limit.max
 
+    /// Microseconds of CPU time in every 100,000; the kernel takes no fewer than 1000, and no more than fit 44 bits.
+    var cpuMicroseconds: UInt64? {
+        guard case .value(let thousandths) = cpu else { return nil }
+        return min(Swift.max(10, thousandths), 1 << 37) * 100
+    }
+
     public init(cpu: Limit = .max, memory: Limit = .max, pids: Limit = .max) {
         self.cpu = cpu
         self.memory = memory

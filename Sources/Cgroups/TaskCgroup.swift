@@ -16,11 +16,14 @@ public struct TaskCgroup: Sendable, Equatable {
 
     /// Makes the group of a task. The calling process belongs to the task's helper.
     ///
-    /// - Parameter id: the task's id, which names the group where systemd doesn't.
-    public static func create(id: String, on host: CgroupHost) throws -> TaskCgroup {
+    /// - Parameters:
+    ///   - id: the task's id, which names the group where systemd doesn't.
+    ///   - boots: whether an init runs in it, which on hybrid hosts wants a group in the named hierarchy too.
+    public static func create(id: String, boots: Bool, on host: CgroupHost) throws -> TaskCgroup {
         guard let unified = host.unified else { return TaskCgroup(directories: [], parents: [], hasLimits: false) }
         guard host.controllers.contains(where: { Self.controllers.contains($0) }) else {
-            let roots = [unified, host.named].compactMap { $0 }
+            // Entering the named one takes some 15 ms.
+            let roots = [unified, boots ? host.named : nil].compactMap { $0 }
             for root in roots { try Files.makeDirectories("\(root)/dish/\(id)") }
             return TaskCgroup(
                 directories: roots.map { "\($0)/dish/\(id)" }, parents: roots.map { "\($0)/dish" }, hasLimits: false)
@@ -66,10 +69,7 @@ public struct TaskCgroup: Sendable, Equatable {
     /// Sets the limits. What the host can't enforce was refused before, or is left out on request.
     public func apply(_ limits: CgroupLimits) throws {
         guard hasLimits, let directory = directories.first else { return }
-        if case .value(let thousandths) = limits.cpu, has("cpu.max") {
-            // Microseconds of every 100,000.
-            try Files.set("\(directory)/cpu.max", "\(Swift.max(1000, thousandths * 100)) 100000")
-        }
+        if let quota = limits.cpuMicroseconds, has("cpu.max") { try Files.set("\(directory)/cpu.max", "\(quota) 100000") }
         if case .value(let bytes) = limits.memory, has("memory.max") {
             try Files.set("\(directory)/memory.max", "\(bytes)")
             if has("memory.swap.max") { try Files.set("\(directory)/memory.swap.max", "0") }

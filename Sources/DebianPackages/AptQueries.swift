@@ -9,12 +9,16 @@ extension DebianArchive {
     }
 
     /// What `apt-get install` would do.
-    func simulate(_ names: [String], _ state: String, recommends: Bool) async throws -> [Selection] {
+    func simulate(_ names: [String], _ state: String, _ bootstrap: Bootstrap?) async throws -> [Selection] {
+        // apt takes itself for essential unless it is told otherwise, and keeps that in its cache.
+        let essence =
+            bootstrap == .minimal
+            ? ["-o", "pkgCacheGen::ForceEssential=,", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="] : []
         let result = try await apt(
             "apt-get",
-            [
-                "--simulate", "-o", "Dir::State::status=\(state)", "-o", "APT::Install-Recommends=\(recommends)",
-                "-o", "APT::Get::Show-Versions=false", "install", "--",
+            essence + [
+                "--simulate", "-o", "Dir::State::status=\(state)", "-o", "APT::Install-Recommends=false", "-o",
+                "APT::Get::Show-Versions=false", "install", "--",
             ] + names)
         guard result.status.isSuccess else { throw failure(of: result, names) }
         var selections: [Selection] = []

@@ -81,27 +81,32 @@ public struct AptSources: Sendable, Equatable {
         "check-date": "Check-Date", "allow-insecure": "Allow-Insecure",
     ]
 
+    /// Values of `Enabled` that switch a stanza off, as apt takes them.
+    private static let off: Set<String> = ["no", "false", "without", "off", "disable", "0"]
+
     static func parseStanzas(_ text: String) -> [Archive] {
-        text.split(separator: "\n\n").flatMap { stanza -> [Archive] in
+        // Stanzas are parted by lines that are empty, or look so.
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("#") }
+        return lines.split { $0.allSatisfy(\.isWhitespace) }.flatMap { stanza -> [Archive] in
             var values: [String: [String]] = [:]
-            var lines: [String: String] = [:]
+            var fieldLines: [String: String] = [:]
             var current: String?
-            for line in stanza.split(separator: "\n") where !line.hasPrefix("#") {
+            for line in stanza {
                 if line.first == " " || line.first == "\t" {
                     guard let field = current else { continue }
                     values[field, default: []] += line.split(whereSeparator: \.isWhitespace).map(String.init)
-                    lines[field, default: ""] += "\n\(line)"
+                    fieldLines[field, default: ""] += "\n\(line)"
                 } else if let colon = line.firstIndex(of: ":") {
                     let field = line[..<colon].lowercased()
                     current = field
                     values[field] = line[line.index(after: colon)...].split(whereSeparator: \.isWhitespace).map(String.init)
-                    lines[field] = String(line)
+                    fieldLines[field] = String(line)
                 }
             }
-            guard values["types"]?.contains("deb") == true, values["enabled"]?.first?.lowercased() != "no",
+            guard values["types"]?.contains("deb") == true, !off.contains(values["enabled"]?.first?.lowercased() ?? ""),
                 let uris = values["uris"], let suites = values["suites"]
             else { return [] }
-            let options = fields.keys.sorted().compactMap { lines[$0] }
+            let options = fields.keys.sorted().compactMap { fieldLines[$0] }
             return uris.map { Archive(uri: $0, suites: suites, components: values["components"] ?? [], options: options) }
         }
     }

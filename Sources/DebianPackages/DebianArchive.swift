@@ -37,27 +37,34 @@ public struct DebianArchive: Sendable {
         try Files.replace(stamp, with: [])
     }
 
+    /// What every Debian has before it has anything that was asked for.
+    public enum Bootstrap: Sendable {
+        /// The essential packages and apt.
+        case apt
+        /// The essential packages.
+        case minimal
+    }
+
     /// The packages that must be added to have what is asked for, in the order apt installs them.
     ///
     /// - Parameters:
     ///   - names: `name` or `name=version`.
     ///   - installed: what is there already.
-    ///   - bootstrap: whether nothing is there: adds what every Debian needs, and apt.
-    ///   - recommends: whether recommended packages come along.
+    ///   - bootstrap: what every Debian has, when nothing is there; else nil. Recommended packages never come along.
     /// - Throws: `UnknownPackage`, `PackageError`.
     public func resolve(
-        _ names: [String], onto installed: [LockedPackage], bootstrap: Bool, recommends: Bool
+        _ names: [String], onto installed: [LockedPackage], bootstrap: Bootstrap?
     ) async throws -> [LockedPackage] {
-        guard bootstrap || !names.isEmpty else { return [] }
+        guard bootstrap != nil || !names.isEmpty else { return [] }
         let state = "\(directory)/status.\(getpid()).\(UInt32.random(in: 0 ... .max))"
         defer { unlink(state) }
         try Files.replace(state, with: try await status(of: installed).utf8, durable: false)
-        let essential = bootstrap ? try await simulate(["?essential"], state, recommends: false) : []
-        let selections = try await simulate(
-            (bootstrap ? ["?essential", "apt"] : []) + names, state, recommends: recommends)
+        let core: [String] = bootstrap == nil ? [] : ["?essential"]
+        let essential = bootstrap == nil ? [] : try await simulate(core, state, bootstrap)
+        let selections = try await simulate(core + (bootstrap == .apt ? ["apt"] : []) + names, state, bootstrap)
         let details = try await show(selections.map { "\($0.name)=\($0.version)" })
         let requested = Set(names.map { String($0.prefix { $0 != "=" }) })
-        let core = Set(essential.map(\.name))
+        let essentials = Set(essential.map(\.name))
         return try selections.map { selection in
             guard let fields = details["\(selection.name)=\(selection.version)"], let path = fields["Filename"],
                 let size = fields["Size"].flatMap({ Int($0) }), size > 0, let sha256 = fields["SHA256"],
@@ -65,7 +72,8 @@ public struct DebianArchive: Sendable {
             else { throw PackageError("the package index says nothing usable of \(selection.name) \(selection.version)") }
             return LockedPackage(
                 name: selection.name, version: selection.version, architecture: architecture, path: path, size: size,
-                sha256: sha256, isAutomatic: !requested.contains(selection.name), isEssential: core.contains(selection.name))
+                sha256: sha256, isAutomatic: !requested.contains(selection.name), isEssential: essentials.contains(selection.name)
+            )
         }
     }
 
@@ -76,14 +84,9 @@ public struct DebianArchive: Sendable {
     public func fetch(
         _ packages: [LockedPackage], progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
     ) async throws -> [String] {
-        let folder = "\(cache)/packages"
-        try Files.makeDirectories(folder, mode: 0o755)
-        func file(_ package: LockedPackage) -> String { "\(folder)/\(package.sha256).deb" }
-        func isHere(_ package: LockedPackage) -> Bool {
-            var status = stat()
-            return stat(file(package), &status) == 0 && Int(status.st_size) == package.size
-        }
-        let missing = packages.filter { !isHere($0) }
+        try Files.makeDirectories("\(cache)/packages", mode: 0o755)
+        func file(_ package: LockedPackage) -> String { package.cachePath(in: cache) }
+        let missing = packages.filter { !$0.isCached(in: cache) }
         let total = missing.reduce(0) { $0 + $1.size }
         var done = 0
         var rest = missing[...]

@@ -35,7 +35,7 @@ public struct PackageInstaller: Sendable {
         try await install(root: root, packages: packages.filter { !$0.isEssential }, files: file, log: log)
     }
 
-    /// Adds packages to a Debian that has apt.
+    /// Adds packages to a Debian: with its apt, or where it has none with its dpkg.
     public func install(
         root: String, packages: [LockedPackage], files file: @Sendable (LockedPackage) -> String,
         log: @escaping @Sendable ([UInt8]) -> Void
@@ -44,6 +44,10 @@ public struct PackageInstaller: Sendable {
         let staged = try stage(packages, file)
         defer { try? Files.removeTree(staged.folder) }
         let names = staged.names.map { "\(Self.inside)/\($0)" }.joined(separator: " ")
+        guard Files.exists("\(root)/usr/bin/apt-get") else {
+            return try await run(
+                Self.installWithoutApt(staged.names), root: root, packages: staged.folder, log: log)
+        }
         let automatic = packages.filter(\.isAutomatic).map(\.name).joined(separator: " ")
         try await run(
             """
@@ -53,6 +57,26 @@ public struct PackageInstaller: Sendable {
               --allow-downgrades --no-remove install \(names)
             \(automatic.isEmpty ? "" : "apt-mark -qq auto \(automatic)")
             """, root: root, packages: staged.folder, log: log)
+    }
+
+    /// The packages are in the order that apt would install them in. One that needs another to be configured
+    /// before it is unpacked waits for that; others may complain meanwhile, and must have ended complaining at last.
+    private static func installWithoutApt(_ names: [String]) -> String {
+        """
+        cd \(inside)
+        change() { dpkg --force-confdef --force-confold --force-unsafe-io "$@"; }
+        batch=
+        for file in \(names.joined(separator: " ")); do
+            if [ -n "$batch" ] && [ -n "$(dpkg-deb --field "$file" Pre-Depends)" ]; then
+                change --unpack $batch
+                batch=
+                change --configure --pending || true
+            fi
+            batch="$batch $file"
+        done
+        [ -z "$batch" ] || change --unpack $batch
+        change --configure --pending
+        """
     }
 
     /// Where the packages are inside the sandbox.
@@ -102,8 +126,7 @@ public struct PackageInstaller: Sendable {
         let folder = "\(Files.parent(of: first))/.install-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try Files.makeDirectories(folder, mode: 0o755)
         let names = try packages.map { package in
-            let version = package.version.replacing(":", with: "%3a")
-            let name = "\(package.name)_\(version)_\(package.architecture).deb"
+            let name = package.fileName
             try retryingInterrupts("link", name) { link(file(package), "\(folder)/\(name)") }
             return name
         }

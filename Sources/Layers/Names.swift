@@ -16,8 +16,10 @@ extension Pool {
 
     /// Gives a layer a name, taking the name away from another.
     public func name(_ name: String, _ id: LayerID) throws {
-        guard !name.isEmpty, name.utf8.count <= 200, name.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else {
-            throw PoolError(.invalid, "'\(name)' can't be an image name: use 1 to 200 printable characters without blanks")
+        guard Self.isName(name) else {
+            throw PoolError(
+                .invalid,
+                "'\(name)' can't be an image name: use 1 to 200 printable characters without blanks, fewer if they are not ASCII")
         }
         let path = "\(names)/\(Self.encode(name))"
         if try Files.readTextIfPresent(path) == id.hex { return }
@@ -43,8 +45,8 @@ extension Pool {
 
     /// The layer that a name, a full id or the beginning of one (6 digits or more) stands for.
     public func resolve(_ reference: String) throws -> Layer {
-        let byName = try Files.readTextIfPresent("\(names)/\(Self.encode(reference))").flatMap { LayerID($0) }
-        if let id = byName, let layer = try layer(id) { return layer }
+        let file = Self.isName(reference) ? try Files.readTextIfPresent("\(names)/\(Self.encode(reference))") : nil
+        if let id = file.flatMap({ LayerID($0) }), let layer = try layer(id) { return layer }
         if reference.utf8.count >= 6, reference.utf8.allSatisfy(LayerID.isDigit) {
             let matches = try Files.list(layers).filter { $0.hasPrefix(reference) }.compactMap { LayerID($0) }
             if matches.count > 1 {
@@ -56,6 +58,11 @@ extension Pool {
             reference.contains(":") && reference.hasPrefix("/")
             ? "build it: dish image build \(reference)" : "see what there is: dish image ls"
         throw PoolError(.unknownImage, "there is no image '\(reference)' in the pool at '\(path)'; \(hint)")
+    }
+
+    /// Whether people can call a layer so: printable, without blanks, and short enough for a file's name.
+    static func isName(_ name: String) -> Bool {
+        (1...200).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 32 && $0 != 127 } && encode(name).utf8.count <= 230
     }
 
     /// Slashes, dots and percent signs become `%XX`, so that a name is one safe path component.
@@ -76,7 +83,11 @@ extension Pool {
         var rest = file.utf8[...]
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "%") {
-                guard let value = UInt8(Substring(rest.prefix(2)), radix: 16) else { return nil }
+                let digits = rest.prefix(2)
+                guard digits.count == 2, digits.allSatisfy(LayerID.isDigit), let value = UInt8(Substring(digits), radix: 16)
+                else {
+                    return nil
+                }
                 rest = rest.dropFirst(2)
                 bytes.append(value)
             } else {

@@ -13,8 +13,8 @@ public struct TreeDigest: Sendable, Equatable {
         size = encoder.size
     }
 
-    /// Reads a whole tree that nobody changes meanwhile.
-    public init(of root: String) throws {
-        self.init(try Tree(of: root))
+    /// Reads a whole tree that nobody changes meanwhile; see `Tree.init(of:latestTime:)`.
+    public init(of root: String, latestTime: Int64? = nil) throws {
+        self.init(try Tree(of: root, latestTime: latestTime))
     }
 }

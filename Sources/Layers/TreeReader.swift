@@ -10,6 +10,8 @@ import Synchronization
 struct TreeReader: ~Copyable {
     private var nodes: [TreeNode] = []
     private let root: OwnedFD
+    /// The root's device number.
+    private let device: UInt64
     private let latestTime: Int64?
     private let baseline: TreeBaseline?
     /// Regular files to hash, each inode once, by one of its paths.
@@ -25,14 +27,15 @@ struct TreeReader: ~Copyable {
         let number = directory.number
         try retryingInterrupts("stat", root) { fstat(number, &status) }
         let top = try directory.duplicate()
-        var reader = TreeReader(root: directory, latestTime: latestTime, baseline: baseline)
+        var reader = TreeReader(root: directory, device: UInt64(status.st_dev), latestTime: latestTime, baseline: baseline)
         try reader.add(name: [], path: [], status, parent: number, descriptor: consume top)
         try reader.addContents()
         return reader.nodes
     }
 
-    private init(root: consuming OwnedFD, latestTime: Int64?, baseline: TreeBaseline?) {
+    private init(root: consuming OwnedFD, device: UInt64, latestTime: Int64?, baseline: TreeBaseline?) {
         self.root = root
+        self.device = device
         self.latestTime = latestTime
         self.baseline = baseline
     }
@@ -71,7 +74,8 @@ struct TreeReader: ~Copyable {
     ) throws {
         let index = nodes.count
         let type = status.st_mode & S_IFMT
-        let inode = UInt64(status.st_ino)
+        // A nested subvolume has a device number of its own, and the same inode numbers again.
+        let inode = UInt64(status.st_ino) ^ (UInt64(status.st_dev) == device ? 0 : UInt64(status.st_dev) << 40)
         nodes.append(
             TreeNode(
                 name: name, kind: .special(type: 0), mode: status.st_mode & 0o7777, user: status.st_uid,

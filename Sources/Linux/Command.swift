@@ -58,13 +58,19 @@ public struct Command: Sendable {
             mergesErrors ? output.writing.number : errors.writing.number,
         ]
         let child = try running.start(spawn)
+        let ending = (try? OwnedFD.ofProcess(child).release()) ?? -1
         var results = Streams(
-            output: output.reading.release(), errors: errors.reading.release(), input: input.writing.release())
+            output: output.reading.release(), errors: errors.reading.release(), input: input.writing.release(),
+            ending: ending)
         // The child has its own copies; ours would hide the end of its output.
         close(output.writing.release())
         close(errors.writing.release())
         close(input.reading.release())
-        let inTime = results.pump(self.input, onOutput, until: spawn.timeLimit.map { .now + $0 })
+        let inTime = withoutBrokenPipeSignal {
+            // What a killed program has left running may hold its output open for as long as it likes.
+            results.pump(
+                self.input, until: spawn.timeLimit.map { .now + $0 }, isCancelled: { running.isCancelled }, onOutput)
+        }
         if !inTime { running.end() }
         let status = try running.wait(child)
         if !inTime, let limit = spawn.timeLimit { throw TimeLimitExceeded(limit: limit) }
@@ -84,24 +90,25 @@ private struct Streams {
     private var outputFD: CInt
     private var errorsFD: CInt
     private var inputFD: CInt
+    /// A pidfd of the program, until it has ended.
+    private var endingFD: CInt
     var outputBytes: [UInt8] = []
     var errorBytes: [UInt8] = []
 
-    init(output: CInt, errors: CInt, input: CInt) {
+    init(output: CInt, errors: CInt, input: CInt, ending: CInt) {
         outputFD = output
         errorsFD = errors
         inputFD = input
+        endingFD = ending
     }
 
+    /// - Parameter isCancelled: asked once the program has ended: whether the rest of its output is given up.
     /// - Returns: whether the output ended before the deadline.
     mutating func pump(
-        _ input: [UInt8], _ onOutput: (([UInt8]) -> Void)?, until deadline: ContinuousClock.Instant?
+        _ input: [UInt8], until deadline: ContinuousClock.Instant?, isCancelled: () -> Bool,
+        _ onOutput: (([UInt8]) -> Void)?
     ) -> Bool {
-        defer {
-            for descriptor in [\.outputFD, \.errorsFD, \.inputFD] as [WritableKeyPath<Streams, CInt>] {
-                Self.shut(&self[keyPath: descriptor])
-            }
-        }
+        defer { close() }
         _ = fcntl(inputFD, F_SETFL, O_NONBLOCK)
         var pending = input[...]
         if pending.isEmpty { Self.shut(&inputFD) }
@@ -110,14 +117,18 @@ private struct Streams {
                 pollfd(fd: outputFD, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: errorsFD, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: inputFD, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: endingFD, events: Int16(POLLIN), revents: 0),
             ]
-            var wait: CInt = -1
-            if let deadline {
+            let hasEnded = endingFD < 0
+            var wait: CInt = hasEnded ? 100 : -1
+            if let deadline, !hasEnded {
                 let left = (deadline - .now).components
                 guard left.seconds >= 0, left.attoseconds >= 0 else { return false }
                 wait = CInt(min(60_000, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000 + 1))
             }
-            guard poll(&polled, 3, wait) >= 0 || errno == EINTR else { break }
+            guard poll(&polled, 4, wait) >= 0 || errno == EINTR else { break }
+            if polled[3].revents != 0 { Self.shut(&endingFD) }
+            if hasEnded, isCancelled() { break }
             if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, onOutput) }
             if polled[1].revents != 0 { Self.take(&errorsFD, into: &errorBytes, onOutput) }
             if polled[2].revents != 0 {
@@ -127,6 +138,13 @@ private struct Streams {
             }
         }
         return true
+    }
+
+    private mutating func close() {
+        Self.shut(&inputFD)
+        Self.shut(&outputFD)
+        Self.shut(&errorsFD)
+        Self.shut(&endingFD)
     }
 
     private func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {
@@ -145,7 +163,25 @@ private struct Streams {
     }
 
     private static func shut(_ descriptor: inout CInt) {
-        if descriptor >= 0 { close(descriptor) }
+        if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
     }
+}
+
+/// Runs a closure in which writing to a pipe that nobody reads is an error and no signal, whatever the program does
+/// about SIGPIPE elsewhere.
+private func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGPIPE)
+    var before = sigset_t()
+    pthread_sigmask(SIG_BLOCK, &signals, &before)
+    let result = body()
+    if sigismember(&before, SIGPIPE) == 0 {
+        // It is this thread's own, so none that waits here is anybody else's.
+        var now = timespec()
+        while sigtimedwait(&signals, nil, &now) < 0, errno == EINTR {}
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nil)
+    return result
 }

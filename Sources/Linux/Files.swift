@@ -106,31 +106,53 @@ public enum Files {
 
     /// The names in a directory, without `.` and `..`, sorted.
     public static func list(_ path: String) throws(SystemError) -> [String] {
-        guard let directory = opendir(path) else { throw SystemError("open directory", path) }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
+        try entries(Array(path.utf8)).map { String(decoding: $0, as: UTF8.self) }.sorted()
+    }
+
+    /// The names in a directory as the kernel has them: bytes.
+    private static func entries(_ path: [UInt8]) throws(SystemError) -> [[UInt8]] {
+        guard let directory = withCString(path, { opendir($0) }) else {
+            throw SystemError("open directory", String(decoding: path, as: UTF8.self))
         }
-        return names.sorted()
+        defer { closedir(directory) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
+        }
+        return names
+    }
+
+    private static func withCString<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (path + [0]).withUnsafeBytes { body($0.baseAddress!.assumingMemoryBound(to: CChar.self)) }
     }
 
     /// Removes a tree of ordinary files; nothing there is no error. Does not cross into subvolumes.
     public static func removeTree(_ path: String) throws(SystemError) {
+        do {
+            try remove(Array(path.utf8))
+        } catch {
+            // Somebody else may be removing it too.
+            if error.code != ENOENT { throw error }
+        }
+    }
+
+    private static func remove(_ path: [UInt8]) throws(SystemError) {
+        func text() -> String { String(decoding: path, as: UTF8.self) }
         var status = stat()
-        guard lstat(path, &status) == 0 else {
-            if errno == ENOENT { return }
-            throw SystemError("remove", path)
+        try retryingInterrupts("remove", text()) { withCString(path) { lstat($0, &status) } }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            try retryingInterrupts("remove", text()) { withCString(path) { unlink($0) } }
+            return
         }
-        if status.st_mode & S_IFMT == S_IFDIR {
-            for name in try list(path) { try removeTree("\(path)/\(name)") }
-            try retryingInterrupts("remove directory", path) { rmdir(path) }
-        } else {
-            try retryingInterrupts("remove", path) { unlink(path) }
+        for name in try entries(path) {
+            do {
+                try remove(path + [UInt8(ascii: "/")] + name)
+            } catch {
+                if error.code != ENOENT { throw error }
+            }
         }
+        try retryingInterrupts("remove directory", text()) { withCString(path) { rmdir($0) } }
     }
 
     public static func exists(_ path: String) -> Bool {
@@ -138,9 +160,11 @@ public enum Files {
         return lstat(path, &status) == 0
     }
 
-    public static func isDirectory(_ path: String) -> Bool {
+    /// - Parameter followsLink: whether a link to a directory is one too.
+    public static func isDirectory(_ path: String, followsLink: Bool = true) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return fstatat(AT_FDCWD, path, &status, followsLink ? 0 : AT_SYMLINK_NOFOLLOW) == 0
+            && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// The path made absolute against the working directory, with `.`, `..` and `//` resolved by

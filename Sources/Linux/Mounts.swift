@@ -50,7 +50,7 @@ public enum Mounts {
 
     static func parse(_ line: Substring) -> Entry? {
         // 36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-        let fields = line.split(separator: " ")
+        let fields = line.split(separator: " ", omittingEmptySubsequences: false)
         guard let separator = fields.firstIndex(of: "-"), separator >= 6, fields.count > separator + 3 else {
             return nil
         }

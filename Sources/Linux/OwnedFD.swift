@@ -38,6 +38,11 @@ public struct OwnedFD: ~Copyable, Sendable {
         return OwnedFD(adopting: copy)
     }
 
+    /// A pidfd (pidfd_open(2)): it names one process for good, and is readable once that has ended.
+    public static func ofProcess(_ process: pid_t) throws(SystemError) -> OwnedFD {
+        OwnedFD(adopting: try retryingInterrupts("open process", String(process)) { dish_pidfd_open(process) })
+    }
+
     /// Both ends of a pipe.
     public static func pipe() throws(SystemError) -> Pipe {
         var ends: [CInt] = [-1, -1]

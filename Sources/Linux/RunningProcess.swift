@@ -34,6 +34,13 @@ final class RunningProcess: Sendable {
         }
     }
 
+    var isCancelled: Bool {
+        state.withLock { state in
+            if case .cancelled = state { return true }
+            return false
+        }
+    }
+
     /// Waits without reaping, then reaps under the lock.
     func wait(_ child: pid_t) throws -> ExitStatus {
         var info = siginfo_t()

@@ -63,15 +63,37 @@ public struct Spawn: Sendable {
     ///
     /// - Throws: `SystemError` naming the step that failed: no program, no such cgroup, …
     public func start() throws(SystemError) -> pid_t {
+        guard let first = cgroups.first(where: Self.isUnified) else { return try start(bornInto: nil, moved: cgroups) }
+        do {
+            return try start(bornInto: Files.parent(of: first), moved: cgroups.filter { $0 != first })
+        } catch  where error.code == ENOSYS || error.code == E2BIG {
+            // Kernels before 5.7, and sandboxes that don't let clone3 through.
+            return try start(bornInto: nil, moved: cgroups)
+        }
+    }
+
+    /// Whether a `cgroup.procs` file is of the v2 hierarchy.
+    private static func isUnified(_ procs: String) -> Bool {
+        guard let directory = try? OwnedFD.open(Files.parent(of: procs), O_RDONLY | O_DIRECTORY) else { return false }
+        var status = dish_statfs()
+        return dish_fstatfs(directory.number, &status) == 0 && status.type == DISH_CGROUP2_SUPER_MAGIC
+    }
+
+    private func start(bornInto cgroup: String?, moved cgroups: [String]) throws(SystemError) -> pid_t {
         let argumentStrings = [program] + arguments
         let environmentStrings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        // The kernel would take what is before it: another program, or other arguments, than was asked for.
+        let strings = argumentStrings + environmentStrings + cgroups + [directory, networkNamespace].compactMap { $0 }
+        if strings.contains(where: { $0.utf8.contains(0) }) {
+            throw SystemError("pass text with a NUL byte to", program, code: EINVAL)
+        }
         var step: CInt = 0
         var code: CInt = 0
         let child = withCStrings(argumentStrings) { arguments in
             withCStrings(environmentStrings) { environment in
                 withCStrings(cgroups) { cgroups in
                     program.withCString { program in
-                        withOptionalCStrings(directory, networkNamespace) { directory, networkNamespace in
+                        withOptionalCStrings(directory, networkNamespace, cgroup) { directory, networkNamespace, birthCgroup in
                             descriptors.withUnsafeBufferPointer { descriptors in
                                 var request = dish_spawn_request()
                                 request.program = program
@@ -80,6 +102,7 @@ public struct Spawn: Sendable {
                                 request.directory = directory
                                 request.descriptors = descriptors.baseAddress
                                 request.descriptor_count = CInt(descriptors.count)
+                                request.birth_cgroup = birthCgroup
                                 request.cgroups = UnsafeRawPointer(cgroups)
                                     .assumingMemoryBound(to: UnsafePointer<CChar>?.self)
                                 request.new_session = newSession ? 1 : 0
@@ -129,9 +152,12 @@ private func withCStrings<Result>(
 }
 
 private func withOptionalCStrings<Result>(
-    _ first: String?, _ second: String?, _ body: (UnsafePointer<CChar>?, UnsafePointer<CChar>?) throws -> Result
+    _ first: String?, _ second: String?, _ third: String?,
+    _ body: (UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafePointer<CChar>?) throws -> Result
 ) rethrows -> Result {
-    try withOptionalCString(first) { first in try withOptionalCString(second) { try body(first, $0) } }
+    try withOptionalCString(first) { first in
+        try withOptionalCString(second) { second in try withOptionalCString(third) { try body(first, second, $0) } }
+    }
 }
 
 private func withOptionalCString<Result>(

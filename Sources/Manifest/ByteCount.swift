@@ -9,15 +9,26 @@ public struct ByteCount: Sendable, Hashable, CustomStringConvertible {
     /// Nil when it isn't a positive number with one of the units B, K, M, G, T (also `KB`, `KiB`, …), or too large.
     public init?(_ text: String) {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-        guard let value = Double(digits), value > 0 else { return nil }
-        var unit = text.dropFirst(digits.count).uppercased()
-        for suffix in ["IB", "B"] where unit.hasSuffix(suffix) && unit.count > suffix.count { unit.removeLast(suffix.count) }
-        let powers = ["": 0, "B": 0, "K": 1, "M": 2, "G": 3, "T": 4]
-        guard let power = powers[unit] else { return nil }
-        let scaled = value * Double(UInt64(1) << (10 * UInt64(power)))
-        guard scaled >= 1, scaled < 0x1p63 else { return nil }
-        bytes = UInt64(scaled)
+        let unit = text.dropFirst(digits.count).uppercased()
+        guard let power = Self.units.firstIndex(where: { $0.contains(unit) }) else { return nil }
+        let factor = UInt64(1) << (10 * UInt64(power))
+        if let whole = UInt64(digits) {
+            // Exactly: a Double has 53 bits.
+            let (product, overflow) = whole.multipliedReportingOverflow(by: factor)
+            guard product > 0, product < 1 << 63, !overflow else { return nil }
+            bytes = product
+        } else {
+            guard let value = Double(digits) else { return nil }
+            let scaled = value * Double(factor)
+            guard scaled >= 1, scaled < 0x1p63 else { return nil }
+            bytes = UInt64(scaled)
+        }
     }
+
+    /// By the power of 1024.
+    private static let units = [
+        ["", "B"], ["K", "KB", "KIB"], ["M", "MB", "MIB"], ["G", "GB", "GIB"], ["T", "TB", "TIB"],
+    ]
 
     public var description: String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]

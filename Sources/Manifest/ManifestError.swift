@@ -1,7 +1,7 @@
 /// Something wrong in a file that people write, and where.
 public struct ManifestError: Error, CustomStringConvertible, Equatable {
     /// Where in a file; lines and columns count from 1.
-    public struct Place: Sendable, Hashable, CustomStringConvertible {
+    public struct Place: Sendable, Hashable, Comparable, CustomStringConvertible {
         public let file: String
         public let line: Int
         public let column: Int
@@ -13,6 +13,10 @@ public struct ManifestError: Error, CustomStringConvertible, Equatable {
         }
 
         public var description: String { "\(file):\(line):\(column)" }
+
+        public static func < (left: Self, right: Self) -> Bool {
+            (left.file, left.line, left.column) < (right.file, right.line, right.column)
+        }
     }
 
     public let place: Place

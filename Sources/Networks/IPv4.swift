@@ -37,8 +37,8 @@ public struct IPv4Subnet: Sendable, Equatable, CustomStringConvertible {
     /// From CIDR notation with no host bits set and room for a gateway and a task: /8 to /29.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let base = IPv4Address(String(parts[0])), let prefix = UInt8(parts[1]),
-            (8...29).contains(prefix), base.value << prefix == 0
+        guard parts.count == 2, let base = IPv4Address(String(parts[0])), parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
+            let prefix = UInt8(parts[1]), (8...29).contains(prefix), base.value << prefix == 0
         else { return nil }
         self.base = base
         self.prefix = prefix
@@ -48,7 +48,7 @@ public struct IPv4Subnet: Sendable, Equatable, CustomStringConvertible {
     public var gateway: IPv4Address { IPv4Address(value: base.value + 1) }
 
     /// Addresses for tasks.
-    public var addresses: ClosedRange<UInt32> { base.value + 2...base.value + (UInt32(1) << (32 - UInt32(prefix))) - 2 }
+    public var addresses: ClosedRange<UInt32> { base.value + 2...base.value + ((UInt32(1) << (32 - UInt32(prefix))) - 2) }
 
     public var description: String { "\(base)/\(prefix)" }
 

@@ -46,6 +46,21 @@ public struct Container: Sendable {
         }
     }
 
+    /// A file system in memory that appears inside, empty.
+    public struct MemoryFilesystem: Sendable, Equatable {
+        /// Absolute path inside.
+        public var target: String
+        /// Bytes at most.
+        public var size: UInt64
+        public var readOnly: Bool
+
+        public init(at target: String, size: UInt64, readOnly: Bool = false) {
+            self.target = target
+            self.size = size
+            self.readOnly = readOnly
+        }
+    }
+
     /// Absolute path of the root directory.
     public var root: String
     /// Host name inside, and the machine's name to systemd: letters, digits, dashes.
@@ -65,6 +80,8 @@ public struct Container: Sendable {
     /// Working directory inside, for a command.
     public var directory: String?
     public var binds: [Bind] = []
+    /// File systems in memory.
+    public var memory: [MemoryFilesystem] = []
     /// Whether the root can't be written to.
     public var readOnly = false
     /// Whether fsync and its kin return at once: for work that is thrown away unless it ends well.

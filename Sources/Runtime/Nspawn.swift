@@ -44,6 +44,10 @@ public struct Nspawn: Runtime {
         case .output: list.append("--console=read-only")
         }
         for bind in container.binds { list.append(try argument(bind, mapped: container.userBase != nil)) }
+        for memory in container.memory {
+            let path = memory.target.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+            list.append("--tmpfs=\(path):mode=0755,size=\(memory.size)\(memory.readOnly ? ",ro" : "")")
+        }
         for (name, value) in container.environment.sorted(by: { $0.key < $1.key }) {
             list.append("--setenv=\(name)=\(value)")
         }

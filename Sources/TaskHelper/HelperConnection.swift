@@ -51,10 +51,25 @@ public final class HelperConnection: Sendable {
     }
 }
 
+/// A path that is too long for a Unix socket (unix(7)).
+public struct SocketPathError: Error, CustomStringConvertible, Equatable {
+    public let path: String
+
+    public var description: String {
+        "the path '\(path)' has \(path.utf8.count) bytes, and a Unix socket's has \(UnixSocket.longestPath) at most; choose a shorter directory for sockets: dishd --run-dir"
+    }
+}
+
 /// Unix sockets that keep packets apart (unix(7), `SOCK_SEQPACKET`).
 public enum PacketSocket {
+    /// - Throws: `SocketPathError`, where the kernel would only say that a file's name is too long.
+    public static func check(_ path: String) throws(SocketPathError) {
+        if path.utf8.count > UnixSocket.longestPath { throw SocketPathError(path: path) }
+    }
+
     /// Listens at a path, for this user only, replacing what is there.
     public static func listen(_ path: String) throws -> OwnedFD {
+        try check(path)
         let socket = try UnixSocket.make(SOCK_SEQPACKET)
         unlink(path)
         try retryingInterrupts("listen on", path) {
@@ -67,6 +82,7 @@ public enum PacketSocket {
 
     /// Receives datagrams at a path, as sd_notify(3) sends them.
     public static func datagrams(_ path: String) throws -> OwnedFD {
+        try check(path)
         let socket = try UnixSocket.make(SOCK_DGRAM)
         unlink(path)
         try retryingInterrupts("listen on", path) {
@@ -76,6 +92,7 @@ public enum PacketSocket {
     }
 
     static func connect(_ path: String, deadline: Int) throws -> OwnedFD {
+        try check(path)
         let socket = try UnixSocket.make(SOCK_SEQPACKET)
         var waited = 0
         while true {

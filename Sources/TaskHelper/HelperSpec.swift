@@ -21,6 +21,8 @@ public struct HelperSpec: Sendable, Equatable {
     public var waitsForClient = false
     /// Whether the program is a container with an init of its own, which is stopped through the runtime.
     public var boots = false
+    /// What asks a program that is not such a container to end.
+    public var stopSignal: Int32 = 15
     /// Whether the exit must have reached the disk before anybody hears of it.
     public var durable = true
     /// Path of the network namespace the program runs in; nil for the host's.
@@ -52,6 +54,7 @@ public struct HelperSpec: Sendable, Equatable {
         if input { list.append("--input") }
         if waitsForClient { list.append("--wait") }
         if boots { list.append("--boot") }
+        if stopSignal != 15 { list.append("--stop-signal=\(stopSignal)") }
         if !durable { list.append("--not-durable") }
         if let networkNamespace { list.append("--network=\(networkNamespace)") }
         for (name, value) in [("cpu", cpu), ("memory", memory), ("pids", pids)] {
@@ -60,31 +63,52 @@ public struct HelperSpec: Sendable, Equatable {
         return list + ["--"] + program
     }
 
-    /// The reverse of `arguments`; nil when something is missing or unknown.
+    /// The reverse of `arguments`; nil when something is missing, unknown or no number: a limit that is misread would
+    /// be no limit.
     public init?(arguments: [String]) {
         guard let end = arguments.firstIndex(of: "--"), end + 1 < arguments.count else { return nil }
-        var values: [String: String] = [:]
+        self.init(id: "", stateDirectory: "", runtimeDirectory: "", log: "", program: Array(arguments[(end + 1)...]))
         for argument in arguments[..<end] {
-            guard argument.hasPrefix("--") else { return nil }
-            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            values[String(parts[0])] = parts.count == 2 ? String(parts[1]) : ""
+            let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")) ?? argument.endIndex
+            guard set(String(argument[..<equals]), to: String(argument[equals...].utf8.dropFirst()) ?? "") else { return nil }
         }
-        guard let id = values["id"], let state = values["state"], let run = values["run"], let log = values["log"] else {
-            return nil
+        guard [id, stateDirectory, runtimeDirectory, log].allSatisfy({ !$0.isEmpty }) else { return nil }
+    }
+
+    private mutating func set(_ name: String, to value: String) -> Bool {
+        switch name {
+        case "--id": id = value
+        case "--state": stateDirectory = value
+        case "--run": runtimeDirectory = value
+        case "--log": log = value
+        case "--network": networkNamespace = value
+        case "--terminal": terminal = true
+        case "--input": input = true
+        case "--wait": waitsForClient = true
+        case "--boot": boots = true
+        case "--not-durable": durable = false
+        case "--log-size": return Self.read(value, into: &logSize)
+        case "--log-files": return Self.read(value, into: &logFiles)
+        case "--cpu": return Self.read(value, into: &cpu)
+        case "--memory": return Self.read(value, into: &memory)
+        case "--stop-signal":
+            guard let number = Int32(value), (1...64).contains(number) else { return false }
+            stopSignal = number
+        case "--pids": return Self.read(value, into: &pids)
+        default: return false
         }
-        self.init(
-            id: id, stateDirectory: state, runtimeDirectory: run, log: log, program: Array(arguments[(end + 1)...]))
-        logSize = values["log-size"].flatMap { Int($0) } ?? logSize
-        logFiles = values["log-files"].flatMap { Int($0) } ?? logFiles
-        terminal = values["terminal"] != nil
-        input = values["input"] != nil
-        waitsForClient = values["wait"] != nil
-        boots = values["boot"] != nil
-        durable = values["not-durable"] == nil
-        networkNamespace = values["network"]
-        cpu = values["cpu"].flatMap { UInt64($0) }
-        memory = values["memory"].flatMap { UInt64($0) }
-        pids = values["pids"].flatMap { UInt64($0) }
+        return true
+    }
+
+    private static func read(_ text: String, into number: inout Int) -> Bool {
+        guard let value = Int(text), value >= 0 else { return false }
+        number = value
+        return true
+    }
+
+    private static func read(_ text: String, into number: inout UInt64?) -> Bool {
+        number = UInt64(text)
+        return number != nil
     }
 
     /// How to start it so that it outlives its starter.

@@ -1,3 +1,4 @@
+import CLinux
 public import Glibc
 import Linux
 
@@ -26,6 +27,13 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
     }
 
     public var isRunning: Bool { ProcessIdentity(running: pid) == self }
+
+    /// Sends it a signal, and never to a later process with its number; does nothing when it is gone.
+    public func send(_ signal: CInt) {
+        // Once the descriptor is open the number can't change hands behind it.
+        guard let process = try? OwnedFD.ofProcess(pid), isRunning else { return }
+        _ = dish_pidfd_send_signal(process.number, signal)
+    }
 
     public var description: String { "\(pid):\(start)" }
 

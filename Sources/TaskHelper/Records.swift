@@ -74,7 +74,7 @@ public struct ExitRecord: Sendable, Equatable {
             case .code(let code): "code=\(code)"
             case .signal(let signal): "signal=\(signal)"
             }
-        let reason = message.map { "message=\($0.split(separator: "\n").joined(separator: " "))\n" } ?? ""
+        let reason = message.map { "message=\($0.split(whereSeparator: \.isNewline).joined(separator: " "))\n" } ?? ""
         return "\(end)\noom=\(outOfMemory ? 1 : 0)\nat=\(at)\n\(reason)"
     }
 
@@ -95,16 +95,17 @@ public struct ExitRecord: Sendable, Equatable {
 
 /// Lines of `key=value`; the first of a key counts, but for lists.
 private struct Fields {
-    private let pairs: [(key: Substring, value: Substring)]
+    private let pairs: [(key: String, value: String)]
 
     init(_ text: String) {
-        pairs = text.split(separator: "\n").compactMap { line in
-            guard let equals = line.firstIndex(of: "=") else { return nil }
-            return (line[..<equals], line[line.index(after: equals)...])
+        // By bytes: to Swift "\r\n", or "=" and a combining mark, is one character, and no separator.
+        pairs = text.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+            return (String(Substring(line[..<equals])), String(Substring(line[line.index(after: equals)...])))
         }
     }
 
-    subscript(key: String) -> String? { pairs.first { $0.key == key }.map { String($0.value) } }
+    subscript(key: String) -> String? { pairs.first { $0.key == key }?.value }
 
-    func all(_ key: String) -> [String] { pairs.filter { $0.key == key }.map { String($0.value) } }
+    func all(_ key: String) -> [String] { pairs.filter { $0.key == key }.map(\.value) }
 }

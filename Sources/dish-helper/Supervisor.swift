@@ -19,6 +19,8 @@ struct Supervisor: ~Copyable {
     private var leader: ProcessIdentity?
     /// Milliseconds of the monotonic clock at which what still runs is killed.
     private var killAt: Int64?
+    /// Whether that moment has come: from then on nobody is waited for.
+    private var isKilling = false
     /// Until when output waits for the first client.
     private var waitsUntil: Int64?
     /// Until when output is read after the end.
@@ -33,7 +35,7 @@ struct Supervisor: ~Copyable {
         let listener = try PacketSocket.listen(spec.socket)
         let notifyPath = "\(spec.runtimeDirectory)/notify.sock"
         let notices = try PacketSocket.datagrams(notifyPath)
-        let cgroup = try TaskCgroup.create(id: spec.id, on: .current())
+        let cgroup = try TaskCgroup.create(id: spec.id, boots: spec.boots, on: .current())
         self.spec = spec
         self.boot = boot
         self.cgroup = cgroup
@@ -72,6 +74,7 @@ struct Supervisor: ~Copyable {
             for stream in ready.streams { pass(stream) }
             if let deadline = killAt, milliseconds() >= deadline {
                 killAt = milliseconds() + 1000
+                isKilling = true
                 cgroup.kill()
                 program.signal(SIGKILL)
             }
@@ -119,6 +122,7 @@ struct Supervisor: ~Copyable {
 
     /// Output stays in its pipe until the first client is there, and while one is too far behind.
     private var isHoldingOutput: Bool {
+        if isKilling { return false }
         if clients.contains(where: \.isFarBehind) { return true }
         guard let until = waitsUntil else { return false }
         return !clients.contains(where: \.isAttached) && milliseconds() < until
@@ -208,7 +212,7 @@ struct Supervisor: ~Copyable {
             // systemd-nspawn passes it on as its --kill-signal, which tells init to power off.
             program.signal(SIGTERM)
         } else {
-            signalPayload(SIGTERM)
+            signalPayload(spec.stopSignal)
         }
     }
 

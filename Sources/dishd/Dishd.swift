@@ -61,9 +61,9 @@ struct Dishd: AsyncParsableCommand {
         let registry = PoolRegistry(stateDirectory: state)
         let pool = try registry.open(pool ?? variable("DISH_POOL") ?? registry.defaultPath())
         guard let subnet = IPv4Subnet(subnet) else { return }
-        let configuration = AgentConfiguration(
+        let configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
-            network: try TaskNetwork(bridge: bridge, subnet: subnet), helper: try helperPath())
+            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)

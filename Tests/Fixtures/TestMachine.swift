@@ -21,12 +21,18 @@ public actor TestMachine {
         for name in ["host", "run", "memory"] { try Files.makeDirectories("\(directory)/\(name)", mode: 0o700) }
     }
 
-    /// Boots and returns once commands can be run.
-    public func boot() async throws {
-        precondition(kernel == nil, "the machine runs already")
+    /// The path of the kernel.
+    static func program() throws -> String {
         guard let program = Executable.find("linux.uml") else {
             throw FixtureError("user-mode-linux is not installed; install it: apt-get install user-mode-linux")
         }
+        return program
+    }
+
+    /// Boots and returns once commands can be run.
+    public func boot() async throws {
+        precondition(kernel == nil, "the machine runs already")
+        let program = try Self.program()
         try Files.removeTree("\(directory)/host/ready")
         var spawn = Spawn(
             program,
@@ -118,6 +124,8 @@ public actor SharedMachine {
     }
 
     private static func prepare() async throws -> TestMachine {
+        // Before the minutes that making the disk takes.
+        _ = try TestMachine.program()
         let machine = try TestMachine(disk: try await MachineDisk.make())
         try await machine.boot()
         let started = try await machine.run("dish pool create /pool && systemctl enable --now dishd")

@@ -17,6 +17,19 @@ extension Machine {
             true
             """
 
+        /// What has come since an earlier inventory. systemd and the kernel take a unit and a namespace away a moment after their
+        /// last process, so this looks again for a while.
+        private func left(on machine: TestMachine, since before: String) async throws -> [Substring] {
+            var left: [Substring] = []
+            for attempt in 0..<10 {
+                if attempt > 0 { try await Task.sleep(for: .milliseconds(500)) }
+                let now = try await machine.run(Self.inventory).text.split(separator: "\n")
+                left = now.filter { !before.split(separator: "\n").contains($0) }
+                if left.isEmpty { break }
+            }
+            return left
+        }
+
         @Test func theAgentIsAUnitThatTellsWhenItIsReady() async throws {
             try await Machine.use { machine in
                 let properties = try await machine.run("systemctl show --property Type,ActiveState,Result dishd")
@@ -63,23 +76,39 @@ extension Machine {
                 #expect(try await machine.inspect("web").processes == processes)
                 try await expectServing("after the agent was killed")
 
-                #expect(try await machine.run("dish rm --force web").code == 0)
-                let after = try await machine.run(Self.inventory).text
-                #expect(after == before)
+                let stopped = try await machine.run("dish stop web")
+                #expect(stopped.code == 0, "\(stopped)")
+                #expect(try await machine.inspect("web").exit?.code == 0)
+                #expect(try await machine.run("dish rm web").code == 0)
+                #expect(try await left(on: machine, since: before) == [])
             }
         }
 
-        @Test func aStoppedTaskShutsDownInside() async throws {
+        @Test func aTaskRemovedByForceLeavesNothing() async throws {
             try await Machine.use { machine in
-                let started = try await machine.run("dish run //os:base --name booted --network none")
-                try #require(started.code == 0, "\(started)")
-                let stopped = try await machine.run("dish stop booted")
-                #expect(stopped.code == 0, "\(stopped)")
-                let task = try await machine.inspect("booted")
-                #expect(task.exit?.code == 0)
-                #expect(task.exit?.outOfMemory == false)
-                // systemd's manager sees the unit end by itself, not fail.
-                #expect(try await machine.run("systemctl is-failed dish-\(task.id).service").text != "failed")
+                let before = try await machine.run(Self.inventory).text
+                let task = try await machine.startBystander()
+                let during = try await machine.run(Self.inventory).text
+                #expect(during.contains("unit dish-\(task.id).service"), "\(during)")
+                #expect(during.contains("cgroup \(machine.unitCgroup(task))/task/payload"), "\(during)")
+                #expect(try await machine.run("dish rm --force bystander").code == 0)
+                #expect(try await left(on: machine, since: before) == [])
+            }
+        }
+
+        @Test func aTaskWhoseHelperIsKilledHasFailedAndLeavesNothing() async throws {
+            try await Machine.use { machine in
+                let before = try await machine.run(Self.inventory).text
+                let task = try await machine.startBystander()
+                let processes = try #require(task.processes)
+                let leader = try #require(processes.leader)
+                let killed = try await machine.run(
+                    "kill -9 \(processes.helper); for i in $(seq 100); do dish inspect bystander | grep -q failed && break; sleep 0.1; done; "
+                        + "test -e /proc/\(leader)")
+                #expect(killed.code == 1, "the container outlived its helper: \(killed)")
+                #expect(try await machine.inspect("bystander").state == .failed)
+                #expect(try await machine.run("dish rm bystander").code == 0)
+                #expect(try await left(on: machine, since: before) == [])
             }
         }
 

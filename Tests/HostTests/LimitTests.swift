@@ -59,7 +59,7 @@ extension Machine {
             try await Machine.use { machine in
                 let bystander = try await machine.startBystander()
                 let started = try await machine.run(
-                    "dish run -d //os:base --name bomb --network none --pids 64 -- /bin/bash -c 'bomb() { bomb | bomb & }; bomb; wait'"
+                    "dish run -d //os:base --name bomb --network none --pids 64 -- /bin/bash -c 'bomb() { bomb | bomb & }; bomb; exec sleep 1000'"
                 )
                 try #require(started.code == 0, "\(started)")
                 let bomb = try await machine.inspect("bomb")
@@ -67,12 +67,14 @@ extension Machine {
                     "for i in $(seq 20); do cat \(machine.unitCgroup(bomb))/task/pids.current; sleep 0.1; done")
                 let counts = samples.text.split(separator: "\n").compactMap { Int($0) }
                 #expect(counts.count == 20 && counts.allSatisfy { $0 <= 64 }, "\(samples)")
-                let refused = try #require(number("max", in: try await machine.cgroup(bomb, "pids.events")))
-                #expect(refused > 0)
+                // Before Linux 6.11 a refusal is counted in the group of the process that forks, not in the one with the limit.
+                let events = try await machine.run("find \(machine.unitCgroup(bomb))/task -name pids.events -exec cat {} +").text
+                let refused = events.split(separator: "\n").compactMap { number("max", in: String($0)) }.reduce(0, +)
+                #expect(refused > 0, "\(events)")
                 #expect(try await machine.run("dish exec bystander -- echo here").text == "here")
                 #expect(try await machine.inspect("bystander").processes == bystander.processes)
-                #expect(try await machine.run("dish rm --force bomb").code == 0)
-                #expect(try await machine.run("test -e \(machine.unitCgroup(bomb))").code == 1)
+                let inspected = try await machine.inspect("bomb")
+                #expect(inspected.state == .running && inspected.processes == bomb.processes)
             }
         }
 

@@ -39,6 +39,7 @@ static const unsigned long DISH_BTRFS_START_SYNC = BTRFS_IOC_START_SYNC;
 static const unsigned long DISH_BTRFS_WAIT_SYNC = BTRFS_IOC_WAIT_SYNC;
 
 static const uint32_t DISH_BTRFS_SUPER_MAGIC = 0x9123683E;
+static const uint32_t DISH_CGROUP2_SUPER_MAGIC = 0x63677270;
 
 // Enables simple quotas: in linux/btrfs.h only since 6.7, which is newer than Debian 12's headers.
 static const uint64_t DISH_BTRFS_QUOTA_ENABLE_SIMPLE = 4;
@@ -59,6 +60,10 @@ static const int DISH_CLONE_NEWIPC = CLONE_NEWIPC;
 static const int DISH_CLONE_NEWUSER = CLONE_NEWUSER;
 static const int DISH_CLONE_NEWPID = CLONE_NEWPID;
 static const int DISH_CLONE_NEWNET = CLONE_NEWNET;
+// Open file description locks: fcntl_locking(2).
+static const int DISH_F_OFD_GETLK = 36;
+static const int DISH_F_OFD_SETLK = 37;
+static const int DISH_F_OFD_SETLKW = 38;
 static const unsigned DISH_RENAME_NOREPLACE = 1;
 static const unsigned DISH_RENAME_EXCHANGE = 2;
 
@@ -130,6 +135,7 @@ struct dish_spawn_request {
     const char *directory;        // working directory, or NULL
     const int *descriptors;       // becomes 0, 1, 2, ... in the child; -1 is /dev/null
     int descriptor_count;
+    const char *birth_cgroup;     // directory of the cgroup v2 group the child is born into, or NULL
     const char *const *cgroups;   // NULL-terminated paths of cgroup.procs files to enter, or NULL
     int new_session;              // setsid
     int detached;                 // fork twice: the child belongs to init, not to the caller

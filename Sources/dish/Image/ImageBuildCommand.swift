@@ -26,6 +26,8 @@ struct ImageBuildCommand: AsyncParsableCommand {
 
     @Option(name: .shortAndLong, help: "How many images are built at the same time (default: one a processor).")
     var jobs: Int?
+    @Option(help: "Take the packages from this folder, where 'dish image plan --vendor' kept them; implies --locked.")
+    var vendor: String?
     @Flag(help: "Refuse instead of planning what the lock file doesn't cover.")
     var locked = false
     @Flag(help: "Build what can be built when an image fails.")
@@ -95,7 +97,9 @@ struct ImageBuildCommand: AsyncParsableCommand {
     private func build(_ workspace: Workspace, _ pool: Pool) async throws -> BuildResult {
         let targets = try workspace.targets(self.workspace.labels(labels, in: workspace))
         let progress = BuildProgress(verbose: verbose)
-        if !locked {
+        if let vendor {
+            try await Vendoring(vendor, workspace: workspace, pool: pool).supply(targets)
+        } else if !locked {
             let planner = Planner(workspace: workspace, pool: pool) { progress.show($0) }
             _ = try await planner.plan(targets, refresh: false)
         }

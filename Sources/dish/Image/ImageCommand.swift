@@ -6,6 +6,6 @@ struct ImageCommand: ParsableCommand {
         subcommands: [
             ImageBuildCommand.self, ImagePlan.self, ImageList.self, ImageShow.self, ImageTree.self, ImageTag.self,
             ImageRemove.self, ImageDiff.self, ImageDiskUsage.self, ImageHistory.self, ImageExplain.self,
-            ImageWhatRan.self, ImageQuery.self, ImageShellCommand.self,
+            ImageWhatRan.self, ImageQuery.self, ImageShellCommand.self, ImageSchema.self,
         ])
 }

@@ -25,7 +25,8 @@ struct ListTasks: AsyncParsableCommand {
 
     private func state(_ task: TaskStatus) -> String {
         guard let exit = task.exit else { return task.state.rawValue }
-        if exit.outOfMemory { return "exited (out of memory)" }
+        // Something inside may have been killed without the task's end being due to it.
+        if exit.outOfMemory, exit.code != 0 { return "exited (out of memory)" }
         return exit.code.map { "exited (\($0))" } ?? "exited (signal \(exit.signal ?? 0))"
     }
 }

@@ -73,7 +73,7 @@ struct Run: AsyncParsableCommand {
         request.userNamespace = userNamespace
         request.terminal = tty
         request.interactive = interactive
-        request.attach = !command.isEmpty && !detach
+        request.attach = !detach
         request.removeWhenDone = rm
         if tty, environment.variables["TERM"] == nil, let terminal = environmentVariable("TERM") {
             request.environment["TERM"] = terminal
@@ -81,7 +81,8 @@ struct Run: AsyncParsableCommand {
         let agent = AgentClient.host
         let task = try await agent.start(request)
         for reason in task.notEnforced { print("dish: not enforced: \(reason)", to: .errors) }
-        if request.attach {
+        // What runs without a command is the image's business: its init, or its own command.
+        if request.attach, task.command != nil {
             try await follow(task, agent)
         } else {
             try await report(task, agent)
@@ -109,12 +110,12 @@ struct Run: AsyncParsableCommand {
         let task: TaskStatus
         do {
             task = try await agent.wait(started.id, for: .running, seconds: bootTimeout)
-        } catch let error as AgentError where error.code == .notFound && rm && !command.isEmpty {
+        } catch let error as AgentError where error.code == .notFound && rm && started.command != nil {
             // Done, and removed as asked.
             task = started
         }
         // A command may be done by now; a booted system that has ended never came up.
-        guard task.state == .running || !command.isEmpty && task.state != .failed else {
+        guard task.state == .running || started.command != nil && task.state != .failed else {
             let why = task.reason ?? "it is \(task.state.rawValue)"
             throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
         }

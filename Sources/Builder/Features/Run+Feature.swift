@@ -1,0 +1,57 @@
+import Btrfs
+import Linux
+import Manifest
+import Runtime
+
+extension ImageBuild {
+    func perform(_ run: Run, in root: String, at place: ManifestError.Place) async throws {
+        step("run step \(run.position + 1) of \(runs)")
+        guard let outputs = run.outputs else { return try await execute(run, in: root, at: place) }
+        // Beside the root, where the staging directory takes it away should this fail.
+        let before = "\(Files.parent(of: root))/before"
+        try await blocking { try Subvolume.snapshot(root, to: before) }
+        try await execute(run, in: root, at: place)
+        try await blocking {
+            let changes = TreeComparison(before: before, after: root, ignoring: outputs)
+            if let path = try changes.first() {
+                throw ManifestError(place, "the run step changed '\(path)', which is not among its outputs")
+            }
+            for output in outputs where try !RootDirectory(root).exists(output) {
+                throw ManifestError(place, "the run step did not make its output '\(output)'")
+            }
+            try Subvolume.deleteRecursively(before)
+        }
+    }
+
+    private var runs: Int {
+        target.features.count { feature in
+            if case .run = feature.content { true } else { false }
+        }
+    }
+
+    private func execute(_ run: Run, in root: String, at place: ManifestError.Place) async throws {
+        guard let seconds = run.timeout else { return try await script(run, in: root, at: place) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await script(run, in: root, at: place) }
+            group.addTask {
+                try await Task.sleep(for: .seconds(seconds))
+                throw ManifestError(place, "the run step took longer than its timeout of \(seconds) s and was stopped")
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func script(_ run: Run, in root: String, at place: ManifestError.Place) async throws {
+        let what = "\(place): the run step failed"
+        guard let appliance = run.appliance?.value, let layer = layers[appliance] else {
+            return try await sandbox.run(run.script, in: root, what: what, onOutput: output)
+        }
+        try await sandbox.run(
+            run.script, in: layer, what: what,
+            configure: { container in
+                container.readOnly = true
+                container.binds.append(.init(root, at: Run.target, readOnly: false))
+            }, onOutput: output)
+    }
+}

@@ -1,0 +1,62 @@
+import FoundationEssentials
+import Glibc
+import Linux
+
+/// What an image says of the tasks that run from it: a file in its tree, so it is part of the layer's identity, and
+/// images that stand on it inherit it.
+public struct ImageConfiguration: Sendable, Codable, Equatable {
+    /// Where it is in an image.
+    public static let path = "/usr/lib/dish/image.json"
+
+    /// What a task sees at a path instead of what the image has there.
+    public struct Mount: Sendable, Codable, Equatable {
+        public var path: String
+        /// A path of the host; nil for a file system in memory.
+        public var host: String?
+        /// Bytes of a file system in memory.
+        public var tmpfs: UInt64?
+        public var readOnly: Bool
+
+        public init(path: String, host: String?, tmpfs: UInt64?, readOnly: Bool) {
+            self.path = path
+            self.host = host
+            self.tmpfs = tmpfs
+            self.readOnly = readOnly
+        }
+    }
+
+    public var environment: [String: String] = [:]
+    /// What runs in an image without init; empty for nothing.
+    public var command: [String] = []
+    public var user: String?
+    public var directory: String?
+    /// With its prefix: `SIGTERM`.
+    public var stopSignal: String?
+    public var labels: [String: String] = [:]
+    /// In the order of their paths.
+    public var mounts: [Mount] = []
+
+    public init() {}
+
+    /// Reads it; an image without the file says nothing.
+    ///
+    /// - Throws: `PoolError` `.damaged`.
+    public init(_ content: [UInt8]?) throws {
+        guard let content else { return }
+        do {
+            self = try JSONDecoder().decode(Self.self, from: Data(content))
+        } catch {
+            throw PoolError(.damaged, "the image's \(Self.path) is damaged: \(error)")
+        }
+    }
+
+    /// The configuration of an image's tree.
+    public static func read(root: String) throws -> ImageConfiguration {
+        let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
+        guard directory.contains(path) else { return ImageConfiguration() }
+        return try ImageConfiguration(try Files.read(try directory.open(inRoot: path, O_RDONLY), path))
+    }
+
+    /// The file's content: keys are sorted, so equal configurations have equal files.
+    public func encoded() throws -> [UInt8] { Array(try StateFile.encode(self)) }
+}

@@ -1,0 +1,112 @@
+/// The language as a JSON Schema (draft 2020-12), which editors complete and check with.
+public enum JSONSchema {
+    /// The document's text.
+    public static var text: String {
+        var definitions: [String: JSONValue] = [:]
+        let file = reference(ImageLanguage.file, &definitions)
+        let document: JSONValue = .object([
+            ("$schema", "https://json-schema.org/draft/2020-12/schema"),
+            ("title", .string("\(ImageFile.name) of Butterdish")),
+            ("$ref", file),
+            ("$defs", .object(definitions.sorted { $0.key < $1.key })),
+        ])
+        return document.text()
+    }
+
+    /// Puts a mapping's schema among the definitions and returns its address.
+    private static func reference(_ schema: MappingSchema, _ definitions: inout [String: JSONValue]) -> JSONValue {
+        let name = String(
+            schema.title.lowercased().map { $0.isLetter || $0 == "_" ? $0 : "-" }.split(separator: "-").joined(separator: "-"))
+        if definitions[name] == nil {
+            definitions[name] = .null
+            definitions[name] = object(schema, &definitions)
+        }
+        return .string("#/$defs/\(name)")
+    }
+
+    private static func object(_ schema: MappingSchema, _ definitions: inout [String: JSONValue]) -> JSONValue {
+        var properties: [(String, JSONValue)] = []
+        for key in schema.keys {
+            var fields = kind(key.kind, &definitions)
+            fields.append(("description", .string(key.meaning)))
+            properties.append((key.name, .object(fields)))
+        }
+        var fields: [(String, JSONValue)] = [
+            ("type", "object"), ("properties", .object(properties)), ("additionalProperties", .boolean(false)),
+        ]
+        let required = schema.keys.filter(\.isRequired).map { JSONValue.string($0.name) }
+        if !required.isEmpty { fields.append(("required", .list(required))) }
+        for group in schema.oneOf {
+            fields.append(("oneOf", .list(group.map { .object([("required", .list([.string($0)]))]) })))
+        }
+        guard let shorthand = schema.shorthand.flatMap({ schema.key($0) }) else { return .object(fields) }
+        return .object([("anyOf", .list([.object(kind(shorthand.kind, &definitions)), .object(fields)]))])
+    }
+
+    private static func kind(_ kind: ValueKind, _ definitions: inout [String: JSONValue]) -> [(String, JSONValue)] {
+        switch kind {
+        case .text(let form): text(form)
+        case .boolean: [("type", "boolean")]
+        case .integer(let range):
+            [("type", "integer"), ("minimum", .number(Int(range.lowerBound))), ("maximum", .number(Int(range.upperBound)))]
+        case .list(let element): [("type", "array"), ("items", .object(self.kind(element, &definitions)))]
+        case .table(let form):
+            [
+                ("type", "object"), ("propertyNames", .object(form.pattern.map { [("pattern", .string($0))] } ?? [])),
+                ("additionalProperties", .object(text(.any))),
+            ]
+        case .mapping(let schema): [("$ref", reference(schema, &definitions))]
+        case .wordOrMapping(let word, let schema):
+            [("anyOf", .list([.object([("const", .string(word))]), .object([("$ref", reference(schema, &definitions))])]))]
+        }
+    }
+
+    /// Numbers and booleans without quotes are texts too.
+    private static func text(_ form: TextForm) -> [(String, JSONValue)] {
+        if !form.words.isEmpty { return [("enum", .list(form.words.map { .string($0) }))] }
+        var fields: [(String, JSONValue)] = [("type", .list(["string", "number", "boolean"]))]
+        if let pattern = form.pattern { fields.append(("pattern", .string(pattern))) }
+        return fields
+    }
+}
+
+/// A JSON value whose objects keep their order.
+enum JSONValue: ExpressibleByStringLiteral {
+    case null
+    case boolean(Bool)
+    case number(Int)
+    case string(String)
+    case list([JSONValue])
+    case object([(String, JSONValue)])
+
+    init(stringLiteral text: String) { self = .string(text) }
+
+    func text(indentation: String = "") -> String {
+        let inner = indentation + "  "
+        switch self {
+        case .null: return "null"
+        case .boolean(let value): return "\(value)"
+        case .number(let value): return "\(value)"
+        case .string(let text): return Self.quoted(text)
+        case .list(let entries):
+            return "[\(entries.map { $0.text(indentation: inner) }.joined(separator: ", "))]"
+        case .object(let entries):
+            guard !entries.isEmpty else { return "{}" }
+            let lines = entries.map { "\(inner)\(Self.quoted($0.0)): \($0.1.text(indentation: inner))" }
+            return "{\n\(lines.joined(separator: ",\n"))\n\(indentation)}"
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,104 @@
+import DebianPackages
+import FoundationEssentials
+import Layers
+import Linux
+import Manifest
+import Testing
+
+@testable import Builder
+
+@Suite struct ActionKeyTests {
+    private let parent = LayerID(String(repeating: "0", count: 64))
+
+    /// The key of `//:x` on a parent.
+    private func key(_ features: String, parent: LayerID?, files: [String: String] = [:]) throws -> String {
+        let yaml = "images:\n  - name: x\n    parent: //os:base\n\(features)"
+        return try withWorkspace(files) { workspace in
+            let target = try #require(ImageFile(yaml, file: "IMAGES.yaml", folder: "").targets.first)
+            return try ActionKey(target, parent: parent, packages: [], inputs: BuildInputs(target, in: workspace)).hex
+        }
+    }
+
+    private let full = """
+            files:
+              - {path: /a, text: one}
+              - {path: /b, text: two, mode: "0600"}
+            directories: [{path: /d}, {path: /e}]
+            symlinks: [{path: /l, target: a}]
+            run: [first, second]
+
+        """
+
+    @Test func layoutCommentsAndTheOrderOfFeaturesMeanNothing() throws {
+        let other = """
+                # a comment
+                run:
+                  - first
+                  - second # another
+                symlinks:
+                  - target: a
+                    path: /l
+                directories: [{path: /e}, {path: /d}]
+                files:
+                  - path: /b
+                    mode: "0600"
+                    text: "two"
+                  - {path: /a, text: one}
+
+            """
+        let (first, second) = (try key(full, parent: parent), try key(other, parent: parent))
+        #expect(first == second)
+        #expect(first.utf8.count == 64)
+    }
+
+    @Test func eachInputChangesTheKey() throws {
+        var seen = [try key(full, parent: parent)]
+        let changes = [
+            ("text: one", "text: One"), ("path: /a", "path: /A"), ("0600", "0640"), ("0600\"", "0600\", owner: \"1\""),
+            ("0600\"", "0600\", group: \"1\""), ("{path: /d}", "{path: /d, mode: \"0700\"}"), ("{path: /d}, ", ""),
+            ("target: a", "target: b"), ("[first, second]", "[second, first]"), ("[first, second]", "[\"first, second\"]"),
+            ("[first, second]", "[first]"),
+        ]
+        for (old, new) in changes {
+            #expect(full.contains(old))
+            let changed = try key(full.replacing(old, with: new), parent: parent)
+            #expect(!seen.contains(changed), "\(old) -> \(new)")
+            seen.append(changed)
+        }
+        let onAnother = try key(full, parent: LayerID(String(repeating: "1", count: 64)))
+        #expect(!seen.contains(onAnother))
+    }
+
+    @Test func theContentOfASourceCountsAndNotItsName() throws {
+        let feature = { (name: String) in "    files: [{path: /a, source: \(name)}]\n" }
+        let one = try key(feature("one"), parent: parent, files: ["one": "content"])
+        let renamed = try key(feature("other"), parent: parent, files: ["other": "content"])
+        let changed = try key(feature("one"), parent: parent, files: ["one": "Content"])
+        let written = try key("    files: [{path: /a, text: content}]\n", parent: parent)
+        #expect(one == renamed)
+        #expect(one == written)
+        #expect(one != changed)
+    }
+
+    @Test(arguments: [
+        ("none", "the source file '%/none' doesn't exist"),
+        ("folder", "the source '%/folder' is a directory; name its files one by one"),
+        ("out", "the source '%/out' leads out of the folder of this file"),
+    ])
+    func aSourceThatCannotBeReadIsNamedWithItsPlace(_ source: String, _ message: String) throws {
+        try withWorkspace(["folder/file": ""]) { workspace in
+            try Command("/bin/ln", ["-s", "/etc/passwd", "\(workspace.root)/out"]).runBlockingOrThrow()
+            let yaml = "images:\n  - name: x\n    parent: //os:base\n    files: [{path: /a, source: \(source)}]\n"
+            let target = try #require(ImageFile(yaml, file: "IMAGES.yaml", folder: "").targets.first)
+            let error = #expect(throws: ManifestError.self) { try BuildInputs(target, in: workspace) }
+            #expect(error?.description == "IMAGES.yaml:4:32: \(message.replacing("%", with: workspace.root))")
+        }
+    }
+}
+
+extension Command {
+    fileprivate func runBlockingOrThrow() throws {
+        let result = try runBlocking()
+        #expect(result.status.isSuccess, "\(result.errorText)")
+    }
+}

@@ -1,0 +1,48 @@
+import Networks
+import Testing
+
+@Suite struct PublishedPortTests {
+    @Test(arguments: [
+        ("8080:80", nil, 8080, 80, "tcp", "8080:80"), ("127.0.0.1:8080:80", "127.0.0.1", 8080, 80, "tcp", "127.0.0.1:8080:80"),
+        ("53:53/udp", nil, 53, 53, "udp", "53:53/udp"), ("0.0.0.0:1:65535/tcp", nil, 1, 65535, "tcp", "1:65535"),
+    ])
+    func aPortIsRead(
+        _ text: String, _ address: String?, _ host: UInt16, _ task: UInt16, _ transport: String, _ printed: String
+    ) throws {
+        let port = try PublishedPort(text)
+        #expect(port.address?.description == address)
+        #expect(port.hostPort == host)
+        #expect(port.taskPort == task)
+        #expect(port.transport.rawValue == transport)
+        #expect(port.description == printed)
+        #expect(try PublishedPort(port.description) == port)
+    }
+
+    @Test(arguments: [
+        ("80", "it needs a port of the host and one of the task"), ("", "it needs a port of the host and one of the task"),
+        ("1:2:3:4", "it needs a port of the host and one of the task"), ("a:80", "'a' is not a port from 1 to 65535"),
+        ("0:80", "'0' is not a port from 1 to 65535"), ("80:65536", "'65536' is not a port from 1 to 65535"),
+        ("80:+1", "'+1' is not a port from 1 to 65535"), ("80:", "'' is not a port from 1 to 65535"),
+        ("::1:80:80", "it needs a port of the host and one of the task"),
+        ("host:80:80", "the address is not an IPv4 address"), ("80:80/sctp", "'sctp' is not tcp or udp"),
+        ("80:80/", "'' is not tcp or udp"), ("80:80/tcp/udp", "there is more than one '/'"),
+    ])
+    func whatIsNoPortIsRefusedWithTheReason(_ text: String, _ reason: String) {
+        let error = #expect(throws: NetworkError.self) { try PublishedPort(text) }
+        #expect(error?.code == .invalid)
+        #expect(
+            error?.description
+                == "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+    }
+
+    @Test(arguments: [
+        ("80:1", "80:2", true), ("80:1", "80:1", true), ("80:1", "81:1", false), ("80:1", "80:1/udp", false),
+        ("127.0.0.1:80:1", "80:1", true), ("127.0.0.1:80:1", "127.0.0.1:80:2", true), ("127.0.0.1:80:1", "127.0.0.2:80:1", false),
+        ("0.0.0.0:80:1", "127.0.0.2:80:1", true),
+    ])
+    func portsConflictWhenTheyMeanTheSamePortOfTheHost(_ one: String, _ other: String, _ expected: Bool) throws {
+        let (one, other) = (try PublishedPort(one), try PublishedPort(other))
+        #expect(one.conflicts(with: other) == expected)
+        #expect(other.conflicts(with: one) == expected)
+    }
+}

@@ -1,0 +1,90 @@
+import Testing
+
+@testable import Runtime
+
+@Suite struct NspawnTests {
+    /// The arguments that don't depend on how this host resolves names.
+    private func arguments(_ container: Container) throws -> [String] {
+        try Nspawn().arguments(container)
+    }
+
+    @Test func aBootedTaskHasTheseArguments() throws {
+        var container = Container(root: "/pool/tasks/1/rootfs", name: "web", program: .boot)
+        container.network = .namespace("/run/netns/dish-1")
+        container.console = .output
+        container.userBase = 1_048_576
+        container.machineID = "0123456789abcdef0123456789abcdef"
+        container.environment = ["B": "2", "A": "one two"]
+        #expect(
+            try arguments(container) == [
+                "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
+                "--directory=/pool/tasks/1/rootfs", "--machine=web", "--uuid=0123456789abcdef0123456789abcdef",
+                "--private-users=1048576:65536", "--private-users-ownership=map", "--resolv-conf=off", "--console=read-only",
+                "--setenv=A=one two", "--setenv=B=2", "--boot", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
+            ])
+    }
+
+    @Test func aCommandInABuildHasTheseArguments() throws {
+        var container = Container(root: "/r", name: "build", program: .command(["/bin/sh", "-c", "--", "true"]))
+        container.user = "nobody"
+        container.directory = "/tmp"
+        container.readOnly = true
+        container.ignoresSync = true
+        container.binds = [.init("/cache", at: "/var/cache"), .init("/out", at: "/out", readOnly: false, mapsOwners: false)]
+        #expect(
+            try arguments(container) == [
+                "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
+                "--directory=/r", "--machine=build", "--read-only", "--suppress-sync=yes", "--resolv-conf=off",
+                "--private-network", "--console=pipe", "--bind-ro=/cache:/var/cache", "--bind=/out:/out", "--user=nobody",
+                "--chdir=/tmp", "--as-pid2", "--", "/bin/sh", "-c", "--", "true",
+            ])
+    }
+
+    @Test func theHostsNetworkNeedsNoArgument() throws {
+        var container = Container(root: "/r", name: "a", program: .boot)
+        container.network = .host
+        #expect(try !arguments(container).contains { $0.contains("network") })
+    }
+
+    @Test func namesAreResolvedAsTheHostDoesWhenAskedFor() throws {
+        var container = Container(root: "/r", name: "a", program: .boot)
+        container.resolvesNames = true
+        #expect(
+            try arguments(container).contains { ["--resolv-conf=replace-uplink", "--resolv-conf=replace-host"].contains($0) })
+    }
+
+    @Test func ownersOfBoundTreesAreMappedIntoTheUserNamespace() throws {
+        var container = Container(root: "/r", name: "a", program: .boot)
+        container.userBase = 65536
+        container.binds = [.init("/a", at: "/b"), .init("/c", at: "/d", mapsOwners: false)]
+        let list = try arguments(container)
+        #expect(list.contains("--bind-ro=/a:/b:idmap"))
+        #expect(list.contains("--bind-ro=/c:/d"))
+    }
+
+    @Test func pathsOfBindMountsCannotSmuggleOptions() throws {
+        var container = Container(root: "/r", name: "a", program: .boot)
+        container.binds = [.init(#"/a:/etc\"#, at: "/b:idmap")]
+        #expect(try arguments(container).contains(#"--bind-ro=/a\:/etc\\:/b\:idmap"#))
+        container.binds = [.init("a", at: "/b")]
+        #expect(throws: RuntimeError(.invalid, "bind mount 'a' at '/b': both must be absolute paths")) {
+            try arguments(container)
+        }
+    }
+
+    @Test(arguments: ["", "-a", "a-", "a.b", "a_b", "a b", "ä", "a\n", "--bind=/", String(repeating: "a", count: 64)])
+    func anImpossibleHostNameIsRefused(_ name: String) {
+        let container = Container(root: "/r", name: name, program: .boot)
+        let expected = RuntimeError(.invalid, "'\(name)' can't be a host name: use letters, digits and dashes, 63 at most")
+        #expect(throws: expected) { try arguments(container) }
+    }
+
+    @Test(arguments: ["a", "A-1", "0", String(repeating: "a", count: 63)]) func aPossibleHostNameIsTaken(_ name: String) throws {
+        #expect(try arguments(Container(root: "/r", name: name, program: .boot)).contains("--machine=\(name)"))
+    }
+
+    @Test(arguments: [[], [""]]) func anEmptyCommandIsRefused(_ command: [String]) {
+        let container = Container(root: "/r", name: "a", program: .command(command))
+        #expect(throws: RuntimeError(.invalid, "the command to run in 'a' is empty")) { try arguments(container) }
+    }
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# What the unit hello.service runs.
+echo "hello from $(hostname)"
