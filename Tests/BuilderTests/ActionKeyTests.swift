@@ -10,12 +10,18 @@ import Testing
 @Suite struct ActionKeyTests {
     private let parent = LayerID(String(repeating: "0", count: 64))
 
+    /// The only image of a file's text.
+    private func target(_ yaml: String) throws -> ImageTarget {
+        let file = try ImageFile(yaml, file: "IMAGES.yaml", folder: "")
+        return try TargetReader { _, _, _ in file.definitions[0] }.image(file.definitions[0].label)
+    }
+
     /// The key of `//:x` on a parent.
     private func key(_ features: String, parent: LayerID?, files: [String: String] = [:]) throws -> String {
         let yaml = "images:\n  - name: x\n    parent: //os:base\n\(features)"
         return try withWorkspace(files) { workspace in
-            let target = try #require(ImageFile(yaml, file: "IMAGES.yaml", folder: "").targets.first)
-            return try ActionKey(target, parent: parent, packages: [], inputs: BuildInputs(target, in: workspace)).hex
+            let target = try target(yaml)
+            return try ActionKey(target, layers: parent.map { [Label("//os:base")!: $0] } ?? [:], packages: [], inputs: BuildInputs(target, in: workspace)).hex
         }
     }
 
@@ -69,15 +75,11 @@ import Testing
         #expect(!seen.contains(onAnother))
     }
 
-    @Test func theContentOfASourceCountsAndNotItsName() throws {
-        let feature = { (name: String) in "    files: [{path: /a, source: \(name)}]\n" }
-        let one = try key(feature("one"), parent: parent, files: ["one": "content"])
-        let renamed = try key(feature("other"), parent: parent, files: ["other": "content"])
-        let changed = try key(feature("one"), parent: parent, files: ["one": "Content"])
-        let written = try key("    files: [{path: /a, text: content}]\n", parent: parent)
-        #expect(one == renamed)
-        #expect(one == written)
-        #expect(one != changed)
+    @Test func theContentOfASourceCounts() throws {
+        let feature = "    files: [{path: /a, source: one}]\n"
+        let one = try key(feature, parent: parent, files: ["one": "content"])
+        #expect(try key(feature, parent: parent, files: ["one": "content"]) == one)
+        #expect(try key(feature, parent: parent, files: ["one": "Content"]) != one)
     }
 
     @Test(arguments: [
@@ -89,7 +91,7 @@ import Testing
         try withWorkspace(["folder/file": ""]) { workspace in
             try Command("/bin/ln", ["-s", "/etc/passwd", "\(workspace.root)/out"]).runBlockingOrThrow()
             let yaml = "images:\n  - name: x\n    parent: //os:base\n    files: [{path: /a, source: \(source)}]\n"
-            let target = try #require(ImageFile(yaml, file: "IMAGES.yaml", folder: "").targets.first)
+            let target = try target(yaml)
             let error = #expect(throws: ManifestError.self) { try BuildInputs(target, in: workspace) }
             #expect(error?.description == "IMAGES.yaml:4:32: \(message.replacing("%", with: workspace.root))")
         }

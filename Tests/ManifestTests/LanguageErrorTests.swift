@@ -175,4 +175,10 @@ struct LanguageErrorTests {
         }
         #expect(error?.description == mistake.message)
     }
+
+    @Test func aFileThatIsTooLargeIsRefused() {
+        let text = "# " + String(repeating: "x", count: 1 << 20)
+        let error = #expect(throws: ManifestError.self) { try ImageFile(text, file: "f", folder: "f") }
+        #expect(error?.description == "f:1:1: the file is larger than 1 MiB")
+    }
 }
