@@ -110,7 +110,7 @@ let package = Package(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures", swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
-            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "Fixtures", "Layers", "Linux"],
+            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux"],
             swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(

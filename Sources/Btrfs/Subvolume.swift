@@ -17,6 +17,8 @@ public enum Subvolume {
         public let receivedUUID: String?
         /// The transaction of the last change.
         public let generation: UInt64
+        /// The transaction that made it: what is in it from its source is older or of the same.
+        public let creation: UInt64
     }
 
     /// Makes an empty subvolume.
@@ -82,7 +84,8 @@ public enum Subvolume {
         return Info(
             id: info.treeid, parentID: info.parent_id, isReadOnly: info.flags & 1 != 0,
             uuid: formatUUID(info.uuid), parentUUID: parentUUID == none ? nil : parentUUID,
-            receivedUUID: receivedUUID == none ? nil : receivedUUID, generation: info.generation)
+            receivedUUID: receivedUUID == none ? nil : receivedUUID, generation: info.generation,
+            creation: info.otransid)
     }
 
     /// Whether the path is the root of a subvolume: on Btrfs that is inode 256.

@@ -39,7 +39,8 @@ extension Filesystem {
 
     private func rootReferences() throws -> [RootReference] {
         var references: [RootReference] = []
-        try searchTree(1, type: UInt32(BTRFS_ROOT_REF_KEY), objects: 5...UInt64.max) { object, offset, item in
+        let type = UInt32(BTRFS_ROOT_REF_KEY)
+        try searchTree(directory.number, path, tree: 1, type: type, objects: 5...UInt64.max) { object, offset, item in
             // struct btrfs_root_ref: directory, sequence, length of the name, then the name.
             guard item.count >= 18 else { return }
             let directory = item.loadUnaligned(fromByteOffset: 0, as: UInt64.self).littleEndian
@@ -59,49 +60,5 @@ extension Filesystem {
         arguments.objectid = inode
         try control(directory.number, DISH_BTRFS_INO_LOOKUP, &arguments, "look up inode \(inode) in", path)
         return withUnsafeBytes(of: arguments.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-
-    /// Calls `body` with each item of one type in a tree (`BTRFS_IOC_TREE_SEARCH_V2`).
-    private func searchTree(
-        _ tree: UInt64, type: UInt32, objects: ClosedRange<UInt64>,
-        _ body: (_ object: UInt64, _ offset: UInt64, _ item: UnsafeRawBufferPointer) -> Void
-    ) throws {
-        let header = MemoryLayout<btrfs_ioctl_search_args_v2>.size
-        let capacity = 64 * 1024
-        let buffer = UnsafeMutableRawPointer.allocate(byteCount: header + capacity, alignment: 8)
-        defer { buffer.deallocate() }
-        var key = btrfs_ioctl_search_key()
-        key.tree_id = tree
-        key.min_type = type
-        key.max_type = type
-        key.min_objectid = objects.lowerBound
-        key.max_objectid = objects.upperBound
-        key.max_offset = .max
-        key.max_transid = .max
-        while true {
-            key.nr_items = .max
-            buffer.storeBytes(of: key, as: btrfs_ioctl_search_key.self)
-            buffer.storeBytes(
-                of: UInt64(capacity), toByteOffset: MemoryLayout<btrfs_ioctl_search_key>.size, as: UInt64.self)
-            try control(directory.number, DISH_BTRFS_TREE_SEARCH_V2, buffer, "search tree \(tree) of", path)
-            let count = buffer.load(as: btrfs_ioctl_search_key.self).nr_items
-            if count == 0 { return }
-            var position = header
-            for _ in 0..<count {
-                let found = buffer.loadUnaligned(fromByteOffset: position, as: btrfs_ioctl_search_header.self)
-                position += MemoryLayout<btrfs_ioctl_search_header>.size
-                guard position + Int(found.len) <= header + capacity else { return }
-                // The search compares whole keys, so items of other types lie in between.
-                if found.type == type {
-                    body(found.objectid, found.offset, UnsafeRawBufferPointer(start: buffer + position, count: Int(found.len)))
-                }
-                position += Int(found.len)
-                key.min_objectid = found.objectid
-                key.min_type = found.type
-                key.min_offset = found.offset
-            }
-            guard key.min_offset < .max else { return }
-            key.min_offset += 1
-        }
     }
 }

@@ -6,6 +6,10 @@ public struct BuildError: Error, CustomStringConvertible, Equatable {
         case lock
         case path
         case account
+        /// A rebuild of what was built before gave something else.
+        case notReproducible
+        /// Some of several images failed, which the events have told.
+        case someFailed
     }
 
     public let code: Code

@@ -14,5 +14,9 @@ public enum BuildEvent: Sendable {
     /// Nothing had to be done.
     case cached(Label, Layer)
     case built(Label, Layer, seconds: Double)
+    /// A rebuild of what was built before gave the same.
+    case verified(Label, Layer, seconds: Double)
+    /// It wasn't tried, because what it needs failed.
+    case skipped(Label, because: Label)
     case failed(Label, any Error)
 }

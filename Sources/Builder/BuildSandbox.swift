@@ -5,6 +5,10 @@ import Runtime
 struct BuildSandbox: Sendable {
     /// The clock's lower bound in images: files are never younger (docs/layer-format.md).
     static let sourceDateEpoch: Int64 = 1_700_000_000
+    /// What a step sees of the world's settings; nothing is inherited.
+    static let environment = [
+        "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root", "SOURCE_DATE_EPOCH": "\(sourceDateEpoch)",
+    ]
 
     let runtime: any Runtime
     /// First host id of the user namespace, out of reach of tasks' and of other builds'.
@@ -15,6 +19,39 @@ struct BuildSandbox: Sendable {
         userBase = 1_610_612_736 + UInt32.random(in: 0..<4096) * 65536
     }
 
+    /// The sandbox around a command.
+    func container(_ command: [String], in root: String) -> Container {
+        var container = Container(root: root, name: "build", program: .command(command))
+        container.userBase = userBase
+        container.ignoresSync = true
+        container.environment = Self.environment
+        return container
+    }
+
+    /// What nspawn would tell of the host, or make up anew at each start, made the same everywhere.
+    static func sealed(_ container: Container) -> Container {
+        var sealed = container
+        sealed.name = "build"
+        sealed.machineID = String(repeating: "0", count: 31) + "1"
+        for name in ["id", "version_id", "build_id", "variant_id"] { sealed.environment["container_host_\(name)"] = "" }
+        return sealed
+    }
+
+    /// Puts the process of a container, with all that comes of it, into a PID namespace that ends with it.
+    ///
+    /// The init that nspawn starts in a user namespace has lost its parent-death signal: it would outlive an nspawn
+    /// that is killed. The first process of a PID namespace takes all others along.
+    static func contained(_ spawn: Spawn) throws(RuntimeError) -> Spawn {
+        guard let unshare = Executable.find("unshare") else {
+            throw RuntimeError(
+                .notInstalled, "cannot run steps: unshare is not installed; install it: apt-get install util-linux")
+        }
+        var outer = spawn
+        outer.program = unshare
+        outer.arguments = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--", spawn.program] + spawn.arguments
+        return outer
+    }
+
     /// Runs a script with `/bin/sh -e` and returns what it printed.
     ///
     /// - Parameter configure: changes what the container sees.
@@ -23,17 +60,17 @@ struct BuildSandbox: Sendable {
         _ script: String, in root: String, what: String, configure: (inout Container) -> Void = { _ in },
         onOutput: @escaping @Sendable ([UInt8]) -> Void
     ) async throws {
-        var container = Container(root: root, name: "build", program: .command(["/bin/sh", "-e", "-c", script]))
-        container.userBase = userBase
-        container.ignoresSync = true
-        container.environment = [
-            "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root", "SOURCE_DATE_EPOCH": "\(Self.sourceDateEpoch)",
-        ]
+        var container = container(["/bin/sh", "-e", "-c", script], in: root)
         configure(&container)
         var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
         command.onOutput = onOutput
-        let result = try await command.run()
+        let result: Command.Result
+        do {
+            result = try await command.run()
+        } catch let error as TimeLimitExceeded {
+            throw BuildError(.step, "\(what): \(error)")
+        }
         guard result.status.isSuccess else {
             let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
             throw BuildError(.step, "\(what): \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 public import Manifest
 
@@ -39,6 +40,22 @@ public struct Workspace: Sendable {
         var graph = TargetGraph(workspace: self)
         for label in labels { try graph.add(label) }
         return graph.order
+    }
+
+    /// The workspace's folders, but for hidden ones, as absolute paths.
+    public func folders() throws -> [String] {
+        var found: [String] = []
+        var waiting = [root]
+        while let folder = waiting.popLast() {
+            found.append(folder)
+            for name in try Files.list(folder) where !name.hasPrefix(".") {
+                var status = stat()
+                let path = "\(folder)/\(name)"
+                // A link may lead back to where it lies.
+                if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { waiting.append(path) }
+            }
+        }
+        return found
     }
 
     /// All images of all files that need no values of parameters, in the order of their labels.

@@ -60,6 +60,10 @@ long dish_getxattr(const char *path, const char *name, void *value, unsigned lon
     return follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size);
 }
 
+int dish_setxattr(const char *path, const char *name, const void *value, unsigned long size, int follow) {
+    return follow ? setxattr(path, name, value, size, 0) : lsetxattr(path, name, value, size, 0);
+}
+
 int dish_set_mtime(int at, const char *name, int64_t seconds) {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = seconds}};
     return name[0] == 0 ? futimens(at, times) : utimensat(at, name, times, AT_SYMLINK_NOFOLLOW);

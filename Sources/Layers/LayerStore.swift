@@ -35,8 +35,9 @@ extension Pool {
     /// The staged root becomes the layer's, unless the pool has the layer already: then it stays in
     /// staging, and what is there is returned.
     public func publish(
-        _ staged: StagingDirectory, digest: TreeDigest, parent: LayerID?, label: String
+        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, label: String
     ) throws -> Layer {
+        let digest = TreeDigest(tree)
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
             id: digest.id, parent: parent, label: label, created: Int64(time(nil)),
@@ -46,6 +47,8 @@ extension Pool {
         try StateFile.write(layer, "\(entry)/layer.json", durable: false)
         // Before it is read-only: a read-only subvolume can't be moved, only the directory it is in.
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
+        let uuid = try Subvolume.info("\(entry)/rootfs").uuid
+        try Files.replace("\(entry)/tree", with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600, durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
         try filesystem().sync()
         let target = "\(layers)/\(digest.id.hex)"

@@ -6,9 +6,11 @@ import Linux
 ///
 /// ```
 /// pool.json                                    what makes the directory a pool
-/// layers/<layer id>/{layer.json, rootfs}       rootfs: read-only subvolume
+/// layers/<layer id>/{layer.json, tree, rootfs} rootfs: read-only subvolume; tree: its nodes
 /// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer
 /// names/<name>  actions/<key>                  each a file that holds a layer id
+/// builds/<label>/<number>.json                 what each build was made from, and what ran
+/// failed/<label>/{failure.json, rootfs}        what a failed step found
 /// staging/<random>/                            everything unfinished
 /// cache/                                       fetched packages, by digest
 /// ```

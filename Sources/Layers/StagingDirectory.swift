@@ -28,7 +28,7 @@ public final class StagingDirectory: Sendable {
 
     fileprivate static func remove(_ path: String) throws {
         if Files.exists(path) {
-            for directory in [path, "\(path)/layer"] where Files.isDirectory(directory) {
+            for directory in [path, "\(path)/layer", "\(path)/failed"] where Files.isDirectory(directory) {
                 for name in try Files.list(directory) where Subvolume.exists("\(directory)/\(name)") {
                     try Subvolume.deleteRecursively("\(directory)/\(name)")
                 }

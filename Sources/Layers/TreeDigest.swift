@@ -6,16 +6,15 @@ public struct TreeDigest: Sendable, Equatable {
     /// Bytes of all regular files, each counted once.
     public let size: Int64
 
-    /// Reads a whole tree that nobody changes meanwhile. File content is read on all processors.
-    ///
-    /// - Parameter latestTime: seconds since 1970; a later modification time is first set to it on
-    ///   disk. Nil leaves all as they are.
-    public init(of root: String, latestTime: Int64? = nil) throws {
-        let tree = try TreeWalk(root, latestTime: latestTime)
-        let contents = try tree.hashContents()
-        var encoder = TreeEncoder(tree: tree, contents: contents)
+    public init(_ tree: Tree) {
+        var encoder = TreeEncoder(tree)
         id = encoder.layerID()
-        entries = tree.nodes.count
-        size = tree.size
+        entries = tree.count
+        size = encoder.size
+    }
+
+    /// Reads a whole tree that nobody changes meanwhile; see `Tree.init(of:latestTime:)`.
+    public init(of root: String, latestTime: Int64? = nil) throws {
+        self.init(try Tree(of: root, latestTime: latestTime))
     }
 }

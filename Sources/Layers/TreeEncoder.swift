@@ -2,36 +2,58 @@ import Crypto
 
 /// Writes nodes as docs/layer-format.md has them, and folds directories from the leaves up.
 struct TreeEncoder {
-    let tree: TreeWalk
-    let contents: [Int: [UInt8]]
+    private let tree: Tree
+    /// Paths of the first names of files that have several, by inode.
+    private var firstNames: [UInt64: [UInt8]] = [:]
+    private var path: [UInt8] = []
+    /// Bytes of all regular files so far, each counted once.
+    private(set) var size: Int64 = 0
+
+    init(_ tree: Tree) {
+        self.tree = tree
+    }
 
     mutating func layerID() -> LayerID {
         var hash = SHA256()
         hash.update(data: Array("dish.layer.1\0".utf8))
-        hash.update(data: encode(0))
+        var record: [UInt8] = []
+        encode(0, to: &record)
+        hash.update(data: record)
         return LayerID(digest: hash.finalize())
     }
 
-    private func digest(ofDirectory children: [Int]) -> [UInt8] {
+    private mutating func digest(ofDirectory index: Int) -> SHA256.Digest {
         var hash = SHA256()
         hash.update(data: Array("dish.tree.1\0".utf8))
-        for child in children {
-            var record: [UInt8] = []
-            append(tree.nodes[child].name, to: &record)
-            record += encode(child)
-            hash.update(data: record)
+        var record: [UInt8] = []
+        let length = path.count
+        for child in tree.children(of: index) {
+            let name = tree.nodes[child].name
+            if length > 0 { path.append(UInt8(ascii: "/")) }
+            path += name
+            append(name, to: &record)
+            encode(child, to: &record)
+            path.removeSubrange(length...)
+            if record.count > 4096 {
+                hash.update(data: record)
+                record.removeAll(keepingCapacity: true)
+            }
         }
-        return Array(hash.finalize())
+        hash.update(data: record)
+        return hash.finalize()
     }
 
-    private func encode(_ index: Int) -> [UInt8] {
+    private mutating func encode(_ index: Int, to record: inout [UInt8]) {
         let node = tree.nodes[index]
-        var record: [UInt8] = []
+        if node.isLinked {
+            if let first = firstNames[node.inode] {
+                record.append(UInt8(ascii: "h"))
+                append(first, to: &record)
+                return
+            }
+            firstNames[node.inode] = path
+        }
         switch node.kind {
-        case .furtherName(let first):
-            record.append(UInt8(ascii: "h"))
-            append(first, to: &record)
-            return record
         case .file: record.append(UInt8(ascii: "f"))
         case .directory: record.append(UInt8(ascii: "d"))
         case .link: record.append(UInt8(ascii: "l"))
@@ -48,17 +70,17 @@ struct TreeEncoder {
             append(attribute.value, to: &record)
         }
         switch node.kind {
-        case .file(let size):
-            append(size, to: &record)
-            record += contents[index] ?? []
-        case .directory(let children): record += digest(ofDirectory: children)
+        case .file(let length, let content):
+            size += Int64(length)
+            append(length, to: &record)
+            content.withBytes { record.append(contentsOf: $0) }
+        case .directory: record.append(contentsOf: digest(ofDirectory: index))
         case .link(let target): append(target, to: &record)
         case .device(_, let major, let minor):
             append(major, to: &record)
             append(minor, to: &record)
-        case .special, .furtherName: break
+        case .special: break
         }
-        return record
     }
 
     private func append(_ value: some FixedWidthInteger, to record: inout [UInt8]) {

@@ -66,13 +66,23 @@ public struct Command: Sendable {
         close(output.writing.release())
         close(errors.writing.release())
         close(input.reading.release())
-        withoutBrokenPipeSignal {
+        let inTime = withoutBrokenPipeSignal {
             // What a killed program has left running may hold its output open for as long as it likes.
-            results.pump(self.input, isCancelled: { running.isCancelled }, onOutput)
+            results.pump(
+                self.input, until: spawn.timeLimit.map { .now + $0 }, isCancelled: { running.isCancelled }, onOutput)
         }
+        if !inTime { running.end() }
         let status = try running.wait(child)
+        if !inTime, let limit = spawn.timeLimit { throw TimeLimitExceeded(limit: limit) }
         return Result(status: status, output: results.outputBytes, errors: results.errorBytes)
     }
+}
+
+/// A program ran longer than it may, and was killed.
+public struct TimeLimitExceeded: Error, CustomStringConvertible {
+    public let limit: Duration
+
+    public var description: String { "it ran longer than \(limit.components.seconds) s, which is its time limit, and was ended" }
 }
 
 /// Reads two pipes and feeds a third until both ends of output are reached.
@@ -93,7 +103,12 @@ private struct Streams {
     }
 
     /// - Parameter isCancelled: asked once the program has ended: whether the rest of its output is given up.
-    mutating func pump(_ input: [UInt8], isCancelled: () -> Bool, _ onOutput: (([UInt8]) -> Void)?) {
+    /// - Returns: whether the output ended before the deadline.
+    mutating func pump(
+        _ input: [UInt8], until deadline: ContinuousClock.Instant?, isCancelled: () -> Bool,
+        _ onOutput: (([UInt8]) -> Void)?
+    ) -> Bool {
+        defer { close() }
         _ = fcntl(inputFD, F_SETFL, O_NONBLOCK)
         var pending = input[...]
         if pending.isEmpty { Self.shut(&inputFD) }
@@ -105,7 +120,13 @@ private struct Streams {
                 pollfd(fd: endingFD, events: Int16(POLLIN), revents: 0),
             ]
             let hasEnded = endingFD < 0
-            guard poll(&polled, 4, hasEnded ? 100 : -1) >= 0 || errno == EINTR else { break }
+            var wait: CInt = hasEnded ? 100 : -1
+            if let deadline, !hasEnded {
+                let left = (deadline - .now).components
+                guard left.seconds >= 0, left.attoseconds >= 0 else { return false }
+                wait = CInt(min(60_000, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000 + 1))
+            }
+            guard poll(&polled, 4, wait) >= 0 || errno == EINTR else { break }
             if polled[3].revents != 0 { Self.shut(&endingFD) }
             if hasEnded, isCancelled() { break }
             if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, onOutput) }
@@ -116,6 +137,10 @@ private struct Streams {
                 if pending.isEmpty || (count < 0 && errno != EAGAIN && errno != EINTR) { Self.shut(&inputFD) }
             }
         }
+        return true
+    }
+
+    private mutating func close() {
         Self.shut(&inputFD)
         Self.shut(&outputFD)
         Self.shut(&errorsFD)
@@ -138,24 +163,25 @@ private struct Streams {
     }
 
     private static func shut(_ descriptor: inout CInt) {
-        if descriptor >= 0 { close(descriptor) }
+        if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
     }
 }
 
 /// Runs a closure in which writing to a pipe that nobody reads is an error and no signal, whatever the program does
 /// about SIGPIPE elsewhere.
-private func withoutBrokenPipeSignal(_ body: () -> Void) {
+private func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGPIPE)
     var before = sigset_t()
     pthread_sigmask(SIG_BLOCK, &signals, &before)
-    body()
+    let result = body()
     if sigismember(&before, SIGPIPE) == 0 {
         // It is this thread's own, so none that waits here is anybody else's.
         var now = timespec()
         while sigtimedwait(&signals, nil, &now) < 0, errno == EINTR {}
     }
     pthread_sigmask(SIG_SETMASK, &before, nil)
+    return result
 }

@@ -27,6 +27,13 @@ final class RunningProcess: Sendable {
         }
     }
 
+    /// Kills it as `kill` does, but it wasn't cancelled: waiting gives its status.
+    func end() {
+        state.withLock { state in
+            if case .running(let child) = state { Glibc.kill(child, SIGKILL) }
+        }
+    }
+
     var isCancelled: Bool {
         state.withLock { state in
             if case .cancelled = state { return true }

@@ -27,6 +27,8 @@ public struct Spawn: Sendable {
     public var unshare: CInt = 0
     /// Another process's namespaces to run in.
     public var join: Join?
+    /// How long the program may run before `Command` kills it; nil for as long as it wants.
+    public var timeLimit: Duration?
     /// The user and group the program runs as; nil for the caller's (or 0 after joining).
     public var identity: (user: uid_t, group: gid_t)?
 

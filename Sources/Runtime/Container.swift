@@ -86,6 +86,8 @@ public struct Container: Sendable {
     public var readOnly = false
     /// Whether fsync and its kin return at once: for work that is thrown away unless it ends well.
     public var ignoresSync = false
+    /// The most processes and threads inside (`RLIMIT_NPROC` of the user namespace); nil for the host's default.
+    public var processLimit: UInt64?
     /// Whether name resolution inside is set up from the host's.
     public var resolvesNames = false
 

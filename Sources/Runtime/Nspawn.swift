@@ -34,6 +34,7 @@ public struct Nspawn: Runtime {
             list += ["--private-users=\(base):65536", "--private-users-ownership=map"]
         }
         if container.readOnly { list.append("--read-only") }
+        if let limit = container.processLimit { list.append("--rlimit=NPROC=\(limit)") }
         if container.ignoresSync { list.append("--suppress-sync=yes") }
         list.append("--resolv-conf=\(container.resolvesNames ? Self.nameResolution() : "off")")
         list += network(container.network)

@@ -44,6 +44,10 @@ public final class TestHost: Sendable {
 
     /// Runs `dish` to its end.
     public func dish(_ arguments: String..., in directory: String? = nil, input: String = "") async throws -> Outcome {
+        try await dish(arguments: arguments, in: directory, input: input)
+    }
+
+    public func dish(arguments: [String], in directory: String? = nil, input: String = "") async throws -> Outcome {
         var command = Command(spawn(arguments, in: directory))
         command.input = Array(input.utf8)
         return Outcome(try await command.run())

@@ -45,29 +45,26 @@ import Testing
     }
 
     @Test func theValueOfAFixedTreeNeverChanges() throws {
-        let walk = TreeWalk(nodes: [
+        func node(_ name: [UInt8], _ kind: TreeNode.Kind, mode: UInt32, inode: UInt64) -> TreeNode {
             TreeNode(
-                name: [], kind: .directory(children: [1, 2, 3, 4, 5]), mode: 0o755, user: 0, group: 0, seconds: 1, nanoseconds: 2,
-                attributes: [(Array("user.a".utf8), [0, 255])]),
-            TreeNode(
-                name: Array("a\n".utf8), kind: .file(size: 3), mode: 0o4755, user: 1, group: 2, seconds: -1,
-                nanoseconds: 999_999_999,
-                attributes: []),
-            TreeNode(
-                name: [0xFF], kind: .furtherName(of: Array("a\n".utf8)), mode: 0, user: 0, group: 0, seconds: 0, nanoseconds: 0,
-                attributes: []),
-            TreeNode(
-                name: [0xFF, 1], kind: .link(target: [0xC3]), mode: 0o777, user: 0, group: 0, seconds: 0, nanoseconds: 0,
-                attributes: []),
-            TreeNode(
-                name: [0xFF, 2], kind: .device(type: UInt8(ascii: "c"), major: 1, minor: 3), mode: 0o666, user: 0, group: 0,
-                seconds: 0, nanoseconds: 0, attributes: []),
-            TreeNode(
-                name: [0xFF, 3], kind: .special(type: UInt8(ascii: "p")), mode: 0o600, user: 0, group: 0, seconds: 0,
-                nanoseconds: 0,
-                attributes: []),
-        ])
-        var encoder = TreeEncoder(tree: walk, contents: [1: ContentHash.bytes("abc".utf8)])
+                name: name, kind: kind, mode: mode, user: 0, group: 0, seconds: 0, nanoseconds: 0, attributes: [],
+                inode: inode, isLinked: false)
+        }
+        var root = node([], .directory, mode: 0o755, inode: 256)
+        (root.seconds, root.nanoseconds, root.descendants) = (1, 2, 5)
+        root.attributes = [.init(name: Array("user.a".utf8), value: [0, 255])]
+        let content = ContentDigest(ContentHash.bytes("abc".utf8))
+        var file = node(Array("a\n".utf8), .file(size: 3, content: content), mode: 0o4755, inode: 257)
+        (file.user, file.group, file.seconds, file.nanoseconds, file.isLinked) = (1, 2, -1, 999_999_999, true)
+        var further = file
+        further.name = [0xFF]
+        var encoder = TreeEncoder(
+            Tree(nodes: [
+                root, file, further,
+                node([0xFF, 1], .link(target: [0xC3]), mode: 0o777, inode: 258),
+                node([0xFF, 2], .device(type: UInt8(ascii: "c"), major: 1, minor: 3), mode: 0o666, inode: 259),
+                node([0xFF, 3], .special(type: UInt8(ascii: "p")), mode: 0o600, inode: 260),
+            ]))
         #expect(encoder.layerID().hex == "d38315ad604d08dc6b319015eec0f466f9d729d49e5bc4a58ab8caa561489c12")
     }
 

@@ -91,6 +91,7 @@ int dish_fstatfs(int fd, struct dish_statfs *result);
 // Extended attributes; `follow` is 0 for the link itself.
 long dish_listxattr(const char *path, char *list, unsigned long size, int follow);
 long dish_getxattr(const char *path, const char *name, void *value, unsigned long size, int follow);
+int dish_setxattr(const char *path, const char *name, const void *value, unsigned long size, int follow);
 // Sets the modification time; an empty name means the descriptor itself. Links are not followed.
 int dish_set_mtime(int at, const char *name, int64_t seconds);
 // A descriptor that reads struct signalfd_siginfo for SIGCHLD and SIGTERM, which are blocked from then on.

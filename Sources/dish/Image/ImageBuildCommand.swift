@@ -30,19 +30,72 @@ struct ImageBuildCommand: AsyncParsableCommand {
     var vendor: String?
     @Flag(help: "Refuse instead of planning what the lock file doesn't cover.")
     var locked = false
+    @Flag(help: "Build what can be built when an image fails.")
+    var keepGoing = false
+    @Option(
+        name: .customLong("verify"), defaultAsFlag: 1, help: "Build unchanged images again and compare: all, or a share like 0.1."
+    )
+    var verifiedShare: Double?
+    @Option(help: "The longest time a step may take, in seconds.")
+    var stepTimeout: Int = 3600
+    @Option(help: "The most processes and threads a step may have.")
+    var stepProcesses: UInt64 = StepLimits().processes
+    @Flag(help: "Build again whenever a file of the workspace changes.")
+    var watch = false
     @Flag(name: .shortAndLong, help: "Print what the steps print.")
     var verbose = false
 
     func validate() throws {
         if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
+        if let verifiedShare, !(0...1).contains(verifiedShare) { throw ValidationError("--verify takes a share from 0 to 1.") }
+        if stepTimeout < 1 { throw ValidationError("--step-timeout must be at least 1 second.") }
         if labels.isEmpty { throw ValidationError("Name the images to build, like //web:app.") }
     }
 
     func run() async throws {
-        let workspace = workspace.open()
-        let targets = try workspace.targets(self.workspace.labels(labels, in: workspace))
         try requireRoot(to: "build images")
         let pool = try pool.open()
+        let workspace = workspace.open()
+        if watch { return try await interruptible { try await buildOnChanges(workspace, pool) } }
+        let result = try await interruptible { try await build(workspace, pool) }
+        if json.json {
+            try printJSON(result.targets.map { Row($0, isOnLongestChain: result.longestChain.map(\.label)) })
+        }
+    }
+
+    /// Builds again and again until it is interrupted.
+    private func buildOnChanges(_ workspace: Workspace, _ pool: Pool) async throws {
+        while !Task.isCancelled {
+            // Before the build, so that what changes meanwhile is not missed.
+            let changes = try FolderWatch(workspace.folders())
+            do {
+                _ = try await build(workspace, pool)
+            } catch  where !(error is CancellationError) {
+                if !(error is ExitCode) { print("dish: \(error)", to: .errors) }
+            }
+            print("watching '\(workspace.root)' for changes; Ctrl-C ends", to: .errors)
+            await Self.wait(for: changes)
+        }
+    }
+
+    private static func wait(for changes: consuming FolderWatch) async {
+        let changes = Shared(watch: changes)
+        while !Task.isCancelled {
+            let changed = try? await blocking { changes.watch.wait(milliseconds: 200) }
+            if changed == true { return }
+        }
+    }
+
+    private final class Shared: Sendable {
+        let watch: FolderWatch
+
+        init(watch: consuming FolderWatch) {
+            self.watch = watch
+        }
+    }
+
+    private func build(_ workspace: Workspace, _ pool: Pool) async throws -> BuildResult {
+        let targets = try workspace.targets(self.workspace.labels(labels, in: workspace))
         let progress = BuildProgress(verbose: verbose)
         if let vendor {
             try await Vendoring(vendor, workspace: workspace, pool: pool).supply(targets)
@@ -50,19 +103,52 @@ struct ImageBuildCommand: AsyncParsableCommand {
             let planner = Planner(workspace: workspace, pool: pool) { progress.show($0) }
             _ = try await planner.plan(targets, refresh: false)
         }
-        let builder = Builder(
-            workspace: workspace, pool: pool, runtime: Nspawn(), jobs: jobs ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        ) { progress.show($0) }
-        let built: [Layer]
+        var options = BuildOptions()
+        options.jobs = jobs ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        options.keepsGoing = keepGoing
+        options.verifiedShare = verifiedShare ?? 0
+        options.limits.time = .seconds(stepTimeout)
+        options.limits.processes = stepProcesses
+        let builder = Builder(workspace: workspace, pool: pool, runtime: Nspawn(), options: options) { progress.show($0) }
+        progress.begin(targets: targets.count)
         do {
-            let layers = try await interruptible { try await builder.build(targets, lock: LockFile.read(workspace)) }
-            built = targets.compactMap { layers[$0.label] }
+            let result = try await builder.build(targets, lock: LockFile.read(workspace))
+            progress.end()
+            progress.showLongestChain(result.longestChain)
+            return result
         } catch {
+            progress.end()
             // The event has shown which image it was and why.
             if error is CancellationError { print("dish: the build was interrupted; nothing half-done is left", to: .errors) }
             throw progress.hasShownFailure ? ExitCode(1) : error
         }
-        if json.json { try printJSON(built) }
+    }
+
+    /// A layer, with how this build came by it.
+    private struct Row: Encodable {
+        let id: LayerID
+        let parent: LayerID?
+        let label: String
+        let created: Int64
+        let entries: Int
+        let size: Int64
+        /// Whether nothing had to be done.
+        let cached: Bool
+        let seconds: Double
+        /// Whether it is one of the targets that decided how long the build took.
+        let onLongestChain: Bool
+
+        init(_ target: BuildResult.Target, isOnLongestChain chain: [Label]) {
+            id = target.layer.id
+            parent = target.layer.parent
+            label = target.label.description
+            created = target.layer.created
+            entries = target.layer.entries
+            size = target.layer.size
+            cached = target.isCached
+            seconds = target.seconds
+            onLongestChain = chain.contains(target.label)
+        }
     }
 }
 

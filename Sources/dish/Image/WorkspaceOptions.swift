@@ -22,4 +22,13 @@ struct WorkspaceOptions: ParsableArguments {
             return [label]
         }
     }
+
+    /// One label as its text: what it is called in a pool.
+    func label(_ text: String) throws -> String {
+        let workspace = open()
+        guard let label = Label(text, in: workspace.folder(at: ".")) else {
+            throw ValidationError("'\(text)' is not a label; write //folder:name or :name.")
+        }
+        return label.description
+    }
 }

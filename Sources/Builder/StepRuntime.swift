@@ -1,0 +1,97 @@
+import Btrfs
+import Glibc
+import Layers
+import Linux
+import Runtime
+import Synchronization
+
+/// The most that one step of a build may use.
+public struct StepLimits: Sendable {
+    /// How long it may run.
+    public var time: Duration = .seconds(3600)
+    /// How many processes and threads it may have.
+    public var processes: UInt64 = 8192
+
+    public init() {}
+}
+
+/// The runtime as the steps of one build see it: each step is limited and written down, and the root as it was
+/// before the last one is kept.
+final class StepRuntime: Runtime {
+    fileprivate struct State {
+        var name = "prepare"
+        var steps: [BuildRecord.Step] = []
+        var began = ContinuousClock.now
+        var isRunning = false
+    }
+
+    private let runtime: any Runtime
+    private let limits: StepLimits
+    /// The root that is being made.
+    private let root: String
+    /// Where its snapshot from before the current step is.
+    let before: String
+    private let state = Mutex(State())
+
+    init(_ runtime: any Runtime, limits: StepLimits, staged: StagingDirectory) {
+        self.runtime = runtime
+        self.limits = limits
+        root = staged.root
+        before = "\(staged.path)/before-step"
+    }
+
+    /// Names the steps that follow.
+    func name(_ text: String) {
+        state.withLock { state in
+            state.end()
+            state.name = text
+        }
+    }
+
+    func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
+        var limited = BuildSandbox.sealed(container)
+        limited.processLimit = limits.processes
+        var spawn = try BuildSandbox.contained(try runtime.spawn(limited))
+        spawn.timeLimit = limits.time
+        do {
+            try Subvolume.deleteRecursively(before)
+            try Subvolume.snapshot(root, to: before)
+        } catch {
+            throw RuntimeError(.invalid, "keep what is before the step: \(error)")
+        }
+        let (command, environment) = ([spawn.program] + spawn.arguments, spawn.environment)
+        state.withLock { state in
+            state.end()
+            state.steps.append(.init(name: state.name, command: command, environment: environment, seconds: 0))
+            state.isRunning = true
+            state.began = .now
+        }
+        return spawn
+    }
+
+    /// All steps so far; the last one has ended.
+    func finish() -> [BuildRecord.Step] {
+        state.withLock { state in
+            state.end()
+            return state.steps
+        }
+    }
+
+    /// The step that runs now.
+    var current: BuildRecord.Step? {
+        state.withLock { $0.isRunning ? $0.steps.last : nil }
+    }
+}
+
+extension StepRuntime.State {
+    fileprivate mutating func end() {
+        if isRunning { steps[steps.count - 1].seconds = seconds(since: began) }
+        isRunning = false
+    }
+}
+
+/// How long ago a moment was, in seconds.
+func seconds(since start: ContinuousClock.Instant) -> Double {
+    let elapsed = (ContinuousClock.now - start).components
+    return Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
+}

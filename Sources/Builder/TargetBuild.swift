@@ -1,0 +1,185 @@
+import Btrfs
+import DebianPackages
+import Glibc
+import Layers
+import Linux
+import Manifest
+
+/// How one target gets its layer.
+extension Builder {
+    /// The layer of a target: what was made of the same inputs before, or what is made now.
+    func make(
+        _ target: ImageTarget, on layers: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile
+    ) async throws -> BuildResult.Target {
+        guard let packages = lock.packages(of: target, on: below) else {
+            throw BuildError(
+                .lock,
+                "\(target.place): the lock file doesn't cover \(target.label) as it is now; run: dish image plan \(target.label)")
+        }
+        let start = ContinuousClock.now
+        let inputs = try await blocking { try BuildInputs(target, in: workspace) }
+        let parent = target.parent.flatMap { layers[$0] }
+        let key = try ActionKey(target, layers: layers.mapValues(\.id), packages: packages, inputs: inputs)
+        let work = TargetWork(
+            target: target, parent: parent, layers: layers, below: below, packages: packages, inputs: inputs, key: key)
+        if let id = try pool.result(ofAction: key.hex), let layer = try pool.layer(id) {
+            try target.requireBudget(for: layer.size)
+            if Double.random(in: 0..<1) < options.verifiedShare {
+                try await verify(work, is: layer)
+                report(.verified(target.label, layer, seconds: seconds(since: start)))
+            } else {
+                report(.cached(target.label, layer))
+            }
+            try pool.name(target.label.description, id)
+            return result(target, layer, isCached: true, 0)
+        }
+        report(.started(target.label))
+        let layer = try await build(work)
+        let elapsed = seconds(since: start)
+        report(.built(target.label, layer, seconds: elapsed))
+        return result(target, layer, isCached: false, elapsed)
+    }
+
+    private func result(
+        _ target: ImageTarget, _ layer: Layer, isCached: Bool, _ seconds: Double
+    ) -> BuildResult.Target {
+        BuildResult.Target(
+            label: target.label, layer: layer, isCached: isCached, seconds: seconds, needs: target.needs)
+    }
+
+    /// Makes a target's layer, names it and remembers what it was made from.
+    private func build(_ work: TargetWork) async throws -> Layer {
+        let pool = pool
+        let label = work.target.label.description
+        let staged = try await blocking { try StagingDirectory(in: pool) }
+        var record = BuildRecord(
+            label: label, key: work.key.hex, inputs: work.key.entries, parent: work.parent?.id, root: staged.root,
+            started: Int64(time(nil)))
+        let start = ContinuousClock.now
+        let steps = StepRuntime(runtime, limits: options.limits, staged: staged)
+        do {
+            let tree = try await tree(of: work, in: staged, steps)
+            let layer = try await blocking {
+                try pool.publish(staged, tree: tree, parent: work.parent?.id, label: label)
+            }
+            (record.layer, record.steps, record.seconds) = (layer.id, steps.finish(), seconds(since: start))
+            let finished = record
+            try await blocking {
+                try pool.record(action: finished.key, made: layer.id)
+                try pool.name(label, layer.id)
+                try pool.add(finished)
+                try pool.forgetFailure(of: label)
+            }
+            return layer
+        } catch {
+            let error = explained(error)
+            if !(error is CancellationError) {
+                if let step = steps.current, (error as? BuildError)?.code == .step || error is PackageError {
+                    let failure = FailedStep(label: label, step: step, root: staged.root, message: "\(error)")
+                    try? await blocking { try pool.keep(failure, snapshot: steps.before, in: staged) }
+                }
+                (record.failure, record.steps, record.seconds) = ("\(error)", steps.finish(), seconds(since: start))
+                let finished = record
+                try? await blocking { try pool.add(finished) }
+            }
+            throw error
+        }
+    }
+
+    /// Makes a target's tree in staging.
+    private func tree(of work: TargetWork, in staged: StagingDirectory, _ steps: StepRuntime) async throws -> Tree {
+        let (pool, report) = (pool, report)
+        let files = try await fetch(work)
+        try await blocking {
+            if let parent = work.parent {
+                try Subvolume.snapshot(pool.root(of: parent.id), to: staged.root)
+            } else {
+                try Subvolume.create(staged.root)
+            }
+            try limitSpace(of: staged)
+        }
+        let image = ImageBuild(
+            target: work.target, packages: work.packages, inputs: work.inputs,
+            layers: work.layers.mapValues { pool.root(of: $0.id) }, sandbox: BuildSandbox(runtime: steps)
+        ) { event in
+            if case .step(_, let text) = event { steps.name(text) }
+            report(event)
+        }
+        try await image.make(in: staged.root, packageFiles: files)
+        // What follows belongs to no step.
+        steps.name("compute the layer's id")
+        report(.step(work.target.label, "compute the layer's id"))
+        return try await blocking {
+            try Subvolume.deleteRecursively(steps.before)
+            try unlimitSpace(of: staged)
+            let tree = try pool.tree(of: staged, parent: work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+            try work.target.requireBudget(for: TreeDigest(tree).size)
+            return tree
+        }
+    }
+
+    /// Builds a target again and compares it with what was made of the same inputs before.
+    private func verify(_ work: TargetWork, is layer: Layer) async throws {
+        let pool = pool
+        let staged = try await blocking { try StagingDirectory(in: pool) }
+        let steps = StepRuntime(runtime, limits: options.limits, staged: staged)
+        report(.started(work.target.label))
+        let tree = try await tree(of: work, in: staged, steps)
+        let changes = try await blocking { () -> [TreeChange]? in
+            TreeDigest(tree).id == layer.id ? nil : tree.changes(from: try pool.tree(of: layer.id))
+        }
+        guard let changes else { return }
+        let shown = changes.prefix(20).map { "  | \($0.kind) \($0.path) \($0.aspects.joined(separator: ", "))" }
+        let more = changes.count > 20 ? "\n  | and \(changes.count - 20) more" : ""
+        throw BuildError(
+            .notReproducible,
+            "built again from the same inputs it differs from layer \(layer.id.short); make the steps give the same each time\n"
+                + shown.joined(separator: "\n") + more)
+    }
+
+    /// A step may not take the last of the pool from everything else that lives there.
+    private func limitSpace(of staged: StagingDirectory) throws {
+        guard try pool.hasQuotas() else { return }
+        let filesystem = try pool.filesystem()
+        let group = QuotaGroup.subvolume(try Subvolume.info(staged.root).id)
+        try filesystem.limit(group, to: max(64 << 20, try filesystem.space().available / 10 * 9))
+    }
+
+    private func unlimitSpace(of staged: StagingDirectory) throws {
+        guard try pool.hasQuotas() else { return }
+        try pool.filesystem().limit(.subvolume(Subvolume.info(staged.root).id), to: nil)
+    }
+
+    /// A full pool shows itself in whatever a step happened to be doing; this says so.
+    private func explained(_ error: any Error) -> any Error {
+        let (fullBelow, text) = (UInt64(48 << 20), "\(error)")
+        guard let space = try? pool.filesystem().space(),
+            space.available < fullBelow || text.contains("No space left on device") || text.contains("quota exceeded")
+        else { return error }
+        return BuildError(
+            .step,
+            "\(text)\nthe pool at '\(pool.path)' is full (\(ByteCount(bytes: space.available)) free, of which a step gets nine tenths); remove images (dish image rm) or add a device (dish pool add-device), then build again"
+        )
+    }
+
+    private func fetch(_ work: TargetWork) async throws -> [String] {
+        guard !work.packages.isEmpty, let base = Planner.debian(work.below + [work.target]) else { return [] }
+        let archive = try Planner.archive(base, pool)
+        let (report, label) = (report, work.target.label)
+        return try await archive.fetch(work.packages) { done, total in
+            report(.fetching(label, done: done, of: total))
+        }
+    }
+}
+
+/// A target with everything that decides what becomes of it.
+struct TargetWork: Sendable {
+    let target: ImageTarget
+    let parent: Layer?
+    /// Of all images built so far.
+    let layers: [Label: Layer]
+    let below: [ImageTarget]
+    let packages: [LockedPackage]
+    let inputs: BuildInputs
+    let key: ActionKey
+}

@@ -1,0 +1,48 @@
+import Btrfs
+import Glibc
+import Linux
+
+extension Pool {
+    /// A layer's tree: as it was stored when the layer was published or, when that is missing or not of this
+    /// copy of the layer, read from the layer and stored.
+    public func tree(of id: LayerID) throws -> Tree {
+        let path = treeFile(of: id)
+        let uuid = try Subvolume.info(root(of: id)).uuid
+        if let bytes = try? Files.read(path), let tree = TreeFile.decode(bytes, subvolume: uuid) { return tree }
+        let tree = try Tree(of: root(of: id))
+        guard TreeDigest(tree).id == id else {
+            throw PoolError(
+                .damaged,
+                "the layer \(id.short) at '\(root(of: id))' isn't what its id says; remove it: dish image rm \(id.short)")
+        }
+        try Files.replace(path, with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600)
+        return tree
+    }
+
+    /// The tree of a finished root in staging. Of one made from a parent only what changed is read.
+    ///
+    /// Modification times after `latestTime` (seconds since 1970) are set to it.
+    public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64) throws -> Tree {
+        try flattenSubvolumes(in: staged)
+        guard let parent else { return try Tree(of: staged.root, latestTime: latestTime) }
+        let source = try tree(of: parent)
+        try filesystem().sync()
+        return try Tree(ofSnapshot: staged.root, of: source, latestTime: latestTime)
+    }
+
+    func treeFile(of id: LayerID) -> String { "\(layers)/\(id.hex)/tree" }
+
+    /// A snapshot leaves subvolumes inside its source out, so a layer has none: they become directories.
+    private func flattenSubvolumes(in staged: StagingDirectory) throws {
+        let nested = try filesystem().subvolumes(below: Subvolume.info(staged.root).id)
+        for subvolume in nested.reversed() {
+            let path = "\(staged.root)/\(subvolume.path)"
+            let result = try Command(
+                "/bin/cp", ["--archive", "--reflink=auto", "--no-target-directory", "--", path, "\(path).dish-new"]
+            ).runBlocking()
+            guard result.status.isSuccess else { throw PoolError(.invalid, "copy subvolume '\(path)': \(result.errorText)") }
+            try Subvolume.delete(path)
+            try retryingInterrupts("rename", path) { rename("\(path).dish-new", path) }
+        }
+    }
+}

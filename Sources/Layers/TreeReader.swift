@@ -1,0 +1,205 @@
+import CLinux
+import Dispatch
+import Glibc
+import Linux
+import Synchronization
+
+/// Reads trees from disk: all of them, or what a baseline doesn't have.
+///
+/// All access is by directory descriptor and without following links, so a hostile tree leads nowhere.
+struct TreeReader: ~Copyable {
+    private var nodes: [TreeNode] = []
+    private let root: OwnedFD
+    /// The root's device number.
+    private let device: UInt64
+    private let latestTime: Int64?
+    private let baseline: TreeBaseline?
+    /// Regular files to hash, each inode once, by one of its paths.
+    private var files: [(inode: UInt64, path: [UInt8])] = []
+    private var waiting: [UInt64: [Int]] = [:]
+
+    /// The nodes of a tree, with contents.
+    ///
+    /// - Parameter latestTime: later modification times are first set to it on disk.
+    static func read(_ root: String, latestTime: Int64?, baseline: TreeBaseline?) throws -> [TreeNode] {
+        let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        var status = stat()
+        let number = directory.number
+        try retryingInterrupts("stat", root) { fstat(number, &status) }
+        let top = try directory.duplicate()
+        var reader = TreeReader(root: directory, device: UInt64(status.st_dev), latestTime: latestTime, baseline: baseline)
+        try reader.add(name: [], path: [], status, parent: number, descriptor: consume top)
+        try reader.addContents()
+        return reader.nodes
+    }
+
+    private init(root: consuming OwnedFD, device: UInt64, latestTime: Int64?, baseline: TreeBaseline?) {
+        self.root = root
+        self.device = device
+        self.latestTime = latestTime
+        self.baseline = baseline
+    }
+
+    /// Puts the SHA-256 of their content into all nodes of regular files.
+    private mutating func addContents() throws {
+        let files = files
+        let descriptor = root.number
+        let results = Mutex(
+            (digests: [ContentDigest](repeating: ContentDigest(), count: files.count), failure: (any Error)?.none))
+        let chunk = 16
+        DispatchQueue.concurrentPerform(iterations: (files.count + chunk - 1) / chunk) { index in
+            let range = index * chunk..<min(files.count, (index + 1) * chunk)
+            let hashed = Result { try files[range].map { try Self.hash($0.path, below: descriptor) } }
+            results.withLock { all in
+                switch hashed {
+                case .success(let digests): all.digests.replaceSubrange(range, with: digests)
+                case .failure(let error): all.failure = error
+                }
+            }
+        }
+        let digests = try results.withLock { all in
+            if let failure = all.failure { throw failure }
+            return all.digests
+        }
+        for (file, digest) in zip(files, digests) {
+            for index in waiting[file.inode] ?? [] {
+                guard case .file(let size, _) = nodes[index].kind else { continue }
+                nodes[index].kind = .file(size: size, content: digest)
+            }
+        }
+    }
+
+    private mutating func add(
+        name: [UInt8], path: [UInt8], _ status: stat, parent: CInt, descriptor: consuming OwnedFD?
+    ) throws {
+        let index = nodes.count
+        let type = status.st_mode & S_IFMT
+        // A nested subvolume has a device number of its own, and the same inode numbers again.
+        let inode = UInt64(status.st_ino) ^ (UInt64(status.st_dev) == device ? 0 : UInt64(status.st_dev) << 40)
+        nodes.append(
+            TreeNode(
+                name: name, kind: .special(type: 0), mode: status.st_mode & 0o7777, user: status.st_uid,
+                group: status.st_gid, seconds: Int64(status.st_mtim.tv_sec),
+                nanoseconds: UInt32(status.st_mtim.tv_nsec), attributes: [], inode: inode,
+                isLinked: type != S_IFDIR && status.st_nlink > 1))
+        switch type {
+        case S_IFREG:
+            nodes[index].kind = .file(size: UInt64(status.st_size), content: ContentDigest())
+            if waiting[inode] == nil { files.append((inode, path)) }
+            waiting[inode, default: []].append(index)
+        case S_IFLNK:
+            nodes[index].mode = 0o777
+            nodes[index].kind = .link(target: try readLink(name, parent, path))
+        case S_IFCHR, S_IFBLK:
+            nodes[index].kind = .device(
+                type: UInt8(ascii: type == S_IFCHR ? "c" : "b"), major: dish_major(UInt64(status.st_rdev)),
+                minor: dish_minor(UInt64(status.st_rdev)))
+        case S_IFIFO: nodes[index].kind = .special(type: UInt8(ascii: "p"))
+        case S_IFSOCK: nodes[index].kind = .special(type: UInt8(ascii: "s"))
+        default: break
+        }
+        if type == S_IFDIR {
+            guard let directory = descriptor else { throw SystemError("open directory", text(path), code: ENOTDIR) }
+            nodes[index].kind = .directory
+            nodes[index].attributes = try readAttributes(
+                Array("/proc/self/fd/\(directory.number)".utf8), follow: true, path)
+            try addChildren(of: directory, path)
+            nodes[index].descendants = nodes.count - index - 1
+            try clamp(index, directory.number, [], path)
+        } else {
+            // Attributes have no *at calls; the parent's descriptor pins the directory.
+            let pinned = Array("/proc/self/fd/\(parent)/".utf8) + name
+            nodes[index].attributes = try readAttributes(pinned, follow: false, path)
+            try clamp(index, parent, name, path)
+        }
+    }
+
+    private mutating func addChildren(of directory: borrowing OwnedFD, _ path: [UInt8]) throws {
+        let number = directory.number
+        for (name, inode) in try entries(of: number, path) {
+            if let unchanged = baseline?.unchanged(inode) {
+                let index = nodes.count
+                nodes += unchanged
+                nodes[index].name = name
+                continue
+            }
+            let child = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
+            var status = stat()
+            try retryingInterrupts("stat", text(child)) {
+                withPath(name) { fstatat(number, $0, &status, AT_SYMLINK_NOFOLLOW) }
+            }
+            var opened: OwnedFD?
+            if status.st_mode & S_IFMT == S_IFDIR {
+                opened = OwnedFD(
+                    adopting: try retryingInterrupts("open directory", text(child)) {
+                        withPath(name) { dish_openat(number, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) }
+                    })
+            }
+            try add(name: name, path: child, status, parent: number, descriptor: opened)
+        }
+    }
+
+    private mutating func clamp(_ index: Int, _ at: CInt, _ name: [UInt8], _ path: [UInt8]) throws {
+        guard let latest = latestTime, nodes[index].seconds >= latest else { return }
+        if nodes[index].seconds > latest || nodes[index].nanoseconds > 0 {
+            try retryingInterrupts("set time of", text(path)) {
+                withPath(name) { dish_set_mtime(at, $0, latest) }
+            }
+            nodes[index].seconds = latest
+            nodes[index].nanoseconds = 0
+        }
+    }
+
+    /// The names in a directory and their inodes, sorted by the names' bytes.
+    private func entries(of directory: CInt, _ path: [UInt8]) throws -> [(name: [UInt8], inode: UInt64)] {
+        var entries: [(name: [UInt8], inode: UInt64)] = []
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 8)
+        defer { buffer.deallocate() }
+        while true {
+            let count = try retryingInterrupts("read directory", text(path)) {
+                dish_getdents64(directory, buffer.baseAddress, UInt(buffer.count))
+            }
+            if count == 0 { break }
+            // struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.
+            var position = 0
+            while position < count {
+                let length = Int(buffer.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
+                let name = Array(buffer[position + 19..<position + length].prefix { $0 != 0 })
+                if name != [UInt8(ascii: ".")] && name != Array("..".utf8) {
+                    entries.append((name, buffer.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
+                }
+                position += length
+            }
+        }
+        return entries.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    }
+
+    private func readLink(_ name: [UInt8], _ parent: CInt, _ path: [UInt8]) throws -> [UInt8] {
+        var target = [UInt8](repeating: 0, count: 4096)
+        let count = try retryingInterrupts("read link", text(path)) {
+            withPath(name) { name in
+                target.withUnsafeMutableBytes {
+                    readlinkat(parent, name, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+                }
+            }
+        }
+        return Array(target[..<count])
+    }
+
+    private static func hash(_ path: [UInt8], below root: CInt) throws -> ContentDigest {
+        var how = open_how()
+        how.flags = UInt64(O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME_IF_ALLOWED)
+        how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+        let opened = try retryingInterrupts("open", text(path)) { withPath(path) { dish_openat2(root, $0, &how) } }
+        return ContentDigest(try ContentHash.file(OwnedFD(adopting: opened), text(path)))
+    }
+}
+
+/// O_NOATIME isn't visible to Swift; root may always use it.
+private let O_NOATIME_IF_ALLOWED: CInt = 0o1000000
+
+func text(_ path: [UInt8]) -> String { "/" + String(decoding: path, as: UTF8.self) }
+
+func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
+    try (path + [0]).withUnsafeBytes { try body($0.baseAddress!.assumingMemoryBound(to: CChar.self)) }
+}
