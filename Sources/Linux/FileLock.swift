@@ -11,10 +11,16 @@ public struct FileLock: ~Copyable, Sendable {
 
     /// Waits for the lock, creating the file where needed.
     public init(waitingFor path: String) throws(SystemError) {
-        let opened = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
-        let number = opened.number
-        try retryingInterrupts("lock", path) { Self.control(number, DISH_F_OFD_SETLKW).result }
-        file = opened
+        while true {
+            let opened = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
+            let number = opened.number
+            try retryingInterrupts("lock", path) { Self.control(number, DISH_F_OFD_SETLKW).result }
+            // Who held it may have removed the file: then nobody else will ever find this one.
+            var (locked, named) = (stat(), stat())
+            guard fstat(number, &locked) == 0, stat(path, &named) == 0, locked.st_ino == named.st_ino else { continue }
+            file = opened
+            return
+        }
     }
 
     private init(file: consuming OwnedFD) {

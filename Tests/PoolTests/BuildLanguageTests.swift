@@ -129,4 +129,54 @@ struct BuildLanguageTests {
         let again = try await host.dish("image", "build", "//app:app", in: workspace.path)
         #expect(again.errors.contains("//app:app: unchanged"), "\(again)")
     }
+
+    @Test func noArchiveAndNoLinkLeadsOutOfTheImage() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try TestWorkspace()
+        // The image has the same path, which its tidying leaves alone.
+        let outside = "/srv/dish-test-\(getpid())"
+        try Files.makeDirectories(outside)
+        defer { try? Files.removeTree(outside) }
+        try Files.makeDirectories("\(workspace.path)/app/tree")
+        let archive = """
+            cd app/tree
+            ln -s \(outside) link
+            tar --create --file ../evil.tar link
+            rm link; mkdir link; echo x > link/through-a-link; echo x > up
+            tar --append --file ../evil.tar link/through-a-link
+            tar --append --file ../evil.tar --absolute-names --transform 's,^up,../../../../..\(outside)/up,' up
+            tar --append --file ../evil.tar --absolute-names --transform 's,^up,\(outside)/absolute,' up
+            tar --create --file ../plain.tar up
+            """
+        var spawn = Spawn("/bin/sh", ["-e", "-c", archive])
+        spawn.directory = workspace.path
+        let made = try await Command(spawn).run()
+        try #require(made.status.isSuccess, "\(made.errorText)")
+        for source in ["evil.tar", "plain.tar"] {
+            try workspace.write(
+                "app/IMAGES.yaml",
+                """
+                images:
+                  - name: confined
+                    parent: //os:base
+                    symlinks:
+                      - {path: /opt/absolute, target: \(outside)}
+                      - {path: /opt/relative, target: ../../../../../../..\(outside)}
+                    directories: [{path: \(outside)}]
+                    tarballs:
+                      - {source: \(source), to: /opt/absolute/unpacked}
+                    files:
+                      - {path: /opt/relative/file, text: x}
+                    clone:
+                      - {from: //os:base, path: /etc/issue, to: /opt/absolute/issue}
+                """)
+            let built = try await host.dish("image", "build", "//app:confined", in: workspace.path)
+            #expect(try Files.list(outside) == [], "\(built)")
+            if source == "plain.tar" {
+                try #require(built.code == 0, "\(built)")
+                let root = try await root(of: "//app:confined", host)
+                #expect(try Files.list(root + outside) == ["file", "issue", "unpacked"])
+            }
+        }
+    }
 }
