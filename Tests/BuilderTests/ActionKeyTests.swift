@@ -21,7 +21,10 @@ import Testing
         let yaml = "images:\n  - name: x\n    parent: //os:base\n\(features)"
         return try withWorkspace(files) { workspace in
             let target = try target(yaml)
-            return try ActionKey(target, layers: parent.map { [Label("//os:base")!: $0] } ?? [:], packages: [], inputs: BuildInputs(target, in: workspace)).hex
+            return try ActionKey(
+                target, layers: parent.map { [Label("//os:base")!: $0] } ?? [:], packages: [],
+                inputs: BuildInputs(target, in: workspace)
+            ).hex
         }
     }
 
