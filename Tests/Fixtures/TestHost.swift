@@ -58,6 +58,14 @@ public final class TestHost: Sendable {
         try spawn(arguments, in: directory).start()
     }
 
+    /// Starts `dish` on a terminal, which is its input, output and errors.
+    public func start(_ arguments: [String], on terminal: CInt, in directory: String? = nil) throws -> pid_t {
+        var spawn = spawn(arguments, in: directory)
+        spawn.environment["TERM"] = "xterm"
+        spawn.descriptors = [terminal, terminal, terminal]
+        return try spawn.start()
+    }
+
     /// Starts the agent and waits until it answers.
     public func startAgent() async throws -> TestAgent {
         var spawn = Spawn(Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet], environment: variables)

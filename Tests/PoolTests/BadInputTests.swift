@@ -4,8 +4,8 @@ import Layers
 import Linux
 import Testing
 
-/// What goes wrong says so clearly and leaves nothing behind.
-@Suite(.requiresRoot)
+/// What goes wrong says so clearly and leaves nothing behind. One after the other: each looks into staging.
+@Suite(.requiresRoot, .serialized)
 struct BadInputTests {
     /// Builds an image of a file with a mistake in it.
     private func build(_ yaml: String, _ label: String = "//app:app") async throws -> Outcome {

@@ -24,7 +24,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption
 
-    @Option(name: .shortAndLong, help: "How many images are built at the same time (default: one a processor).")
+    @Option(name: .shortAndLong, help: "How many images are built at the same time (default: two a processor).")
     var jobs: Int?
     @Option(help: "Take the packages from this folder, where 'dish image plan --vendor' kept them; implies --locked.")
     var vendor: String?
@@ -104,7 +104,8 @@ struct ImageBuildCommand: AsyncParsableCommand {
             _ = try await planner.plan(targets, refresh: false)
         }
         var options = BuildOptions()
-        options.jobs = jobs ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        // While one image waits for the disk, another has the processor.
+        options.jobs = jobs ?? 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN))
         options.keepsGoing = keepGoing
         options.verifiedShare = verifiedShare ?? 0
         options.limits.time = .seconds(stepTimeout)
