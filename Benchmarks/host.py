@@ -34,6 +34,12 @@ class Host:
         return self.pool / "layers" / json.loads(self.dish("image", "show", image, "--json"))["id"] / "rootfs"
 
 
+def groups():
+    """The control groups that systemd-nspawn makes when it is started from none of its own."""
+    roots = [pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup/systemd")]
+    return {root / name for root in roots for name in ("payload", "supervisor") if (root / name).is_dir()}
+
+
 @contextlib.contextmanager
 def host():
     """The pool with the example's images, and a running agent; taken down at the end."""
@@ -41,6 +47,7 @@ def host():
     instance.dish("pool", "create", str(instance.pool), "--size", "12G")
     instance.dish("image", "build", "//web:app", cwd=REPOSITORY / "examples/web")
     log = open(HOME / "dishd.log", "w")
+    groups_before = groups()
     agent = subprocess.Popen(
         [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET], env=instance.environment, stdout=log, stderr=log)
     try:
@@ -55,3 +62,5 @@ def host():
         agent.terminate()
         agent.wait()
         subprocess.run(["umount", str(instance.pool)], check=False)
+        for group in groups() - groups_before:
+            group.rmdir()
