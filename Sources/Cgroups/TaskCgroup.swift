@@ -112,11 +112,15 @@ public struct TaskCgroup: Sendable, Equatable {
 
     /// Kills what is in it and removes it; waits up to five seconds for the processes to be gone.
     public func remove() {
-        for attempt in 0..<500 {
+        // The last process is gone a moment after its end was told, hardly ever later.
+        var (waited, pause): (UInt32, UInt32) = (0, 250)
+        while waited < 5_000_000 {
             let left = directories.flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
             if left.isEmpty { break }
-            if attempt % 50 == 0 { kill() }
-            usleep(10_000)
+            if waited % 500_000 < pause { kill() }
+            usleep(pause)
+            waited += pause
+            pause = min(pause * 2, 10_000)
         }
         // The others' groups may be in them still; then they stay.
         for parent in parents { rmdir(parent) }
