@@ -39,6 +39,6 @@ with host() as host:
             "dish run --rm --network host": dish(host, "--network", "host"),
             "dish run --rm --network host --no-user-namespace": dish(host, "--network", "host", "--no-user-namespace"),
         },
-        RUNS,
+        RUNS, pause=0.2,
     )
     report(f"launch a plain process, median of {RUNS}", times, "snapshot + systemd-nspawn + delete")
