@@ -1,5 +1,5 @@
 # The front door: `make demo` shows everything at work, `make test` proves it. Both run as root on Debian 12.
-.PHONY: help build demo test test-unit test-pool test-host bench install format lint clean
+.PHONY: help build demo build-tests test test-unit test-pool test-host bench install format lint clean
 
 SHELL := /bin/sh
 PREFIX ?= /usr/local

@@ -1,4 +1,3 @@
-import Glibc
 import Linux
 public import Manifest
 
@@ -49,10 +48,9 @@ public struct Workspace: Sendable {
         while let folder = waiting.popLast() {
             found.append(folder)
             for name in try Files.list(folder) where !name.hasPrefix(".") {
-                var status = stat()
                 let path = "\(folder)/\(name)"
                 // A link may lead back to where it lies.
-                if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { waiting.append(path) }
+                if Files.isDirectory(path, followsLink: false) { waiting.append(path) }
             }
         }
         return found

@@ -33,10 +33,8 @@ public struct Command: Sendable {
     public func run() async throws -> Result {
         let running = RunningProcess()
         return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                // A thread of its own, because the death signal follows the thread that spawned.
-                startThread { continuation.resume(with: Swift.Result { try runBlocking(running) }) }
-            }
+            // The death signal follows the thread that spawned.
+            try await blockingOnThread { try runBlocking(running) }
         } onCancel: {
             running.kill()
         }

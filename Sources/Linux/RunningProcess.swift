@@ -57,7 +57,9 @@ final class RunningProcess: Sendable {
 }
 
 /// Runs a closure on a new thread.
-public func startThread(_ body: @escaping @Sendable () -> Void) {
+///
+/// - Throws: `SystemError` with `EAGAIN` when there can be no more threads; the closure doesn't run then.
+public func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
     final class Box {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -72,7 +74,7 @@ public func startThread(_ body: @escaping @Sendable () -> Void) {
         }, box.toOpaque())
     guard result == 0 else {
         box.release()
-        fatalError("cannot start a thread: \(String(cString: strerror(result)))")
+        throw SystemError("start a thread", code: result)
     }
     pthread_detach(thread)
 }

@@ -27,7 +27,7 @@ import Testing
             let flag = Flag()
             defer { flag.isDone.store(true, ordering: .relaxed) }
             // A thread of its own: it would keep a thread of the pool from other tests.
-            startThread { while !flag.isDone.load(ordering: .relaxed) { _ = FileLock.isHeld(path) } }
+            try startThread { while !flag.isDone.load(ordering: .relaxed) { _ = FileLock.isHeld(path) } }
             for _ in 0..<2000 {
                 // Who takes it for a moment would be seen by another who asks.
                 #expect(!FileLock.isHeld(path))

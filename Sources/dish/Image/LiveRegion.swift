@@ -20,9 +20,9 @@ final class LiveRegion: Sendable {
         self.content = content
     }
 
-    /// Redraws until `end`.
+    /// Redraws until `end`. Where there can be no more threads it is redrawn only with each line.
     func start() {
-        startThread { [self] in
+        try? startThread { [self] in
             while state.withLock({ !$0.isOver }) {
                 redraw(above: "")
                 usleep(100_000)
