@@ -22,10 +22,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CLinux"),
+        .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
@@ -36,8 +36,10 @@ let package = Package(
             name: "DebianPackages", dependencies: ["CLinux", "Linux", "Runtime"], swiftSettings: settings),
         .target(
             name: "Manifest",
-            dependencies: [.product(name: "Yams", package: "Yams")],
-            swiftSettings: settings
+            dependencies: ["CYAML"],
+            swiftSettings: settings,
+            // The archive, not the shared library: programs run where libyaml isn't installed.
+            linkerSettings: [.linkedLibrary(":libyaml.a")]
         ),
         .target(
             name: "Layers",

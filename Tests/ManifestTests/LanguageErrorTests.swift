@@ -34,7 +34,14 @@ struct LanguageErrorTests {
         Mistake(
             "images:\n  - {name: a, base: scratch}\nfeatures:\n  - {name: a}",
             "f:4:12: the label '//f:a' is defined twice; the first time at f:2:12"),
-        Mistake("images:\n  - {name: a, name: b}", "f:2:6: the key 'name' stands twice in this mapping"),
+        Mistake("images:\n  - {name: a, name: b}", "f:2:15: the key 'name' stands twice in this mapping"),
+        Mistake("images: *a", "f:1:9: nothing before this alias has the anchor '&a'"),
+        Mistake("images: &a [*a]", "f:1:13: nothing before this alias has the anchor '&a'"),
+        Mistake("images: []\n---\nimages: []", "f:2:1: a second document starts here; a file has one"),
+        Mistake("images: []\nfeatures: \u{7}", "f:2:11: not valid YAML: control characters are not allowed"),
+        Mistake(
+            "images: " + String(repeating: "[", count: 100), "f:1:72: lists and mappings stand deeper than 64 levels in each other"),
+        Mistake(aliases, "f:5:28: the file has more than 100000 values, aliases followed"),
         Mistake(
             "images:\n  - {name: a, parent: b}", "f:2:23: 'b' is not a label; write //folder:name, or :name for one of this file"),
         Mistake("images:\n  - {name: a, base: debian}", "f:2:21: 'base' must be 'scratch' or a mapping, not 'debian'"),
@@ -60,6 +67,11 @@ struct LanguageErrorTests {
             "images:\n  - {name: a, base: scratch, parameters: [{name: p, default: 'a b'}]}",
             "f:2:62: 'a b' can't be a parameter's value: labels hold it, so it has no blanks, ',', '[', ']' or quotes"),
     ]
+
+    /// Each line stands for ten times as many values as the one before.
+    private static let aliases = (["a: &a [x,x,x,x,x,x,x,x,x,x]"]
+        + zip("bcde", "abcd").map { "\($0): &\($0) [\(Array(repeating: "*\($1)", count: 10).joined(separator: ","))]" })
+        .joined(separator: "\n")
 
     private static let imageKeys =
         "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, requires, task, run"
