@@ -40,6 +40,9 @@ public final class StagingDirectory: Sendable {
 }
 
 extension Pool {
+    /// Whether there is a directory of this name in staging.
+    public func hasStaged(_ name: String) -> Bool { Files.exists("\(staging)/\(name)") }
+
     /// Removes what processes that are gone left in staging. Directories whose owner lives stay.
     public func cleanStaging() throws {
         for name in try Files.list(staging) {
