@@ -34,5 +34,7 @@ extension Pool {
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove", path) }
     }
 
-    private func file(ofTest test: String, of label: String) -> String { "\(path)/tests/\(Self.encode(label))/\(Self.encode(test)).json" }
+    private func file(ofTest test: String, of label: String) -> String {
+        "\(path)/tests/\(Self.encode(label))/\(Self.encode(test)).json"
+    }
 }

@@ -85,7 +85,9 @@ final class BootedCopy: Sendable {
         var status = SystemStatus()
         while !status.isStarted(with: expected.value.units) {
             if let broken = status.broken.first {
-                let shown = try? await booted.output(of: ["systemctl", "status", "--no-pager", "--full", "--lines=20", broken.name])
+                let shown = try? await booted.output(of: [
+                    "systemctl", "status", "--no-pager", "--full", "--lines=20", broken.name,
+                ])
                 return fault("the unit \(broken.name) to be active", "it is \(broken.state)\(quoted(shown ?? "", ""))")
             }
             guard ContinuousClock.now < deadline else {
@@ -124,7 +126,9 @@ final class BootedCopy: Sendable {
         // Users may have been made by the boot.
         let account = try ImageContents(root: "/proc/\(leader)/root").users[user]?
             .split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard let account, account.count == 6 else { throw BuildError(.account, "there is no user '\(user)' in the booted image") }
+        guard let account, account.count == 6 else {
+            throw BuildError(.account, "there is no user '\(user)' in the booted image")
+        }
         var variables = Spawn.plainEnvironment.merging(copy.environment) { $1 }
         variables.merge(["HOME": account[4], "USER": user, "LOGNAME": user]) { $1 }
         var spawn = Spawn(

@@ -59,7 +59,8 @@ struct TreeCheck {
         func compare(_ what: String, _ wanted: String?, _ found: String) {
             guard let wanted, wanted != found else { return }
             failures.append(
-                TestFailure(user.place, expected: "the \(what) of the user \(expected.name) to be \(wanted)", seen: "it is \(found)"))
+                TestFailure(
+                    user.place, expected: "the \(what) of the user \(expected.name) to be \(wanted)", seen: "it is \(found)"))
         }
         compare("uid", expected.uid.map { String($0) }, fields[1])
         compare("home directory", expected.home, fields[4])

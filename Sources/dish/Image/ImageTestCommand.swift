@@ -96,7 +96,8 @@ struct ImageTestCommand: AsyncParsableCommand {
         if chosen.isEmpty {
             let which = filter.map { " that contains '\($0)'" } ?? ""
             throw BuildError(
-                .unknownTarget, "there is no test\(which) in \(labels.map(\.description).joined(separator: ", ")); write some under 'tests'")
+                .unknownTarget,
+                "there is no test\(which) in \(labels.map(\.description).joined(separator: ", ")); write some under 'tests'")
         }
         return chosen
     }
