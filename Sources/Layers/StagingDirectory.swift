@@ -26,6 +26,11 @@ public final class StagingDirectory: Sendable {
         try? Self.remove(path)
     }
 
+    /// Removes it now: who holds the last reference, and lets it go when, can't be known where tasks share it.
+    public func remove() throws {
+        try Self.remove(path)
+    }
+
     fileprivate static func remove(_ path: String) throws {
         if Files.exists(path) {
             for directory in [path, "\(path)/layer", "\(path)/failed"] where Files.isDirectory(directory) {

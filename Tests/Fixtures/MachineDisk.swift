@@ -3,11 +3,13 @@ import Linux
 
 /// The disk of a test machine: one Btrfs file system that holds the machine's root as the subvolume `machine` and, at
 /// its top, a pool with the images of `examples/web`. The root is itself an image: `Tests/HostTests/machine`.
-enum MachineDisk {
+public enum MachineDisk {
     /// Kernel modules of user-mode-linux, as its Debian package has them.
     private static let modules = "/usr/lib/uml/modules"
     /// Where the machine has the programs under test.
     static let prefix = "/opt/dish"
+    /// Where the machine has the workspace that its images were built from.
+    public static let workspace = "\(prefix)/workspace"
 
     /// Makes one and returns the file's path.
     static func make() async throws -> String {
@@ -26,6 +28,8 @@ enum MachineDisk {
         let root = "\(pool)/machine"
         try Subvolume.snapshot("\(pool)/layers/\(layer)/rootfs", to: root)
         try await install(in: root)
+        try Files.makeDirectories("\(root)\(Self.workspace)")
+        try await copy(["\(workspace)/."], to: "\(root)\(Self.workspace)")
         try Mounts.unmount(pool)
         return "\(pool).img"
     }

@@ -32,6 +32,17 @@ struct TestRun: Sendable {
     private func run() async throws -> [TestFailure] {
         let (test, pool, runtime) = (test, pool, runtime)
         let copy = try await blocking { try TestCopy(of: test.layer, in: pool, runtime: runtime) }
+        let outcome: Result<[TestFailure], any Error>
+        do {
+            outcome = .success(try await run(in: copy))
+        } catch {
+            outcome = .failure(error)
+        }
+        try await blocking { try copy.staged.remove() }
+        return try outcome.get()
+    }
+
+    private func run(in copy: TestCopy) async throws -> [TestFailure] {
         guard let boot = test.test.boot else {
             return try await run(test.test.commands) { try copy.command($0) }
         }
@@ -46,7 +57,12 @@ struct TestRun: Sendable {
     ) async throws -> [TestFailure] {
         for command in commands {
             transcript.append(Array("$ \(command.value.shown)\n".utf8))
-            var running = try prepare(command.value)
+            var running: Command
+            do {
+                running = try prepare(command.value)
+            } catch let error as BuildError {
+                return [TestFailure(command.place, expected: "'\(command.value.shown)' to run", seen: "\(error)")]
+            }
             running.spawn.timeLimit = .seconds(command.value.timeout)
             running.outputLimit = Transcript.commandLimit
             running.onOutput = { [transcript] in transcript.append($0) }

@@ -112,7 +112,7 @@ struct TreeCheck {
             }
         }
         guard !others.isEmpty else { return [] }
-        let lines = others.prefix(20).map { "\($0.kind) \($0.path) \($0.aspects.joined(separator: ", "))" }
+        let lines = others.prefix(20).map { ([$0.kind.rawValue, $0.path] + $0.aspects).joined(separator: " ") }
         let more = others.count > 20 ? ["and \(others.count - 20) more"] : []
         let paths = allowed.value.isEmpty ? "" : " but at \(allowed.value.joined(separator: ", "))"
         return [

@@ -15,7 +15,7 @@ public struct UserExpectation: Sendable, Equatable, Encodable {
             KeySchema("absent", .boolean, default: "`false`", "Whether there must be no such user."),
             KeySchema("uid", .integer(0...65533), default: "any", "The user's number."),
             KeySchema("groups", .list(of: .text(.account)), default: "any", "Groups the user belongs to, among others."),
-            KeySchema("home", .text(.path), default: "any", "The home directory."),
+            KeySchema("home", .text(.field), default: "any", "The home directory."),
             KeySchema("shell", .text(.field), default: "any", "What runs when the user logs in."),
         ])
 
