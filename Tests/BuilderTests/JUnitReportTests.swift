@@ -11,7 +11,7 @@ import Testing
         let target = try TargetReader { _, _, _ in file.definitions[0] }.image(file.definitions[0].label)
         let id = try #require(LayerID(String(repeating: "0", count: 64)))
         let layer = Layer(id: id, parent: nil, label: label, created: 0, entries: 1, size: 0)
-        return TestCase(label: try #require(Label(label)), layer: layer, test: target.tests[0])
+        return TestCase(label: try #require(Label(label)), layer: layer, parent: nil, test: target.tests[0])
     }
 
     @Test func aReportHasASuiteForEachImage() throws {

@@ -347,6 +347,14 @@ struct ImageTests {
         #expect(outcome.code == 0 && rows.values.allSatisfy { $0.passed && !$0.recorded }, "\(outcome)")
     }
 
+    @Test func anImageThatChangesNothingHasNoChanges() async throws {
+        let host = try await SharedPool.shared.host()
+        // Its layer is its parent's.
+        let workspace = try workspace("- {name: nothing, changes: []}")
+        let tested = try await host.dish("image", "test", "//tested:app", in: workspace.path)
+        #expect(tested.code == 0, "\(tested)")
+    }
+
     @Test func whatCannotBeTestedIsAnErrorAndNotASuccess() async throws {
         let host = try await SharedPool.shared.host()
         let workspace = try workspace("- {name: one, commands: [\"true\"]}")

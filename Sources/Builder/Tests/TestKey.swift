@@ -10,7 +10,7 @@ extension TestRecord {
     static func key(of test: TestCase) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let parts = ["\(version)", test.layer.id.hex, test.layer.parent?.hex ?? ""]
+        let parts = ["\(version)", test.layer.id.hex, test.parent?.hex ?? ""]
         return hexadecimal(ContentHash.bytes(Array(parts.joined(separator: " ").utf8) + (try encoder.encode(test.test))))
     }
 }

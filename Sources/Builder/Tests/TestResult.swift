@@ -5,11 +5,14 @@ public import Manifest
 public struct TestCase: Sendable {
     public let label: Label
     public let layer: Layer
+    /// Of the image's parent. The layer itself may have been made on another one first.
+    public let parent: LayerID?
     public let test: ImageTest
 
-    public init(label: Label, layer: Layer, test: ImageTest) {
+    public init(label: Label, layer: Layer, parent: LayerID?, test: ImageTest) {
         self.label = label
         self.layer = layer
+        self.parent = parent
         self.test = test
     }
 

@@ -118,9 +118,11 @@ extension Located<TestCommand> {
     }
 }
 
-/// A text's last lines, each after a bar, with a colon before; nothing of an empty text.
+/// A text's last lines, each after a bar, with a colon before; nothing of an empty text. What would move the cursor of the
+/// terminal that shows it is left out.
 func quoted(_ text: String, _ introduction: String) -> String {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let printable = text.unicodeScalars.filter { $0 == "\n" || $0 == "\t" || $0.properties.generalCategory != .control }
+    let lines = String(String.UnicodeScalarView(printable)).split(separator: "\n", omittingEmptySubsequences: false)
     let shown = (lines.last == "" ? lines.dropLast() : lines[...]).suffix(40)
     return shown.isEmpty ? "" : "\(introduction):\n\(shown.map { "  | \($0)" }.joined(separator: "\n"))"
 }

@@ -5,6 +5,7 @@ import Manifest
 struct TreeCheck {
     private let test: ImageTest
     private let layer: Layer
+    private let parent: LayerID?
     private let pool: Pool
     private let contents: ImageContents
 
@@ -12,6 +13,7 @@ struct TreeCheck {
         self.test = test.test
         self.pool = pool
         layer = test.layer
+        parent = test.parent
         contents = try ImageContents(root: pool.root(of: layer.id))
     }
 
@@ -103,7 +105,7 @@ struct TreeCheck {
 
     /// The difference from the parent.
     private func check(_ allowed: Located<[String]>) throws -> [TestFailure] {
-        let parent = try layer.parent.map { try pool.tree(of: $0) } ?? .empty
+        let parent = try parent.map { try pool.tree(of: $0) } ?? .empty
         let others = try pool.tree(of: layer.id).changes(from: parent).filter { change in
             !allowed.value.contains { path in
                 change.path == path || change.path.hasPrefix(path + "/")

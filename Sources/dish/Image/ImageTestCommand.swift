@@ -65,10 +65,12 @@ struct ImageTestCommand: AsyncParsableCommand {
         let workspace = workspace.open()
         let labels = try self.workspace.labels(self.labels.isEmpty ? ["//..."] : self.labels, in: workspace)
         let chosen = try chosenTests(of: labels, in: workspace)
-        let layers = try await build(chosen.map(\.label), in: workspace, pool)
-        let tests = try chosen.flatMap { target, tests in
-            guard let layer = layers[target] else { throw BuildError(.unknownTarget, "\(target) was not built") }
-            return tests.map { TestCase(label: target, layer: layer, test: $0) }
+        let layers = try await build(chosen.map(\.target.label), in: workspace, pool)
+        let tests = chosen.flatMap { target, tests in
+            let parent = target.parent.flatMap { layers[$0]?.id }
+            return layers[target.label].map { layer in
+                tests.map { TestCase(label: target.label, layer: layer, parent: parent, test: $0) }
+            } ?? []
         }
         let progress = TestProgress(tests: tests.count, verbose: verbose)
         defer { progress.end() }
@@ -83,15 +85,16 @@ struct ImageTestCommand: AsyncParsableCommand {
     }
 
     /// The images that have tests to run, with those.
-    private func chosenTests(of labels: [Label], in workspace: Workspace) throws -> [(label: Label, tests: [ImageTest])] {
-        var chosen: [(label: Label, tests: [ImageTest])] = []
+    private func chosenTests(of labels: [Label], in workspace: Workspace) throws -> [(target: ImageTarget, tests: [ImageTest])] {
+        var chosen: [(target: ImageTarget, tests: [ImageTest])] = []
         for label in labels {
             // Its own is the last of what it needs.
-            guard let target = try workspace.targets([label]).last, !chosen.contains(where: { $0.label == target.label }) else {
+            guard let target = try workspace.targets([label]).last, !chosen.contains(where: { $0.target.label == target.label })
+            else {
                 continue
             }
             let tests = target.tests.filter { filter.map("\(target.label) \($0.name.value)".contains) ?? true }
-            if !tests.isEmpty { chosen.append((target.label, tests)) }
+            if !tests.isEmpty { chosen.append((target, tests)) }
         }
         if chosen.isEmpty {
             let which = filter.map { " that contains '\($0)'" } ?? ""
