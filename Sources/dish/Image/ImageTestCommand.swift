@@ -126,6 +126,7 @@ struct ImageTestCommand: AsyncParsableCommand {
             return Dictionary(uniqueKeysWithValues: result.targets.map { ($0.label, $0.layer) })
         } catch {
             progress.end()
+            if error is CancellationError { print("dish: the build was interrupted; nothing half-done is left", to: .errors) }
             // The event has shown which image it was and why.
             throw progress.hasShownFailure || error is CancellationError ? ExitCode(1) : error
         }
