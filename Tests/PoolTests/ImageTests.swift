@@ -212,6 +212,7 @@ struct ImageTests {
                         - {name: once.service, enable: true, text: "\(Self.service("/bin/true"))"}
                         - {name: slow.service, text: "\(Self.service("/bin/sleep 100"))"}
                 """)
+        #expect(try await host.dish("image", "build", "//tested:app", in: workspace.path).code == 0)
         let before = try Inventory(pool: #require(host.pool), of: host)
         let tested = try await host.dish("image", "test", "//tested:app", "--json", in: workspace.path)
         #expect(tested.code == 1)
