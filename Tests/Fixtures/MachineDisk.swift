@@ -3,13 +3,11 @@ import Linux
 
 /// The disk of a test machine: one Btrfs file system that holds the machine's root as the subvolume `machine` and, at
 /// its top, a pool with the images of `examples/web`. The root is itself an image: `Tests/HostTests/machine`.
-public enum MachineDisk {
+enum MachineDisk {
     /// Kernel modules of user-mode-linux, as its Debian package has them.
     private static let modules = "/usr/lib/uml/modules"
     /// Where the machine has the programs under test.
     static let prefix = "/opt/dish"
-    /// Where the machine has the workspace that its images were built from.
-    public static let workspace = "\(prefix)/workspace"
 
     /// Makes one and returns the file's path.
     static func make() async throws -> String {
@@ -28,8 +26,9 @@ public enum MachineDisk {
         let root = "\(pool)/machine"
         try Subvolume.snapshot("\(pool)/layers/\(layer)/rootfs", to: root)
         try await install(in: root)
-        try Files.makeDirectories("\(root)\(Self.workspace)")
-        try await copy(["\(workspace)/."], to: "\(root)\(Self.workspace)")
+        // What the images were built from, so that others can be built on them.
+        try Files.makeDirectories("\(root)/root/workspace")
+        try await copy(["\(workspace)/."], to: "\(root)/root/workspace")
         try Mounts.unmount(pool)
         return "\(pool).img"
     }

@@ -4,7 +4,7 @@ import Testing
 extension Machine {
     /// `dish image test` where systemd is process 1.
     struct ImageTestTests {
-        private static let test = "cd \(MachineDisk.workspace) && dish image test --locked --rerun"
+        private static let test = "cd /root/workspace && dish image test --locked --rerun"
         /// What there is of tests on the machine: units, processes, staging.
         private static let left = """
             systemctl list-units --all --plain --no-legend 'dish-test-*'
