@@ -26,6 +26,11 @@ public final class StagingDirectory: Sendable {
         try? Self.remove(path)
     }
 
+    /// Removes it now: who holds the last reference, and lets it go when, can't be known where tasks share it.
+    public func remove() throws {
+        try Self.remove(path)
+    }
+
     fileprivate static func remove(_ path: String) throws {
         if Files.exists(path) {
             for directory in [path, "\(path)/layer", "\(path)/failed"] where Files.isDirectory(directory) {
@@ -40,6 +45,9 @@ public final class StagingDirectory: Sendable {
 }
 
 extension Pool {
+    /// Whether there is a directory of this name in staging.
+    public func hasStaged(_ name: String) -> Bool { Files.exists("\(staging)/\(name)") }
+
     /// Removes what processes that are gone left in staging. Directories whose owner lives stay.
     public func cleanStaging() throws {
         for name in try Files.list(staging) {

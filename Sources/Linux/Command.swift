@@ -18,6 +18,8 @@ public struct Command: Sendable {
     public var input: [UInt8] = []
     /// Whether standard error goes where standard output goes.
     public var mergesErrors = false
+    /// The most bytes of each stream that are collected; what comes after them is only passed to `onOutput`.
+    public var outputLimit = Int.max
     /// Called with each piece of output as it arrives, from another thread.
     public var onOutput: (@Sendable ([UInt8]) -> Void)?
 
@@ -59,7 +61,7 @@ public struct Command: Sendable {
         let ending = (try? OwnedFD.ofProcess(child).release()) ?? -1
         var results = Streams(
             output: output.reading.release(), errors: errors.reading.release(), input: input.writing.release(),
-            ending: ending)
+            ending: ending, limit: outputLimit)
         // The child has its own copies; ours would hide the end of its output.
         close(output.writing.release())
         close(errors.writing.release())
@@ -92,12 +94,14 @@ private struct Streams {
     private var endingFD: CInt
     var outputBytes: [UInt8] = []
     var errorBytes: [UInt8] = []
+    private let limit: Int
 
-    init(output: CInt, errors: CInt, input: CInt, ending: CInt) {
+    init(output: CInt, errors: CInt, input: CInt, ending: CInt, limit: Int) {
         outputFD = output
         errorsFD = errors
         inputFD = input
         endingFD = ending
+        self.limit = limit
     }
 
     /// - Parameter isCancelled: asked once the program has ended: whether the rest of its output is given up.
@@ -127,8 +131,8 @@ private struct Streams {
             guard poll(&polled, 4, wait) >= 0 || errno == EINTR else { break }
             if polled[3].revents != 0 { Self.shut(&endingFD) }
             if hasEnded, isCancelled() { break }
-            if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, onOutput) }
-            if polled[1].revents != 0 { Self.take(&errorsFD, into: &errorBytes, onOutput) }
+            if polled[0].revents != 0 { Self.take(&outputFD, into: &outputBytes, limit, onOutput) }
+            if polled[1].revents != 0 { Self.take(&errorsFD, into: &errorBytes, limit, onOutput) }
             if polled[2].revents != 0 {
                 let count = pending.withUnsafeBytes { send(inputFD, $0.baseAddress!, $0.count) }
                 if count > 0 { pending = pending.dropFirst(count) }
@@ -149,11 +153,13 @@ private struct Streams {
         write(descriptor, start, count)
     }
 
-    private static func take(_ descriptor: inout CInt, into bytes: inout [UInt8], _ observer: (([UInt8]) -> Void)?) {
+    private static func take(
+        _ descriptor: inout CInt, into bytes: inout [UInt8], _ limit: Int, _ observer: (([UInt8]) -> Void)?
+    ) {
         var chunk = [UInt8](repeating: 0, count: 65536)
         let count = read(descriptor, &chunk, chunk.count)
         if count > 0 {
-            bytes += chunk[..<count]
+            bytes += chunk[..<min(count, limit - bytes.count)]
             observer?(Array(chunk[..<count]))
         } else if count == 0 || errno != EINTR {
             shut(&descriptor)

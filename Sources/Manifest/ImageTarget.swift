@@ -13,6 +13,8 @@ public struct ImageTarget: Sendable, Equatable {
     public let features: [Feature]
     /// Bytes of all files of the image.
     public let sizeBudget: Located<UInt64>?
+    /// In the order they are written.
+    public let tests: [ImageTest]
 
     /// The images whose layers are needed to build it: its parent first.
     public var dependencies: [Located<Label>] {

@@ -9,6 +9,9 @@ public struct Located<Value: Sendable & Equatable>: Sendable, Equatable {
         self.place = place
     }
 
+    /// Another value of the same place.
+    func map<Other>(_ body: (Value) -> Other) -> Located<Other> { Located<Other>(body(value), at: place) }
+
     public static func == (left: Self, right: Self) -> Bool { left.value == right.value }
 }
 

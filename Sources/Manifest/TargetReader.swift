@@ -30,7 +30,8 @@ public struct TargetReader {
         return ImageTarget(
             label: full, place: definition.place, origin: try origin(mapping, context),
             features: try FeatureOrder.arrange(features),
-            sizeBudget: mapping.located("size_budget").map { Located(ByteCount($0.value)?.bytes ?? 0, at: $0.place) })
+            sizeBudget: mapping.located("size_budget").map { Located(ByteCount($0.value)?.bytes ?? 0, at: $0.place) },
+            tests: try ImageTest.tests(mapping, of: full, hasParent: mapping["parent"] != nil))
     }
 
     /// Those of the sets it uses first.

@@ -38,6 +38,11 @@ import Testing
 
         """
 
+    @Test func testsMeanNothing() throws {
+        let tests = "    tests: [{name: t, files: [/a], boot: {units: [x.service]}, commands: [exit 1]}]\n"
+        #expect(try key(full + tests, parent: parent) == key(full, parent: parent))
+    }
+
     @Test func layoutCommentsAndTheOrderOfFeaturesMeanNothing() throws {
         let other = """
                 # a comment

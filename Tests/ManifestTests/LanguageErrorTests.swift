@@ -74,7 +74,7 @@ struct LanguageErrorTests {
         .joined(separator: "\n")
 
     private static let imageKeys =
-        "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, requires, task, run"
+        "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, requires, task, run, tests"
 
     @Test(arguments: files) func aMistakeInAFileHasOneMessage(_ mistake: Mistake) {
         let error = #expect(throws: ManifestError.self) { try ImageFile(mistake.yaml, file: "f", folder: "f") }

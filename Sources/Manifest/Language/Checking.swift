@@ -35,6 +35,9 @@ struct CheckedMapping: Sendable {
                 throw values[given[1]]!.fail("\(schema.what) can't have both '\(given[0])' and '\(given[1])'")
             }
         }
+        if !schema.someOf.isEmpty, !schema.someOf.contains(where: { values[$0] != nil }) {
+            throw node.fail("\(schema.what) needs one of the keys \(schema.someOf.joined(separator: ", "))")
+        }
     }
 
     private static func check(_ node: YAMLNode, _ kind: ValueKind, _ what: String) throws(ManifestError) {

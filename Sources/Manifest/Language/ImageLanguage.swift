@@ -25,5 +25,5 @@ enum ImageLanguage {
             KeySchema(
                 "size_budget", .text(.size), default: "none",
                 "How many bytes all files of the image may have, those of its parents included. A larger image is an error."),
-        ] + FeatureKeys.all)
+        ] + FeatureKeys.all + [ImageTest.key])
 }

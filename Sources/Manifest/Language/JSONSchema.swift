@@ -39,6 +39,9 @@ public enum JSONSchema {
         for group in schema.oneOf {
             fields.append(("oneOf", .list(group.map { .object([("required", .list([.string($0)]))]) })))
         }
+        if !schema.someOf.isEmpty {
+            fields.append(("anyOf", .list(schema.someOf.map { .object([("required", .list([.string($0)]))]) })))
+        }
         guard let shorthand = schema.shorthand.flatMap({ schema.key($0) }) else { return .object(fields) }
         return .object([("anyOf", .list([.object(kind(shorthand.kind, &definitions)), .object(fields)]))])
     }

@@ -29,6 +29,9 @@ public enum Reference {
         for group in schema.oneOf {
             lines += ["Exactly one of \(group.map { "`\($0)`" }.joined(separator: ", ")) must be there.", ""]
         }
+        if !schema.someOf.isEmpty {
+            lines += ["At least one of \(schema.someOf.map { "`\($0)`" }.joined(separator: ", ")) must be there.", ""]
+        }
         lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
         for key in schema.keys {
             let standard = key.isRequired ? "required" : key.standard.isEmpty ? "–" : key.standard

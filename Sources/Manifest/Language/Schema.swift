@@ -42,16 +42,20 @@ struct MappingSchema: Sendable {
     let keys: [KeySchema]
     /// Groups of keys of which exactly one must be there.
     let oneOf: [[String]]
+    /// Keys of which at least one must be there.
+    let someOf: [String]
     /// A key whose text may stand in place of the whole mapping.
     let shorthand: String?
 
     init(
-        _ what: String, title: String, oneOf: [[String]] = [], shorthand: String? = nil, _ keys: [KeySchema]
+        _ what: String, title: String, oneOf: [[String]] = [], someOf: [String] = [], shorthand: String? = nil,
+        _ keys: [KeySchema]
     ) {
         self.what = what
         self.title = title
         self.keys = keys
         self.oneOf = oneOf
+        self.someOf = someOf
         self.shorthand = shorthand
     }
 

@@ -4,7 +4,8 @@ struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image", abstract: "Build images and look at them.",
         subcommands: [
-            ImageBuildCommand.self, ImagePlan.self, ImageList.self, ImageShow.self, ImageTree.self, ImageTag.self,
+            ImageBuildCommand.self, ImageTestCommand.self, ImagePlan.self, ImageList.self, ImageShow.self, ImageTree.self,
+            ImageTag.self,
             ImageRemove.self, ImageDiff.self, ImageDiskUsage.self, ImageHistory.self, ImageExplain.self,
             ImageWhatRan.self, ImageQuery.self, ImageShellCommand.self, ImageSchema.self,
         ])

@@ -50,7 +50,7 @@ struct TaskEntry: Sendable {
         spawn.directory = directory ?? account.home
         spawn.identity = (account.user, account.group)
         spawn.deathSignal = SIGKILL
-        spawn.join = Spawn.Join(process: process.number, namespaces: try namespaces())
+        spawn.join = Spawn.Join(process: process.number, namespaces: try Namespaces.differing(from: leader))
         if !root.contains(spawn.directory ?? "/") {
             if let directory { throw AgentError(.invalid, "there is no directory '\(directory)' in task '\(name)'") }
             spawn.directory = "/"
@@ -59,23 +59,6 @@ struct TaskEntry: Sendable {
         spawn.descriptors = [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
         // What ends this program ends the command: its own signals stay with it.
         return try ExitStatus.wait(for: spawn.start()).shellCode
-    }
-
-    /// The task's namespaces but those that are this program's too.
-    private func namespaces() throws -> CInt {
-        let kinds = [
-            ("user", DISH_CLONE_NEWUSER), ("mnt", DISH_CLONE_NEWNS), ("pid", DISH_CLONE_NEWPID), ("net", DISH_CLONE_NEWNET),
-            ("uts", DISH_CLONE_NEWUTS), ("ipc", DISH_CLONE_NEWIPC), ("cgroup", DISH_CLONE_NEWCGROUP),
-        ]
-        return try kinds.reduce(0) { flags, kind in
-            try Self.inode("/proc/self/ns/\(kind.0)") == Self.inode("/proc/\(leader)/ns/\(kind.0)") ? flags : flags | kind.1
-        }
-    }
-
-    private static func inode(_ path: String) throws -> ino_t {
-        var status = stat()
-        try retryingInterrupts("look at", path) { stat(path, &status) }
-        return status.st_ino
     }
 
     private static func find(_ command: String, in root: borrowing OwnedFD, _ path: String) -> String? {

@@ -1,0 +1,141 @@
+import CLinux
+import Glibc
+import Layers
+import Linux
+import Manifest
+
+/// A throw-away copy of an image that has been booted with its own init, without network, in a user namespace.
+final class BootedCopy: Sendable {
+    private let copy: TestCopy
+    /// The container's first process.
+    private let leader: pid_t
+    private let process: OwnedFD
+    private let namespaces: CInt
+
+    private enum Outcome {
+        case ended(ExitStatus)
+        case checked([TestFailure])
+    }
+
+    private init(_ copy: TestCopy, leader: pid_t) throws {
+        self.copy = copy
+        self.leader = leader
+        process = try OwnedFD.ofProcess(leader)
+        namespaces = try Namespaces.differing(from: leader)
+    }
+
+    /// Boots a copy, waits until it has started, and calls `body`; then everything in it is ended, whatever happened.
+    ///
+    /// - Returns: what isn't as the test expects it, of the boot or else of what `body` found.
+    static func use(
+        _ copy: TestCopy, _ expected: Located<BootExpectation>, transcript: Transcript,
+        _ body: @escaping @Sendable (BootedCopy) async throws -> [TestFailure]
+    ) async throws -> [TestFailure] {
+        let cgroup = try await blocking { try TestCgroup(for: copy.staged, in: copy.pool) }
+        var command = Command(try cgroup.enclosing(copy.boot()))
+        command.mergesErrors = true
+        command.outputLimit = 0
+        command.onOutput = { transcript.append($0) }
+        let running = command
+        let outcome: Result<[TestFailure], any Error>
+        do {
+            outcome = .success(try await checked(copy, running, expected, transcript, body))
+        } catch {
+            outcome = .failure(error)
+        }
+        try await blocking { try cgroup.remove(endingAllOn: copy.staged.root) }
+        return try outcome.get()
+    }
+
+    private static func checked(
+        _ copy: TestCopy, _ command: Command, _ expected: Located<BootExpectation>, _ transcript: Transcript,
+        _ body: @escaping @Sendable (BootedCopy) async throws -> [TestFailure]
+    ) async throws -> [TestFailure] {
+        try await withThrowingTaskGroup(of: Outcome.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { .ended(try await command.run().status) }
+            group.addTask { .checked(try await started(copy, expected, transcript, body)) }
+            switch try await group.next() {
+            case .checked(let failures): return failures
+            case .ended(let status):
+                return [
+                    TestFailure(
+                        expected.place, expected: "the image to boot",
+                        seen: "it ended with \(status)\(quoted(transcript.text, "; its console shows"))")
+                ]
+            case nil: return []
+            }
+        }
+    }
+
+    private static func started(
+        _ copy: TestCopy, _ expected: Located<BootExpectation>, _ transcript: Transcript,
+        _ body: @Sendable (BootedCopy) async throws -> [TestFailure]
+    ) async throws -> [TestFailure] {
+        let deadline = ContinuousClock.now + .seconds(expected.value.timeout)
+        func fault(_ what: String, _ seen: String) -> [TestFailure] {
+            [TestFailure(expected.place, expected: what, seen: seen)]
+        }
+        guard let leader = try await ContainerLeader.find(root: copy.staged.root, until: deadline) else {
+            return fault(
+                "an init to start within \(expected.value.timeout) s",
+                "none did\(quoted(transcript.text, "; its console shows"))")
+        }
+        let booted = try BootedCopy(copy, leader: leader)
+        var status = SystemStatus()
+        while !status.isStarted(with: expected.value.units) {
+            if let broken = status.broken.first {
+                let shown = try? await booted.output(of: [
+                    "systemctl", "status", "--no-pager", "--full", "--lines=20", broken.name,
+                ])
+                return fault("the unit \(broken.name) to be active", "it is \(broken.state)\(quoted(shown ?? "", ""))")
+            }
+            guard ContinuousClock.now < deadline else {
+                let jobs = try? await booted.output(of: ["systemctl", "list-jobs", "--no-pager", "--no-legend"])
+                let what = expected.value.units.isEmpty ? "" : " and \(expected.value.units.joined(separator: ", ")) to be active"
+                return fault(
+                    "the system to have started\(what) within \(expected.value.timeout) s",
+                    "\(status.description)\(quoted(jobs ?? "", "; its jobs are"))")
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            status = SystemStatus(
+                // Until init listens there is no answer.
+                system: (try? await booted.output(of: SystemStatus.systemQuery)) ?? "",
+                units: expected.value.units.isEmpty
+                    ? "" : (try? await booted.output(of: SystemStatus.query(expected.value.units))) ?? "",
+                names: expected.value.units)
+            try Task.checkCancellation()
+        }
+        return try await body(booted)
+    }
+
+    /// A command in the booted system.
+    func command(_ command: TestCommand) throws -> Command {
+        try run(command.arguments, as: command.user)
+    }
+
+    private func output(of command: [String]) async throws -> String {
+        var command = try run(command, as: "root")
+        command.spawn.timeLimit = .seconds(10)
+        command.outputLimit = Transcript.commandLimit
+        return try await command.run().text
+    }
+
+    /// setpriv(1) of the image gives it the user's groups, and finds the program by `PATH`.
+    private func run(_ command: [String], as user: String) throws -> Command {
+        // Users may have been made by the boot.
+        let account = try ImageContents(root: "/proc/\(leader)/root").users[user]?
+            .split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard let account, account.count == 6 else {
+            throw BuildError(.account, "there is no user '\(user)' in the booted image")
+        }
+        var variables = Spawn.plainEnvironment.merging(copy.environment) { $1 }
+        variables.merge(["HOME": account[4], "USER": user, "LOGNAME": user]) { $1 }
+        var spawn = Spawn(
+            "/usr/bin/setpriv", ["--reuid=\(account[1])", "--regid=\(account[2])", "--init-groups", "--"] + command,
+            environment: variables)
+        spawn.join = Spawn.Join(process: process.number, namespaces: namespaces)
+        spawn.directory = "/"
+        return Command(spawn)
+    }
+}
