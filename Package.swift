@@ -47,7 +47,7 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Runtime", "DebianPackages", "Manifest", "Layers",
+                "CLinux", "Linux", "Btrfs", "Cgroups", "Runtime", "DebianPackages", "Manifest", "Layers",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings
