@@ -20,7 +20,7 @@ struct TreeReader: ~Copyable {
     /// How deep the directory lies that is being read. Each one above it is open meanwhile.
     private var depth = 0
     /// Far below what a process may have open, and far above what is in images.
-    private static let greatestDepth = 256
+    private static let greatestDepth = 255
 
     /// The nodes of a tree, with contents.
     ///
@@ -120,7 +120,7 @@ struct TreeReader: ~Copyable {
 
     private mutating func addChildren(of directory: borrowing OwnedFD, _ path: [UInt8]) throws {
         let number = directory.number
-        guard depth < Self.greatestDepth else {
+        guard depth <= Self.greatestDepth else {
             throw PoolError(
                 .invalid,
                 "the directory '\(text(path).prefix(200))…' lies \(depth) directories deep, and layers go no deeper than \(Self.greatestDepth); don't make it, or remove it"

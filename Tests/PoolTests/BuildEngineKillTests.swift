@@ -10,8 +10,10 @@ extension BuildEngine {
         /// How many moments: `DISH_KILLS` sets another number (docs/builder.md).
         private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 40
 
-        private func workspace(_ folder: String, _ generation: Int) throws -> TestWorkspace {
+        /// - Parameter lock: the lock file of another one.
+        private func workspace(_ folder: String, _ generation: Int, lock: String? = nil) throws -> TestWorkspace {
             let workspace = try TestWorkspace()
+            if let lock { try workspace.write("IMAGES.lock", lock) }
             try workspace.write(
                 "\(folder)/IMAGES.yaml",
                 """
@@ -22,6 +24,7 @@ extension BuildEngine {
                     run: ['head -c 3000000 /dev/zero > /srv/zeros; ln /srv/zeros /srv/again']
                   - name: first
                     parent: :org
+                    packages: [less]
                     users: [{name: keeper, uid: 4000}]
                     run: ['for i in 1 2 3 4 5 6 7 8; do echo $i > /srv/$i; done', 'rm /srv/3']
                   - name: second
@@ -46,11 +49,12 @@ extension BuildEngine {
             let start = ContinuousClock.now
             try await build(undisturbed)
             let length = ContinuousClock.now - start
+            let lock = try Files.readText("\(undisturbed.path)/IMAGES.lock")
             var generation = 0
             var left = Self.kills
             while left > 0 {
                 generation += 1
-                let workspace = try workspace(folder, generation)
+                let workspace = try workspace(folder, generation, lock: lock)
                 // Several kills of one build: each goes on where the last one ended.
                 for _ in 0..<min(left, 5) {
                     left -= 1
@@ -65,6 +69,8 @@ extension BuildEngine {
                 #expect(Inventory.processes(mentioning: "\(pool.path)/staging").map(\.command) == [])
                 try await build(workspace)
                 #expect(try Files.list("\(pool.path)/staging") == [], "generation \(generation)")
+                let packages = try #require(try pool.resolve(labels[1]).packages)
+                #expect(try TreeDigest(of: pool.root(of: packages)).id == packages, "generation \(generation)")
                 for label in labels {
                     let layer = try pool.resolve(label)
                     #expect(try TreeDigest(of: pool.root(of: layer.id)).id == layer.id, "\(label), generation \(generation)")

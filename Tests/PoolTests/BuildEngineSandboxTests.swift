@@ -1,3 +1,4 @@
+import Btrfs
 import Fixtures
 import Glibc
 import Layers
@@ -117,6 +118,113 @@ extension BuildEngine {
             #expect(outcome.errors.contains("the pool at '\(path)' is full"), "\(outcome)")
             #expect(try Files.list("\(path)/staging") == [])
             #expect(try await host.dish("pool", "destroy", path, "--yes").code == 0)
+        }
+
+        @Test func aSubvolumeInsideTheImageIsNoWayAroundTheLimitOfSpace() async throws {
+            let shared = try await BuildEnginePool.shared.path()
+            let host = try TestHost()
+            let path = try Scratch.make("small") + "/pool"
+            #expect(try await host.dish("pool", "create", path, "--size", "900M").code == 0)
+            let copied = try await Command("/bin/cp", ["--recursive", "--preserve", "\(shared)/cache", path]).run()
+            try #require(copied.status.isSuccess, "\(copied.errorText)")
+            // BTRFS_IOC_SUBVOL_CREATE, which needs no privileges.
+            let outcome = try await run(
+                """
+                perl -e 'open(my $folder, "<", "/srv") or die; my $name = pack("q a4088", 0, "inner");
+                    ioctl($folder, 0x5000940e, $name) or die "no subvolume: $!"'
+                test "$(stat -c %i /srv/inner)" = 256
+                head -c 2G /dev/urandom > /srv/inner/all
+                """, host: host, pool: path)
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("/srv/inner/all") || outcome.errors.contains("Disk quota exceeded"), "\(outcome)")
+            #expect(outcome.errors.contains("Disk quota exceeded"), "\(outcome)")
+            #expect(outcome.errors.contains("the pool at '\(path)' is full"), "\(outcome)")
+            #expect(try Files.list("\(path)/staging") == [])
+            // What remains of the group goes with a later build, when the kernel has cleaned up.
+            let filesystem = try Filesystem(at: path)
+            var after = try await run("echo fine > /srv/fine", host: host, pool: path)
+            for _ in 0..<30 where try after.code != 0 || filesystem.quotaGroups().contains(where: { $0.level == 1 }) {
+                try await Task.sleep(for: .seconds(1))
+                after = try await run("echo fine \(UInt32.random(in: 0 ... .max)) > /srv/fine", host: host, pool: path)
+            }
+            #expect(after.code == 0, "\(after)")
+            #expect(try filesystem.quotaGroups().filter { $0.level == 1 } == [])
+            #expect(try await host.dish("pool", "destroy", path, "--yes").code == 0)
+        }
+
+        /// By one process, by many, and by files in memory.
+        @Test(arguments: [
+            "perl -e '$x = \"x\" x 400000000; print length $x'",
+            "for i in 1 2 3 4 5 6 7 8; do perl -e '$x = \"x\" x 60000000; sleep 3' & done; for i in 1 2 3 4 5 6 7 8; do wait -n; done",
+            "head -c 400M /dev/zero > /dev/shm/file || head -c 400M /dev/zero > /tmp/file",
+        ])
+        func aStepCannotUseMoreMemoryThanItMay(_ script: String) async throws {
+            let before = Self.memoryGroups()
+            let outcome = try await run(script, "--step-memory", "200M")
+            #expect(outcome.code == 1, "\(outcome)")
+            #expect(
+                outcome.errors.contains(
+                    "the step reached its limit of memory, 200 MiB, and something of it was killed; give it more: --step-memory SIZE"),
+                "\(outcome)")
+            #expect(Self.memoryGroups() == before)
+            // It may use what it is given.
+            let fine = try await run("perl -e '$x = \"x\" x 60000000'", "--step-memory", "200M")
+            #expect(fine.code == 0, "\(fine)")
+        }
+
+        private static func memoryGroups() -> [String] {
+            Inventory.directories(named: "dish-build", below: "/sys/fs/cgroup").flatMap { folder in
+                ((try? Files.list(folder)) ?? []).map { "\(folder)/\($0)" }.filter { Files.isDirectory($0) }
+            }
+        }
+
+        @Test func aStepCannotChangeItsLimitsOrTheHost() async throws {
+            try await expectWorks(
+                """
+                ! (ulimit -Hu 1000000) 2> /dev/null
+                ! date --set 2001-01-01 2> /dev/null
+                ! dmesg 2> /dev/null
+                test "$(wc -l < /proc/sysvipc/shm)" = 1
+                for file in $(find /sys/fs/cgroup -name 'memory.*' -perm -200 2> /dev/null); do
+                    ! echo 1000000000 > "$file"
+                done 2> /dev/null
+                ! mount -t cgroup -o memory none /mnt 2> /dev/null
+                ! mount -t cgroup2 none /mnt 2> /dev/null || test ! -e /mnt/dish-build
+                ! mount -o remount,rw /sys 2> /dev/null || ! touch /sys/fs/x 2> /dev/null
+                ! mount /dev/loop0 /mnt 2> /dev/null
+                ! chroot /proc/1/root/../../.. test -e /work 2> /dev/null
+                """)
+        }
+
+        @Test func aStepCannotWriteToItsInputs() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let pool = try Pool(at: await BuildEnginePool.shared.path())
+            let base = try pool.resolve("//os:base")
+            let workspace = try TestWorkspace()
+            try workspace.write("\(folder)/page", "page\n")
+            try workspace.write(
+                "\(folder)/IMAGES.yaml",
+                """
+                images:
+                  - name: app
+                    parent: //os:base
+                    files: [{path: /srv/page, source: page}]
+                    run:
+                      - appliance: //os:base
+                        script: |
+                          ! touch /etc/appliance 2> /dev/null
+                          ! rm /etc/passwd 2> /dev/null
+                          mount -o remount,rw / 2> /dev/null || true
+                          mount -o remount,bind,rw / 2> /dev/null || true
+                          ! touch /etc/appliance 2> /dev/null
+                          ! chown 1 /etc/passwd 2> /dev/null
+                          echo changed > /run/target/srv/page
+                """)
+            let built = try await host.dish("image", "build", "//\(folder):app", in: workspace.path)
+            #expect(built.code == 0, "\(built)")
+            #expect(try TreeDigest(of: pool.root(of: base.id)).id == base.id)
+            #expect(try Files.readText("\(workspace.path)/\(folder)/page") == "page\n")
+            #expect(try Files.readText(pool.root(of: pool.resolve("//\(folder):app").id) + "/srv/page") == "changed\n")
         }
 
         private func expectGone(_ text: String) async throws {
