@@ -83,5 +83,9 @@ struct BuildSandbox: Sendable {
             let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
             throw BuildError(.step, "\(what): \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")
         }
+        // What a killed process should have made is missing, whether or not anybody minded.
+        if (runtime as? StepRuntime)?.hasReachedMemoryLimit == true {
+            throw BuildError(.step, "\(what): processes of it were killed")
+        }
     }
 }

@@ -41,7 +41,7 @@ extension StagingDirectory {
     var quotaGroup: QuotaGroup { Self.quotaGroup(ofName: Files.name(of: path)) }
 
     /// Tasks' groups have numbers below 2^40.
-    fileprivate static func quotaGroup(ofName name: String) -> QuotaGroup {
+    static func quotaGroup(ofName name: String) -> QuotaGroup {
         let digits = UInt64(name, radix: 16) ?? 0
         return QuotaGroup(level: 1, number: 1 << 40 | digits & (1 << 40 - 1))
     }
