@@ -181,7 +181,8 @@ extension Builder {
             let limit = ByteCount(bytes: options.limits.memory)
             return BuildError(
                 .step,
-                "\(error)\nthe step reached its limit of memory, \(limit), and something of it was killed; give it more: --step-memory SIZE")
+                "\(error)\nthe step reached its limit of memory, \(limit), and something of it was killed; give it more: --step-memory SIZE"
+            )
         }
         let (fullBelow, text) = (UInt64(48 << 20), "\(error)")
         guard let space = try? pool.filesystem().space(),

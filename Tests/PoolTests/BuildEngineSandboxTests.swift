@@ -50,18 +50,18 @@ extension BuildEngine {
             let host = try TestHost(pool: pool, environment: ["DISH_SECRET": "told"])
             let outcome = try await run(
                 Self.refused + """
-                test ! -e \(secret)
-                test ! -e \(pool)
-                test -z "${DISH_SECRET-}"
-                test "$(hostname)" = build
-                test "$TZ $LC_ALL $SOURCE_DATE_EPOCH $HOME" = "UTC C.UTF-8 1700000000 /root"
-                test "$(ls -d /proc/[0-9]* | wc -l)" -lt 8
-                test -z "$(ls /dev | grep -E '^(sd|vd|nvme|loop|mem|kmsg|btrfs-control)')"
-                test -z "$container_host_id"
-                test "$container_uuid" = 00000000-0000-0000-0000-000000000001
-                test "$(grep -c Seccomp:.2 /proc/self/status)" = 1
-                test "$(awk '{ print $2 }' /proc/self/uid_map)" -gt 100000
-                """, host: host)
+                    test ! -e \(secret)
+                    test ! -e \(pool)
+                    test -z "${DISH_SECRET-}"
+                    test "$(hostname)" = build
+                    test "$TZ $LC_ALL $SOURCE_DATE_EPOCH $HOME" = "UTC C.UTF-8 1700000000 /root"
+                    test "$(ls -d /proc/[0-9]* | wc -l)" -lt 8
+                    test -z "$(ls /dev | grep -E '^(sd|vd|nvme|loop|mem|kmsg|btrfs-control)')"
+                    test -z "$container_host_id"
+                    test "$container_uuid" = 00000000-0000-0000-0000-000000000001
+                    test "$(grep -c Seccomp:.2 /proc/self/status)" = 1
+                    test "$(awk '{ print $2 }' /proc/self/uid_map)" -gt 100000
+                    """, host: host)
             #expect(outcome.code == 0, "\(outcome)")
         }
 
@@ -77,7 +77,8 @@ extension BuildEngine {
         @Test func otherBuildsCannotBeSeen() async throws {
             async let first = run("test ! -e /srv/mine; touch /srv/mine; sleep 1; test \"$(ls /srv)\" = mine")
             async let second = SandboxTests().run(
-                "test ! -e /srv/mine; touch /srv/mine; sleep 1; test \"$(ls /srv)\" = mine; test \"$(ls -d /proc/[0-9]* | wc -l)\" -lt 8")
+                "test ! -e /srv/mine; touch /srv/mine; sleep 1; test \"$(ls /srv)\" = mine; test \"$(ls -d /proc/[0-9]* | wc -l)\" -lt 8"
+            )
             for outcome in try await [first, second] { #expect(outcome.code == 0, "\(outcome)") }
         }
 
@@ -168,7 +169,8 @@ extension BuildEngine {
             #expect(outcome.code == 1, "\(outcome)")
             #expect(
                 outcome.errors.contains(
-                    "the step reached its limit of memory, 200 MiB, and something of it was killed; give it more: --step-memory SIZE"),
+                    "the step reached its limit of memory, 200 MiB, and something of it was killed; give it more: --step-memory SIZE"
+                ),
                 "\(outcome)")
             #expect(Self.memoryGroups() == before)
             // It may use what it is given.

@@ -168,7 +168,8 @@ extension BuildEngine {
             try write(workspace, "images:\n" + image("run: ['touch /srv/before', {script: sleep 100, timeout: 1s}]"))
             let failed = try await host.dish("image", "build", label, in: workspace.path)
             #expect(
-                failed.errors.contains("the run step failed: it took longer than its timeout of 1 s and was stopped"), "\(failed)")
+                failed.errors.contains("the run step failed: it took longer than its timeout of 1 s and was stopped"), "\(failed)"
+            )
             let looked = try await host.dish(
                 "image", "shell", "--failed", label, "--", "/bin/sh", "-c", "ls /srv; cat /run/dish-step", in: workspace.path)
             #expect(looked.output == "before\n#!/bin/sh -e\nsleep 100\n", "\(looked)")

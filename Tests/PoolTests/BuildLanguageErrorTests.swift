@@ -83,7 +83,8 @@ struct BuildLanguageErrorTests {
         Mistake("size_budget: 1M", "4:18: //app:wrong has "),
         Mistake("run: [exit 3]", "4:11: the run step failed: exit code 3"),
         Mistake(
-            "run: [{script: sleep 100, timeout: 1s}]", "4:11: the run step failed: it took longer than its timeout of 1 s and was stopped"),
+            "run: [{script: sleep 100, timeout: 1s}]",
+            "4:11: the run step failed: it took longer than its timeout of 1 s and was stopped"),
         Mistake(
             "run: [{script: touch /etc/a /etc/b, outputs: [/etc/b]}]",
             "4:11: the run step changed '/etc/a', which is not among its outputs"),

@@ -27,7 +27,9 @@ struct ImageWhatRan: ParsableCommand {
         let result = build.layer.map { "layer \($0.short)" } ?? "a failed build"
         print("#!/bin/sh\n# \(label), \(age(build.started)): \(result)", to: .output)
         if let packages = build.packages {
-            print("# Its packages were installed before, in '\(pool.root(of: packages))': that is what the steps began with.", to: .output)
+            print(
+                "# Its packages were installed before, in '\(pool.root(of: packages))': that is what the steps began with.",
+                to: .output)
         } else if let parent = build.parent {
             print("# It stands on '\(pool.root(of: parent))'.", to: .output)
         }
