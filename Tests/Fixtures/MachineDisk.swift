@@ -26,6 +26,9 @@ enum MachineDisk {
         let root = "\(pool)/machine"
         try Subvolume.snapshot("\(pool)/layers/\(layer)/rootfs", to: root)
         try await install(in: root)
+        // What the images were built from, so that others can be built on them.
+        try Files.makeDirectories("\(root)/root/workspace")
+        try await copy(["\(workspace)/."], to: "\(root)/root/workspace")
         try Mounts.unmount(pool)
         return "\(pool).img"
     }

@@ -31,7 +31,7 @@ extension BuildEngine {
                 umask: "077", jobs: "8", clock: "+366d"),
         ]
 
-        private static let labels = ["//base:base", "//org:org", "//app:app", "//app:side", "//app:tool"]
+        private static let labels = ["//base:base", "//org:org", "//app:app", "//app:side"]
 
         private func workspace() throws -> TestWorkspace {
             let workspace = try TestWorkspace()
@@ -76,9 +76,6 @@ extension BuildEngine {
                   - name: side
                     parent: //org:org
                     directories: [{path: /srv/side, owner: keeper, mode: "0750"}]
-                  - name: tool
-                    base: scratch
-                    extract: [{from: //org:org, programs: [/usr/bin/python3]}]
                   - name: clock
                     parent: //base:base
                     run: ['date +%Y > /etc/year; date +%Z >> /etc/year; hostname >> /etc/year; umask >> /etc/year']
