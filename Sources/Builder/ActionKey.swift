@@ -24,13 +24,15 @@ struct ActionKey {
         for input in inputs.fingerprints { add("input", input.name, input.digest) }
     }
 
-    /// The key of an image's packages alone: what it stands on, and them. Nil for an image that adds none.
+    /// The key of an image's packages alone: what it stands on, and them. Nil for an image that adds none, or none to a
+    /// Debian.
     init?(packagesOf target: ImageTarget, on parent: LayerID?, packages: [LockedPackage]) throws {
         guard !packages.isEmpty else { return nil }
         add("dish.packages", "\(Self.builderVersion)")
         switch target.origin {
         case .parent: add("layer", parent?.hex ?? "")
-        case .base(let base): try add(base)
+        case .base(.debian(let base)): try add(.debian(base))
+        case .base: return nil
         }
         for package in packages { add(package) }
     }

@@ -85,7 +85,9 @@ extension Pool {
         try filesystem().startCommit()
         guard let packages = layers.first(where: { $0.id == id })?.packages,
             let holder = layers.first(where: { $0.id == packages }), holder.isForPackages,
-            !layers.contains(where: { $0.id != id && ($0.packages == packages || $0.parent == packages) })
+            !layers.contains(where: { $0.id != id && ($0.packages == packages || $0.parent == packages) }),
+            // An image that is nothing but its packages has the same layer.
+            try !allNames().values.contains(packages)
         else { return }
         try? remove(packages)
     }
