@@ -47,18 +47,35 @@ struct ImageDefaults: Sendable {
         "SIGUSR1": Int(SIGUSR1), "SIGUSR2": Int(SIGUSR2), "SIGWINCH": Int(SIGWINCH), "SIGKILL": Int(SIGKILL),
     ]
 
-    /// The image's mounts.
+    /// The image's mounts. Those of the host's paths are an image's wish: only whoever starts the task can grant it.
     ///
-    /// - Throws: `AgentError` for a path of the host that isn't there.
-    func mounts(of image: String) throws -> [ImageConfiguration.Mount] {
+    /// - Throws: `AgentError` for a path of the host that isn't there, or that the request doesn't allow.
+    func mounts(for request: TaskRequest) throws -> [ImageConfiguration.Mount] {
         for mount in configuration.mounts {
-            if let host = mount.host, !Files.exists(host) {
+            guard let host = mount.host else { continue }
+            let what = "the image \(request.image) mounts this host's '\(host)' at '\(mount.path)'"
+            guard Files.exists(host) else {
+                throw AgentError(
+                    .invalid, "\(what), and there is no such path; make it, or build the image without that mount")
+            }
+            guard request.allowedMounts.contains(where: { Self.contains($0, host) }) else {
                 throw AgentError(
                     .invalid,
-                    "the image \(image) mounts this host's '\(host)' at '\(mount.path)', and there is no such path; make it, or build the image without that mount"
-                )
+                    "\(what), which was not allowed; if the image may have it, say so: dish run --allow-mount \(host)")
             }
         }
         return configuration.mounts
+    }
+
+    /// Whether a path is another one or lies below it, wherever links in either lead.
+    private static func contains(_ folder: String, _ path: String) -> Bool {
+        guard let folder = realPath(folder), let path = realPath(path) else { return false }
+        return path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 }

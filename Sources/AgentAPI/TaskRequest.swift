@@ -46,6 +46,8 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var network = Network.private
     /// Published ports: `8080:80`, `127.0.0.1:8080:80/tcp`.
     public var publish: [String] = []
+    /// Paths of the host which the image may mount, with what is below them.
+    public var allowedMounts: [String] = []
     /// Whether the task has its own range of user ids.
     public var userNamespace = true
     /// Whether the command has a terminal.
@@ -81,6 +83,7 @@ extension TaskRequest {
         bestEffort = try value(.bestEffort, bestEffort)
         network = try value(.network, network)
         publish = try value(.publish, publish)
+        allowedMounts = try value(.allowedMounts, allowedMounts)
         userNamespace = try value(.userNamespace, userNamespace)
         terminal = try value(.terminal, terminal)
         interactive = try value(.interactive, interactive)

@@ -76,6 +76,19 @@ extension Filesystem {
         } catch let error as SystemError where error.code == ENOENT {}
     }
 
+    /// Takes a subvolume's group out of a group above it; one that doesn't belong to it is no error.
+    public func remove(_ member: QuotaGroup, from group: QuotaGroup) throws {
+        var arguments = btrfs_ioctl_qgroup_assign_args()
+        arguments.src = member.rawValue
+        arguments.dst = group.rawValue
+        do {
+            try control(
+                directory.number, DISH_BTRFS_QGROUP_ASSIGN, &arguments, "take quota group \(member) out of \(group) on", path)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+        }
+    }
+
     /// Sets or, with nil, lifts the limit of a group.
     public func limit(_ group: QuotaGroup, to bytes: UInt64?) throws {
         var arguments = btrfs_ioctl_qgroup_limit_args()

@@ -8,7 +8,7 @@ import Manifest
 /// content of every input and the builder's version. Equal keys make equal layers, so nothing needs to run.
 struct ActionKey {
     /// Raised whenever the same inputs would make another tree.
-    static let builderVersion = 2
+    static let builderVersion = 3
 
     /// What kind of input it is, then what identifies it.
     private(set) var entries: [[String]] = []
@@ -18,12 +18,23 @@ struct ActionKey {
         add("dish.action", "\(Self.builderVersion)")
         for image in target.dependencies { add("layer", image.value.description, layers[image.value]?.hex ?? "") }
         if case .base(let base) = target.origin { try add(base) }
-        for package in packages {
-            add("package", package.name, package.version, package.architecture, package.sha256, "\(package.isAutomatic)")
-        }
+        for package in packages { add(package) }
         // Every field of a feature is in its encoding, but not where it is written.
         for feature in target.features { add("feature", try Self.text(of: feature.content)) }
         for input in inputs.fingerprints { add("input", input.name, input.digest) }
+    }
+
+    /// The key of an image's packages alone: what it stands on, and them. Nil for an image that adds none, or none to a
+    /// Debian.
+    init?(packagesOf target: ImageTarget, on parent: LayerID?, packages: [LockedPackage]) throws {
+        guard !packages.isEmpty else { return nil }
+        add("dish.packages", "\(Self.builderVersion)")
+        switch target.origin {
+        case .parent: add("layer", parent?.hex ?? "")
+        case .base(.debian(let base)): try add(.debian(base))
+        case .base: return nil
+        }
+        for package in packages { add(package) }
     }
 
     /// 64 hexadecimal digits.
@@ -44,6 +55,10 @@ struct ActionKey {
         case .oci(let base): add("oci", try Self.text(of: base))
         case .scratch: add("scratch")
         }
+    }
+
+    private mutating func add(_ package: LockedPackage) {
+        add("package", package.name, package.version, package.architecture, package.sha256, "\(package.isAutomatic)")
     }
 
     private static func text(of value: some Encodable) throws -> String {

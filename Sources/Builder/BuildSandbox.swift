@@ -54,26 +54,38 @@ struct BuildSandbox: Sendable {
 
     /// Runs a script with `/bin/sh -e` and returns what it printed.
     ///
-    /// - Parameter configure: changes what the container sees.
+    /// - Parameters:
+    ///   - timeout: how long it may run, where that is less than any step may.
+    ///   - configure: changes what the container sees.
     /// - Throws: `BuildError` with the end of the output when it fails.
     func run(
-        _ script: String, in root: String, what: String, configure: (inout Container) -> Void = { _ in },
-        onOutput: @escaping @Sendable ([UInt8]) -> Void
+        _ script: String, in root: String, what: String, timeout: Duration? = nil,
+        configure: (inout Container) -> Void = { _ in }, onOutput: @escaping @Sendable ([UInt8]) -> Void
     ) async throws {
         var container = container(["/bin/sh", "-e", "-c", script], in: root)
         configure(&container)
         var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
         command.onOutput = onOutput
+        let isShorter = timeout.map { own in command.spawn.timeLimit.map { own < $0 } ?? true } ?? false
+        if isShorter { command.spawn.timeLimit = timeout }
         let result: Command.Result
         do {
             result = try await command.run()
         } catch let error as TimeLimitExceeded {
-            throw BuildError(.step, "\(what): \(error)")
+            throw BuildError(
+                .step,
+                isShorter
+                    ? "\(what): it took longer than its timeout of \(error.limit.components.seconds) s and was stopped"
+                    : "\(what): \(error)")
         }
         guard result.status.isSuccess else {
             let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
             throw BuildError(.step, "\(what): \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")
+        }
+        // What a killed process should have made is missing, whether or not anybody minded.
+        if (runtime as? StepRuntime)?.hasReachedMemoryLimit == true {
+            throw BuildError(.step, "\(what): processes of it were killed")
         }
     }
 }

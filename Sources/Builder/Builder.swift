@@ -23,6 +23,9 @@ public struct Builder: Sendable {
         self.report = report
     }
 
+    /// Two weeks, in seconds.
+    private static let failuresAreKept: Int64 = 14 * 24 * 3600
+
     private enum Outcome {
         case built(BuildResult.Target)
         case failed(any Error)
@@ -34,7 +37,10 @@ public struct Builder: Sendable {
     /// - Throws: the first error; what is being built then is ended, what is built stays. When it keeps going,
     ///   `BuildError` `.someFailed` after everything that can be built is.
     public func build(_ targets: [ImageTarget], lock: LockFile) async throws -> BuildResult {
-        try await blocking { try pool.cleanStaging() }
+        try await blocking {
+            try pool.cleanStaging()
+            try pool.forgetFailures(olderThan: Self.failuresAreKept)
+        }
         return try await withThrowingTaskGroup(of: (Label, Outcome).self) { group in
             var built: [Label: BuildResult.Target] = [:]
             var failed: Set<Label> = []

@@ -7,9 +7,9 @@ public struct Explanation: Sendable, Codable {
         public let kind: String
         /// What identifies it, when it was and is there: a path, a name.
         public let name: String
-        /// Nil when it wasn't there.
+        /// What was said of it and is no more; nil when it wasn't there.
         public let before: String?
-        /// Nil when it isn't there any more.
+        /// What is said of it and wasn't before; nil when it isn't there any more.
         public let after: String?
     }
 
@@ -19,6 +19,8 @@ public struct Explanation: Sendable, Codable {
     /// Seconds since 1970.
     public let built: Int64
     public let seconds: Double
+    /// The layer with its packages, installed by a build before, that the build began with; nil when it installed them.
+    public let packages: LayerID?
     public let inputs: [Input]
 
     /// - Parameters:
@@ -30,23 +32,24 @@ public struct Explanation: Sendable, Codable {
         after = build.layer
         built = build.started
         seconds = build.seconds
+        packages = build.packages
         inputs = Self.compare(previous.inputs, build.inputs)
     }
 
     private static func compare(_ old: [[String]], _ new: [[String]]) -> [Input] {
-        let (removed, added) = (old.filter { !new.contains($0) }, new.filter { !old.contains($0) })
-        func rest(_ entry: [String]) -> String { entry.dropFirst(2).joined(separator: " ") }
+        let (removed, added) = (old.filter { !new.contains($0) }.map(InputText.init), new.filter { !old.contains($0) })
         var inputs: [Input] = []
         var gone = removed
-        for entry in added {
-            let (kind, name) = (entry.first ?? "", entry.dropFirst().first ?? "")
-            if let index = gone.firstIndex(where: { $0.prefix(2) == entry.prefix(2) }) {
-                inputs.append(Input(kind: kind, name: name, before: rest(gone.remove(at: index)), after: rest(entry)))
-            } else {
-                inputs.append(Input(kind: kind, name: name, before: nil, after: rest(entry)))
+        for entry in added.map(InputText.init) {
+            guard let index = gone.firstIndex(where: { $0.kind == entry.kind && $0.name == entry.name }) else {
+                inputs.append(Input(kind: entry.kind, name: entry.name, before: nil, after: entry.text()))
+                continue
             }
+            let before = gone.remove(at: index)
+            inputs.append(
+                Input(
+                    kind: entry.kind, name: entry.name, before: before.text(besides: entry), after: entry.text(besides: before)))
         }
-        return inputs
-            + gone.map { Input(kind: $0.first ?? "", name: $0.dropFirst().first ?? "", before: rest($0), after: nil) }
+        return inputs + gone.map { Input(kind: $0.kind, name: $0.name, before: $0.text(), after: nil) }
     }
 }

@@ -4,8 +4,8 @@ import Linux
 import Manifest
 import Runtime
 
-/// Makes one image's tree in a staging directory: the base, the packages, then feature by feature in the order that
-/// the target has them in.
+/// Makes one image's tree in a staging directory, in two phases: the base with the packages, which depend on no feature,
+/// then feature by feature in the order that the target has them in.
 struct ImageBuild: Sendable {
     let target: ImageTarget
     let packages: [LockedPackage]
@@ -13,11 +13,19 @@ struct ImageBuild: Sendable {
     /// The roots of the layers it takes something from.
     let layers: [Label: String]
     let sandbox: BuildSandbox
+    /// The libraries that extractions have brought.
+    let extracted = ExtractedLibraries()
     let report: @Sendable (BuildEvent) -> Void
 
-    func make(in root: String, packageFiles: [String]) async throws {
+    /// What features find is as tidy as a finished layer, whether the packages were installed for them or before.
+    func makePackages(in root: String, files: [String]) async throws {
         try await makeBase(in: root)
-        try await installPackages(in: root, files: packageFiles)
+        guard !packages.isEmpty else { return }
+        try await installPackages(in: root, files: files)
+        try await blocking { try DebianTidy.tidy(root: root) }
+    }
+
+    func applyFeatures(in root: String) async throws {
         var rest = target.features[...]
         while let feature = rest.first {
             let batch = Array(rest.prefix { $0.isApplied(with: feature) })
@@ -71,6 +79,15 @@ struct ImageBuild: Sendable {
             throw ManifestError(place, "\(error)")
         } catch let error as BuildError where error.code == .path {
             throw ManifestError(place, "\(error)")
+        }
+    }
+}
+
+extension ImageTarget {
+    /// Whether anything is done once the packages are installed.
+    var hasMoreThanPackages: Bool {
+        features.contains { feature in
+            if case .package = feature.content { false } else { true }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Btrfs
+import Cgroups
 import Glibc
 import Layers
 import Linux
@@ -11,6 +12,8 @@ public struct StepLimits: Sendable {
     public var time: Duration = .seconds(3600)
     /// How many processes and threads it may have.
     public var processes: UInt64 = 8192
+    /// How much memory its processes may use together, in bytes; by default three quarters of the host's.
+    public var memory = UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE))) / 4 * 3
 
     public init() {}
 }
@@ -23,6 +26,8 @@ final class StepRuntime: Runtime {
         var steps: [BuildRecord.Step] = []
         var began = ContinuousClock.now
         var isRunning = false
+        /// How often the kernel had killed something for its memory when the last step began.
+        var killsBefore: UInt64 = 0
     }
 
     private let runtime: any Runtime
@@ -31,6 +36,8 @@ final class StepRuntime: Runtime {
     private let root: String
     /// Where its snapshot from before the current step is.
     let before: String
+    /// Nil on hosts that can't limit the memory of a group of processes: there each process is limited.
+    private let cgroup: StepCgroup?
     private let state = Mutex(State())
 
     init(_ runtime: any Runtime, limits: StepLimits, staged: StagingDirectory) {
@@ -38,6 +45,7 @@ final class StepRuntime: Runtime {
         self.limits = limits
         root = staged.root
         before = "\(staged.path)/before-step"
+        cgroup = (try? CgroupHost.current()).flatMap { StepCgroup(memory: limits.memory, on: $0) }
     }
 
     /// Names the steps that follow.
@@ -51,8 +59,10 @@ final class StepRuntime: Runtime {
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
         var limited = BuildSandbox.sealed(container)
         limited.processLimit = limits.processes
+        if cgroup == nil { limited.dataLimit = limits.memory }
         var spawn = try BuildSandbox.contained(try runtime.spawn(limited))
         spawn.timeLimit = limits.time
+        spawn.cgroups = cgroup?.procs ?? []
         do {
             try Subvolume.deleteRecursively(before)
             try Subvolume.snapshot(root, to: before)
@@ -60,8 +70,10 @@ final class StepRuntime: Runtime {
             throw RuntimeError(.invalid, "keep what is before the step: \(error)")
         }
         let (command, environment) = ([spawn.program] + spawn.arguments, spawn.environment)
+        let kills = cgroup?.outOfMemoryKills ?? 0
         state.withLock { state in
             state.end()
+            state.killsBefore = kills
             state.steps.append(.init(name: state.name, command: command, environment: environment, seconds: 0))
             state.isRunning = true
             state.began = .now
@@ -75,6 +87,12 @@ final class StepRuntime: Runtime {
             state.end()
             return state.steps
         }
+    }
+
+    /// Whether the last step reached its limit of memory, and the kernel killed something of it.
+    var hasReachedMemoryLimit: Bool {
+        let kills = cgroup?.outOfMemoryKills ?? 0
+        return state.withLock { kills > $0.killsBefore }
     }
 
     /// The step that runs now.

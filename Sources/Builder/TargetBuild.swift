@@ -21,7 +21,8 @@ extension Builder {
         let parent = target.parent.flatMap { layers[$0] }
         let key = try ActionKey(target, layers: layers.mapValues(\.id), packages: packages, inputs: inputs)
         let work = TargetWork(
-            target: target, parent: parent, layers: layers, below: below, packages: packages, inputs: inputs, key: key)
+            target: target, parent: parent, layers: layers, below: below, packages: packages, inputs: inputs, key: key,
+            packagesKey: try ActionKey(packagesOf: target, on: parent?.id, packages: packages))
         if let id = try pool.result(ofAction: key.hex), let layer = try pool.layer(id) {
             try target.requireBudget(for: layer.size)
             if Double.random(in: 0..<1) < options.verifiedShare {
@@ -58,21 +59,26 @@ extension Builder {
         let start = ContinuousClock.now
         let steps = StepRuntime(runtime, limits: options.limits, staged: staged)
         do {
-            let tree = try await tree(of: work, in: staged, steps)
+            let (tree, packages) = try await tree(of: work, in: staged, steps, reusesPackages: true)
             let layer = try await blocking {
-                try pool.publish(staged, tree: tree, parent: work.parent?.id, label: label)
+                try pool.publish(
+                    staged, tree: tree, parent: work.parent?.id, packages: packages?.layer.id, label: label)
             }
+            if let packages, !packages.isNew { record.packages = packages.layer.id }
             (record.layer, record.steps, record.seconds) = (layer.id, steps.finish(), seconds(since: start))
             let finished = record
             try await blocking {
                 try pool.record(action: finished.key, made: layer.id)
+                if let key = work.packagesKey, !work.target.hasMoreThanPackages {
+                    try pool.record(action: key.hex, made: layer.id)
+                }
                 try pool.name(label, layer.id)
                 try pool.add(finished)
                 try pool.forgetFailure(of: label)
             }
             return layer
         } catch {
-            let error = explained(error)
+            let error = explained(error, steps)
             if !(error is CancellationError) {
                 if let step = steps.current, (error as? BuildError)?.code == .step || error is PackageError {
                     let failure = FailedStep(label: label, step: step, root: staged.root, message: "\(error)")
@@ -87,17 +93,13 @@ extension Builder {
     }
 
     /// Makes a target's tree in staging.
-    private func tree(of work: TargetWork, in staged: StagingDirectory, _ steps: StepRuntime) async throws -> Tree {
-        let (pool, report) = (pool, report)
-        let files = try await fetch(work)
-        try await blocking {
-            if let parent = work.parent {
-                try Subvolume.snapshot(pool.root(of: parent.id), to: staged.root)
-            } else {
-                try Subvolume.create(staged.root)
-            }
-            try limitSpace(of: staged)
-        }
+    ///
+    /// - Parameter reusesPackages: whether packages that a build before installed are taken, and kept for those after.
+    /// - Returns: the layer with its packages, if the tree was made from one.
+    private func tree(
+        of work: TargetWork, in staged: StagingDirectory, _ steps: StepRuntime, reusesPackages: Bool
+    ) async throws -> (tree: Tree, packages: PackagesLayer?) {
+        let (pool, report, label) = (pool, report, work.target.label)
         let image = ImageBuild(
             target: work.target, packages: work.packages, inputs: work.inputs,
             layers: work.layers.mapValues { pool.root(of: $0.id) }, sandbox: BuildSandbox(runtime: steps)
@@ -105,16 +107,50 @@ extension Builder {
             if case .step(_, let text) = event { steps.name(text) }
             report(event)
         }
-        try await image.make(in: staged.root, packageFiles: files)
+        let key = reusesPackages ? work.packagesKey : nil
+        let before = try await blocking { try key.flatMap { try installedPackages($0) } }
+        let files = before == nil ? try await fetch(work) : []
+        let groups = try await blocking {
+            let groups = try pool.limitSpace(of: staged, to: max(64 << 20, try pool.filesystem().space().available / 10 * 9))
+            let origin = before?.layer.id ?? work.parent?.id
+            try Self.start(staged, from: origin.map { pool.root(of: $0) }, in: groups)
+            return groups
+        }
+        var packages = before
+        if let packages {
+            image.step("go on from its packages, layer \(packages.layer.id.short)")
+        } else {
+            try await image.makePackages(in: staged.root, files: files)
+            if let key, work.target.hasMoreThanPackages {
+                image.step("keep the packages for other builds")
+                packages = try await blocking {
+                    let layer = try keepPackages(of: work, key, in: staged, steps)
+                    try Self.start(staged, from: pool.root(of: layer.id), in: groups)
+                    return PackagesLayer(layer: layer, isNew: true)
+                }
+            }
+        }
+        try await image.applyFeatures(in: staged.root)
         // What follows belongs to no step.
         steps.name("compute the layer's id")
-        report(.step(work.target.label, "compute the layer's id"))
-        return try await blocking {
+        report(.step(label, "compute the layer's id"))
+        let origin = packages
+        let tree = try await blocking {
             try Subvolume.deleteRecursively(steps.before)
-            try unlimitSpace(of: staged)
-            let tree = try pool.tree(of: staged, parent: work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+            let tree = try pool.tree(
+                of: staged, parent: origin?.layer.id ?? work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+            try pool.releaseSpace(of: staged)
             try work.target.requireBudget(for: TreeDigest(tree).size)
             return tree
+        }
+        return (tree, packages)
+    }
+
+    private static func start(_ staged: StagingDirectory, from source: String?, in groups: [QuotaGroup]) throws {
+        if let source {
+            try Subvolume.snapshot(source, to: staged.root, in: groups)
+        } else {
+            try Subvolume.create(staged.root, in: groups)
         }
     }
 
@@ -124,7 +160,8 @@ extension Builder {
         let staged = try await blocking { try StagingDirectory(in: pool) }
         let steps = StepRuntime(runtime, limits: options.limits, staged: staged)
         report(.started(work.target.label))
-        let tree = try await tree(of: work, in: staged, steps)
+        // All of it: packages that were taken from a layer would not be compared.
+        let tree = try await tree(of: work, in: staged, steps, reusesPackages: false).tree
         let changes = try await blocking { () -> [TreeChange]? in
             TreeDigest(tree).id == layer.id ? nil : tree.changes(from: try pool.tree(of: layer.id))
         }
@@ -137,21 +174,16 @@ extension Builder {
                 + shown.joined(separator: "\n") + more)
     }
 
-    /// A step may not take the last of the pool from everything else that lives there.
-    private func limitSpace(of staged: StagingDirectory) throws {
-        guard try pool.hasQuotas() else { return }
-        let filesystem = try pool.filesystem()
-        let group = QuotaGroup.subvolume(try Subvolume.info(staged.root).id)
-        try filesystem.limit(group, to: max(64 << 20, try filesystem.space().available / 10 * 9))
-    }
-
-    private func unlimitSpace(of staged: StagingDirectory) throws {
-        guard try pool.hasQuotas() else { return }
-        try pool.filesystem().limit(.subvolume(Subvolume.info(staged.root).id), to: nil)
-    }
-
-    /// A full pool shows itself in whatever a step happened to be doing; this says so.
-    private func explained(_ error: any Error) -> any Error {
+    /// A full pool, or a step that reached its limit of memory, shows itself in whatever failed for it; this says so.
+    private func explained(_ error: any Error, _ steps: StepRuntime) -> any Error {
+        let isOfStep = (error as? BuildError)?.code == .step || error is PackageError
+        if isOfStep, steps.hasReachedMemoryLimit {
+            let limit = ByteCount(bytes: options.limits.memory)
+            return BuildError(
+                .step,
+                "\(error)\nthe step reached its limit of memory, \(limit), and something of it was killed; give it more: --step-memory SIZE"
+            )
+        }
         let (fullBelow, text) = (UInt64(48 << 20), "\(error)")
         guard let space = try? pool.filesystem().space(),
             space.available < fullBelow || text.contains("No space left on device") || text.contains("quota exceeded")
@@ -182,4 +214,6 @@ struct TargetWork: Sendable {
     let packages: [LockedPackage]
     let inputs: BuildInputs
     let key: ActionKey
+    /// Of its packages alone; nil when it adds none.
+    let packagesKey: ActionKey?
 }

@@ -11,8 +11,8 @@ public struct TaskCgroup: Sendable, Equatable {
     /// The directories, one in each hierarchy.
     public let directories: [String]
     /// What lies above them and goes with them, innermost first.
-    private let parents: [String]
-    private let hasLimits: Bool
+    let parents: [String]
+    let hasLimits: Bool
 
     /// Makes the group of a task. The calling process belongs to the task's helper.
     ///

@@ -154,7 +154,12 @@ public struct PackageInstaller: Sendable {
         var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
         command.onOutput = log
-        let result = try await command.run()
+        let result: Command.Result
+        do {
+            result = try await command.run()
+        } catch let error as TimeLimitExceeded {
+            throw PackageError("install packages: \(error)")
+        }
         guard result.status.isSuccess else {
             let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
             throw PackageError("install packages: \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")

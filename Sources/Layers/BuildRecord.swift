@@ -28,6 +28,9 @@ public struct BuildRecord: Sendable, Codable {
     public let parent: LayerID?
     /// Where the image was while it was made; it is part of the steps' commands.
     public let root: String
+    /// The layer with its packages, installed by a build before, that the steps went on from; nil when they began with
+    /// the parent.
+    public var packages: LayerID?
     public var steps: [Step] = []
     /// Seconds since 1970.
     public let started: Int64

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 
 /// A step that failed. The root as it was before it is kept in `<pool>/failed/<label>/`, until the target is
-/// built or fails anew.
+/// built or fails anew, or two weeks have passed.
 public struct FailedStep: Sendable, Codable {
     public let label: String
     public let step: BuildRecord.Step
@@ -49,6 +49,17 @@ extension Pool {
         let staged = try StagingDirectory(in: self)
         guard rename(folder, "\(staged.path)/layer") == 0 || errno == ENOENT else {
             throw SystemError("remove", folder)
+        }
+    }
+
+    /// Removes what is kept of failed steps for longer than some seconds: nobody builds those targets any more.
+    public func forgetFailures(olderThan seconds: Int64) throws {
+        for label in try failedLabels() {
+            var status = stat()
+            guard stat("\(folder(ofFailure: label))/failure.json", &status) == 0,
+                Int64(time(nil)) - Int64(status.st_mtim.tv_sec) > seconds
+            else { continue }
+            try forgetFailure(of: label)
         }
     }
 

@@ -11,13 +11,25 @@ public struct Layer: Sendable, Codable, Equatable {
     public let entries: Int
     /// Bytes of all regular files, the whole stack counted.
     public let size: Int64
+    /// The layer with the same parent in which its packages had been installed, which it was made from; nil for one
+    /// that was made from its parent. What it shares with that layer is billed there.
+    public let packages: LayerID?
 
-    public init(id: LayerID, parent: LayerID?, label: String, created: Int64, entries: Int, size: Int64) {
+    public init(
+        id: LayerID, parent: LayerID?, label: String, created: Int64, entries: Int, size: Int64, packages: LayerID? = nil
+    ) {
         self.id = id
         self.parent = parent
         self.label = label
         self.created = created
         self.entries = entries
         self.size = size
+        self.packages = packages
     }
+
+    /// What follows a target's label in the label of a layer that holds only its packages.
+    public static let packagesMark = "+packages"
+
+    /// Whether it holds only the packages of the target it was first built for.
+    public var isForPackages: Bool { label.hasSuffix(Self.packagesMark) }
 }

@@ -34,14 +34,16 @@ extension Pool {
     ///
     /// The staged root becomes the layer's, unless the pool has the layer already: then it stays in
     /// staging, and what is there is returned.
+    ///
+    /// - Parameter packages: the layer it was made from, if that wasn't the parent.
     public func publish(
-        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, label: String
+        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String
     ) throws -> Layer {
         let digest = TreeDigest(tree)
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
             id: digest.id, parent: parent, label: label, created: Int64(time(nil)),
-            entries: digest.entries, size: digest.size)
+            entries: digest.entries, size: digest.size, packages: packages)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)
         try StateFile.write(layer, "\(entry)/layer.json", durable: false)
@@ -62,11 +64,12 @@ extension Pool {
         return layer
     }
 
-    /// Removes a layer that nothing needs.
+    /// Removes a layer that nothing needs, and the one that holds its packages when no other was made from that.
     ///
     /// - Throws: `PoolError` `.inUse` naming the layers and tasks that need it.
     public func remove(_ id: LayerID) throws {
-        let children = try allLayers().filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
+        let layers = try allLayers()
+        let children = layers.filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
         let tasks = try allTasks().filter { $0.layer == id }.map { "task \($0.name)" }
         let users = children + tasks
         guard users.isEmpty else {
@@ -75,10 +78,17 @@ extension Pool {
         for name in try allNames() where name.value == id { try removeName(name.key) }
         let staged = try StagingDirectory(in: self)
         let entry = "\(staged.path)/layer"
-        guard rename("\(layers)/\(id.hex)", entry) == 0 else {
+        guard rename("\(self.layers)/\(id.hex)", entry) == 0 else {
             if errno == ENOENT { return }
             throw SystemError("remove layer", id.hex)
         }
         try filesystem().startCommit()
+        guard let packages = layers.first(where: { $0.id == id })?.packages,
+            let holder = layers.first(where: { $0.id == packages }), holder.isForPackages,
+            !layers.contains(where: { $0.id != id && ($0.packages == packages || $0.parent == packages) }),
+            // An image that is nothing but its packages has the same layer.
+            try !allNames().values.contains(packages)
+        else { return }
+        try? remove(packages)
     }
 }

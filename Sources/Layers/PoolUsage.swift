@@ -45,9 +45,14 @@ extension Pool {
         func held(below id: LayerID?) throws -> UInt64? {
             guard let id else { return 0 }
             return try stack(id).reduce(UInt64?.some(0)) { sum, layer in
-                guard let sum, let used = own[layer.id] else { return nil }
-                return sum + used
+                guard let sum, let used = own[layer.id], let packages = packages(of: layer) else { return nil }
+                return sum + used + packages
             }
+        }
+        func packages(of layer: Layer) -> UInt64? { layer.packages.map { own[$0] ?? 0 } ?? 0 }
+        func shared(by layer: Layer) throws -> UInt64? {
+            guard let below = try held(below: layer.parent), let packages = packages(of: layer) else { return nil }
+            return below + packages
         }
         let names = try allNames()
         let quotas = try filesystem.quotaMode() == .simple
@@ -57,7 +62,7 @@ extension Pool {
             layers: try layers.map { layer in
                 let name = names.filter { $0.value == layer.id }.keys.sorted().first ?? layer.label
                 return PoolUsage.Entry(
-                    name: name, id: layer.id.hex, own: own[layer.id], shared: try held(below: layer.parent), limit: nil)
+                    name: name, id: layer.id.hex, own: own[layer.id], shared: try shared(by: layer), limit: nil)
             },
             tasks: try allTasks().map { task in
                 let group = task.quotaGroup.map { QuotaGroup(level: 1, number: $0) }

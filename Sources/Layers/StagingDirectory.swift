@@ -33,6 +33,8 @@ public final class StagingDirectory: Sendable {
 
     fileprivate static func remove(_ path: String) throws {
         if Files.exists(path) {
+            // Where all that may be written is, even a subvolume can't be deleted from the directory it is in.
+            try? Filesystem(at: path).limit(quotaGroup(ofName: Files.name(of: path)), to: nil)
             for directory in [path, "\(path)/layer", "\(path)/failed"] where Files.isDirectory(directory) {
                 for name in try Files.list(directory) where Subvolume.exists("\(directory)/\(name)") {
                     try Subvolume.deleteRecursively("\(directory)/\(name)")

@@ -41,6 +41,7 @@ extension Pool {
         let directory = directory(ofTask: task.id)
         try Files.makeDirectories(directory, mode: 0o700)
         do {
+            try StateFile.write(task, "\(directory)/task.json", durable: false)
             var groups: [QuotaGroup] = []
             if let number = task.quotaGroup {
                 let filesystem = try filesystem()
@@ -49,7 +50,6 @@ extension Pool {
                 if let limit { try filesystem.limit(group, to: limit) }
                 groups = [group]
             }
-            try StateFile.write(task, "\(directory)/task.json", durable: false)
             try Subvolume.create("\(directory)/logs", in: groups)
             try Subvolume.snapshot(root(of: task.layer), to: "\(directory)/rootfs", in: groups)
         } catch {
@@ -66,14 +66,16 @@ extension Pool {
         try Files.removeTree(directory)
     }
 
-    /// Removes quota groups of tasks that are gone and no longer count anything. A deleted
+    /// Removes quota groups of tasks and builds that are gone and no longer count anything. A deleted
     /// subvolume is counted until the kernel has cleaned it, so this is tried again later.
     public func removeUnusedQuotaGroups() throws {
         let filesystem = try filesystem()
         guard try filesystem.quotaMode() == .simple else { return }
-        let kept = Set(try allTasks().compactMap(\.quotaGroup))
+        // Read before what they belong to, which is there before them.
+        let groups = try filesystem.quotaGroups()
+        let kept = Set(try allTasks().compactMap(\.quotaGroup) + stagingQuotaGroups())
         var waiting = false
-        for group in try filesystem.quotaGroups() where group.level == 1 && !kept.contains(group.number) {
+        for group in groups where group.level == 1 && !kept.contains(group.number) {
             do {
                 try filesystem.destroyQuotaGroup(group)
             } catch {

@@ -17,6 +17,10 @@ struct TreeReader: ~Copyable {
     /// Regular files to hash, each inode once, by one of its paths.
     private var files: [(inode: UInt64, path: [UInt8])] = []
     private var waiting: [UInt64: [Int]] = [:]
+    /// How deep the directory lies that is being read. Each one above it is open meanwhile.
+    private var depth = 0
+    /// Far below what a process may have open, and far above what is in images.
+    private static let greatestDepth = 255
 
     /// The nodes of a tree, with contents.
     ///
@@ -116,6 +120,14 @@ struct TreeReader: ~Copyable {
 
     private mutating func addChildren(of directory: borrowing OwnedFD, _ path: [UInt8]) throws {
         let number = directory.number
+        guard depth <= Self.greatestDepth else {
+            throw PoolError(
+                .invalid,
+                "the directory '\(text(path).prefix(200))…' lies \(depth) directories deep, and layers go no deeper than \(Self.greatestDepth); don't make it, or remove it"
+            )
+        }
+        depth += 1
+        defer { depth -= 1 }
         for (name, inode) in try entries(of: number, path) {
             if let unchanged = baseline?.unchanged(inode) {
                 let index = nodes.count

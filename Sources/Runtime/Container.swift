@@ -88,6 +88,8 @@ public struct Container: Sendable {
     public var ignoresSync = false
     /// The most processes and threads inside (`RLIMIT_NPROC` of the user namespace); nil for the host's default.
     public var processLimit: UInt64?
+    /// The most bytes of private memory each process may have (`RLIMIT_DATA`); nil for the host's default.
+    public var dataLimit: UInt64?
     /// Whether name resolution inside is set up from the host's.
     public var resolvesNames = false
 

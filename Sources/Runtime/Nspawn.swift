@@ -35,6 +35,7 @@ public struct Nspawn: Runtime {
         }
         if container.readOnly { list.append("--read-only") }
         if let limit = container.processLimit { list.append("--rlimit=NPROC=\(limit)") }
+        if let limit = container.dataLimit { list.append("--rlimit=DATA=\(limit)") }
         if container.ignoresSync { list.append("--suppress-sync=yes") }
         list.append("--resolv-conf=\(container.resolvesNames ? Self.nameResolution() : "off")")
         list += network(container.network)

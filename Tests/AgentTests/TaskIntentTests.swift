@@ -17,6 +17,7 @@ import Testing
         request.network = .private
         (request.bestEffort, request.userNamespace, request.terminal) = (true, false, true)
         (request.interactive, request.attach, request.removeWhenDone) = (true, true, true)
+        request.allowedMounts = ["/srv"]
         (request.user, request.directory, request.pool) = ("nobody", "/tmp", "/pool")
         let intent = self.intent(request)
         let read = try JSONDecoder().decode(TaskIntent.self, from: StateFile.encode(intent))

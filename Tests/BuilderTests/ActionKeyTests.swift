@@ -83,6 +83,28 @@ import Testing
         #expect(!seen.contains(onAnother))
     }
 
+    @Test func theKeyOfPackagesDependsOnThemAndOnWhatTheyAreInstalledOn() throws {
+        func package(_ name: String, sha256: String = "0") throws -> LockedPackage {
+            let text = """
+                {"name": "\(name)", "version": "1", "architecture": "all", "path": "pool/\(name)", "size": 1, "sha256": "\(sha256)",
+                 "isAutomatic": false, "isEssential": false}
+                """
+            return try JSONDecoder().decode(LockedPackage.self, from: Data(text.utf8))
+        }
+        func key(_ features: String, _ packages: [LockedPackage], on parent: LayerID?) throws -> String? {
+            let target = try target("images:\n  - name: x\n    parent: //os:base\n\(features)")
+            return try ActionKey(packagesOf: target, on: parent, packages: packages)?.hex
+        }
+        let one = try key(full, [package("a")], on: parent)
+        #expect(try key("", [package("a")], on: parent) == one)
+        let others = [
+            try key(full, [package("a"), package("b")], on: parent), try key(full, [package("a", sha256: "1")], on: parent),
+            try key(full, [package("a")], on: LayerID(String(repeating: "1", count: 64))),
+        ]
+        #expect(Set(others + [one]).count == 4)
+        #expect(try key(full, [], on: parent) == nil)
+    }
+
     @Test func theContentOfASourceCounts() throws {
         let feature = "    files: [{path: /a, source: one}]\n"
         let one = try key(feature, parent: parent, files: ["one": "content"])

@@ -52,6 +52,12 @@ public struct Inventory: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The directories with a name in a tree.
+    public static func directories(named name: String, below path: String) -> [String] {
+        ((try? Files.list(path)) ?? []).map { ($0, "\(path)/\($0)") }.filter { Files.isDirectory($0.1, followsLink: false) }
+            .flatMap { ($0.0 == name ? [$0.1] : []) + directories(named: name, below: $0.1) }
+    }
+
     /// What is here and not in another.
     public func beyond(_ other: Inventory) -> [String] {
         let pairs = [

@@ -47,8 +47,16 @@ public final class TestHost: Sendable {
         try await dish(arguments: arguments, in: directory, input: input)
     }
 
-    public func dish(arguments: [String], in directory: String? = nil, input: String = "") async throws -> Outcome {
-        var command = Command(spawn(arguments, in: directory))
+    /// - Parameter program: another program, with the first of its arguments, which is given `dish` and its arguments.
+    public func dish(
+        arguments: [String], in directory: String? = nil, input: String = "", under program: [String] = []
+    ) async throws -> Outcome {
+        var spawn = spawn(arguments, in: directory)
+        if let first = program.first {
+            spawn.arguments = program.dropFirst() + [spawn.program] + arguments
+            spawn.program = first
+        }
+        var command = Command(spawn)
         command.input = Array(input.utf8)
         return Outcome(try await command.run())
     }

@@ -38,6 +38,29 @@ extension Machine {
             }
         }
 
+        @Test func aStepOfABuildThatOutgrowsItsMemoryIsKilledWhole() async throws {
+            try await Machine.use { machine in
+                let bystander = try await machine.startBystander()
+                let built = try await machine.run(
+                    """
+                    mkdir -p /root/workspace/hog && cd /root/workspace
+                    cat > hog/IMAGES.yaml <<'END'
+                    images:
+                      - name: hog
+                        parent: //os:base
+                        run: ['tail /dev/zero; echo went on']
+                    END
+                    dish image build //hog:hog --locked --verbose --step-memory 60M
+                    """)
+                #expect(built.code == 1, "\(built)")
+                #expect(built.errors.contains("the step reached its limit of memory, 60 MiB"), "\(built)")
+                // All of it, the script too.
+                #expect(!built.errors.contains("went on"), "\(built)")
+                #expect(try await machine.run("ls -d /sys/fs/cgroup/dish-build/*/").code != 0)
+                #expect(try await machine.inspect("bystander").processes == bystander.processes)
+            }
+        }
+
         @Test func halfAProcessorIsHalfAProcessor() async throws {
             try await Machine.use { machine in
                 let started = try await machine.run(

@@ -68,6 +68,24 @@ import Testing
         #expect(encoder.layerID().hex == "d38315ad604d08dc6b319015eec0f466f9d729d49e5bc4a58ab8caa561489c12")
     }
 
+    @Test func aTreeThatIsTooDeepIsRefusedAndNamed() throws {
+        let tree = try TestTree()
+        var path = "d"
+        for _ in 1..<256 {
+            try tree.directory(path)
+            path += "/d"
+        }
+        // The root has depth 0.
+        #expect(try tree.digest().entries == 256)
+        try tree.directory(path)
+        let error = #expect(throws: PoolError.self) { try tree.digest() }
+        let start = "the directory '/" + String(repeating: "d/", count: 99)
+        #expect(error?.description.hasPrefix(start) == true, "\(error?.description ?? "")")
+        #expect(
+            error?.description.hasSuffix(
+                "…' lies 256 directories deep, and layers go no deeper than 255; don't make it, or remove it") == true)
+    }
+
     @Test func theOrderInWhichATreeIsMadeMeansNothing() throws {
         let names = (0..<200).map { "file-\($0)" }
         func digest(_ names: [String]) throws -> LayerID {

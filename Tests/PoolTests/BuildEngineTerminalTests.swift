@@ -32,7 +32,7 @@ extension BuildEngine {
             var chunk = [UInt8](repeating: 0, count: 65536)
             while case let count = read(master.number, &chunk, chunk.count), count > 0 { shown += chunk[..<count] }
             let text = String(decoding: shown, as: UTF8.self)
-            #expect(text.contains("0 of 2 images"), "\(text)")
+            #expect(text.contains("1 of 2 images"), "\(text)")
             #expect(text.contains("  //\(folder):app: run step 1 of 1, 0."), "\(text)")
             // The region is taken away before the end.
             #expect(text.hasSuffix("\u{1B}[J"), "\(text)")

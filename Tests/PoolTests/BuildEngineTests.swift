@@ -1,3 +1,4 @@
+import Btrfs
 import Fixtures
 import Layers
 import Linux
@@ -88,6 +89,99 @@ extension BuildEngine {
             #expect(explained.code == 0, "\(explained)")
             #expect(explained.output.contains("page"), "\(explained)")
             #expect(explained.output.contains("  ~ /srv/page (content) 12 B"), "\(explained)")
+        }
+
+        @Test func explainShowsFeaturesInWords() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let workspace = try TestWorkspace()
+            try write(workspace, "images:\n" + image("files: [{path: /srv/a, text: one}, {path: /srv/b, text: b}]"))
+            #expect(try await host.dish("image", "build", label, in: workspace.path).code == 0)
+            try write(
+                workspace, "images:\n" + image("files: [{path: /srv/a, text: two, mode: \"0600\"}]\n    run: ['true']"))
+            #expect(try await host.dish("image", "build", label, in: workspace.path).code == 0)
+            let explained = try await host.dish("image", "explain", label, in: workspace.path)
+            #expect(explained.output.contains("  ~ file /srv/a: mode 0644, text one -> mode 0600, text two\n"), "\(explained)")
+            #expect(explained.output.contains("  - file /srv/b group root, mode 0644, owner root, text b\n"), "\(explained)")
+            #expect(explained.output.contains("  + run step 1 script true\n"), "\(explained)")
+        }
+
+        @Test func aChangedFileDoesNotInstallThePackagesAgain() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let pool = try Pool(at: await BuildEnginePool.shared.path())
+            let workspace = try TestWorkspace()
+            let user = "users: [{name: keeper}]"
+            func images(_ text: String) -> String {
+                "images:\n" + image("packages: [less]\n    files: [{path: /srv/page, text: \(text)}]\n    \(user)")
+                    + image(named: "other", "packages: [less]\n    \(user)")
+            }
+            func layersOfPackages() throws -> [Layer] { try pool.allLayers().filter { $0.label == "\(label)+packages" } }
+            try write(workspace, images("one"))
+            let first = try await host.dish("image", "build", label, in: workspace.path)
+            #expect(first.errors.contains("\(label): install 1 packages"), "\(first)")
+            let made = try #require(try layersOfPackages().first)
+            #expect(try TreeDigest(of: pool.root(of: made.id)).id == made.id)
+            #expect(try Subvolume.info(pool.root(of: made.id)).isReadOnly)
+            // Another file, and another image with the same packages.
+            try write(workspace, images("two"))
+            for label in [label, "//\(folder):other"] {
+                let again = try await host.dish("image", "build", label, in: workspace.path)
+                #expect(again.errors.contains("\(label): go on from its packages, layer \(made.id.short)"), "\(again)")
+                #expect(!again.errors.contains("install 1 packages"), "\(again)")
+            }
+            let second = try pool.resolve(label)
+            #expect(second.packages == made.id)
+            #expect(second.parent == made.parent)
+            let explained = try await host.dish("image", "explain", label, in: workspace.path)
+            #expect(explained.output.contains("  ~ file /srv/page: text one -> text two"), "\(explained)")
+            #expect(explained.output.contains("its packages were not installed again"), "\(explained)")
+            // Built again, all of it is.
+            let verified = try await host.dish("image", "build", label, "--verify", "1", in: workspace.path)
+            #expect(verified.code == 0, "\(verified)")
+            #expect(verified.errors.contains("\(label): install 1 packages"), "\(verified)")
+            #expect(verified.errors.contains("\(label): built again, gives layer \(second.id.short) again"), "\(verified)")
+            // It stays as long as something was made from it.
+            #expect(try await host.dish("image", "rm", "//\(folder):other", second.id.hex).code == 0)
+            #expect(try layersOfPackages().map(\.id) == [made.id])
+            let old = try #require(try pool.allLayers().first { $0.label == label })
+            #expect(try await host.dish("image", "rm", old.id.hex).code == 0)
+            #expect(try layersOfPackages() == [])
+            let afresh = try await host.dish("image", "build", label, in: workspace.path)
+            #expect(afresh.errors.contains("\(label): install 1 packages"), "\(afresh)")
+            #expect(try pool.resolve(label).id == second.id)
+        }
+
+        @Test func aFailedStepAfterThePackagesDoesNotInstallThemAgain() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let workspace = try TestWorkspace()
+            try write(workspace, "images:\n" + image("packages: [ed]\n    run: ['exit 3']"))
+            #expect(try await host.dish("image", "build", label, in: workspace.path).code == 1)
+            try write(workspace, "images:\n" + image("packages: [ed]\n    run: ['test -x /bin/ed']"))
+            let again = try await host.dish("image", "build", label, in: workspace.path)
+            #expect(again.code == 0, "\(again)")
+            #expect(again.errors.contains("\(label): go on from its packages"), "\(again)")
+        }
+
+        @Test func aStepThatTakesLongerThanItsOwnTimeoutKeepsWhatItFound() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let pool = try Pool(at: await BuildEnginePool.shared.path())
+            let workspace = try TestWorkspace()
+            try write(workspace, "images:\n" + image("run: ['touch /srv/before', {script: sleep 100, timeout: 1s}]"))
+            let failed = try await host.dish("image", "build", label, in: workspace.path)
+            #expect(
+                failed.errors.contains("the run step failed: it took longer than its timeout of 1 s and was stopped"), "\(failed)"
+            )
+            let looked = try await host.dish(
+                "image", "shell", "--failed", label, "--", "/bin/sh", "-c", "ls /srv; cat /run/dish-step", in: workspace.path)
+            #expect(looked.output == "before\n#!/bin/sh -e\nsleep 100\n", "\(looked)")
+            // Two weeks later nobody wants to know.
+            let kept = try #require(try Files.list("\(pool.path)/failed").first { $0.contains(folder) })
+            let path = "\(pool.path)/failed/\(kept)/failure.json"
+            for (age, isKept) in [("13 days ago", true), ("15 days ago", false)] {
+                _ = try await Command("/bin/touch", ["--date", age, path]).run()
+                #expect(try await host.dish("image", "build", "//os:base", in: workspace.path).code == 0)
+                #expect(try pool.failedLabels().contains(label) == isKept)
+            }
+            #expect(try Files.list("\(pool.path)/staging") == [])
         }
 
         @Test func aFailedStepKeepsWhatItFoundUntilTheTargetIsBuilt() async throws {

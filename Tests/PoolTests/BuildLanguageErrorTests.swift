@@ -71,6 +71,10 @@ struct BuildLanguageErrorTests {
         Mistake(
             "extract: [{from: '//os:base', programs: [/bin/web]}]",
             "4:15: extracting from //os:base failed: exit code 1\n  | there is no '/bin/web'"),
+        Mistake(
+            "extract: [{from: '//os:base', programs: [/bin/cat]}]\n    files: [{path: /usr/lib/x86_64-linux-gnu/libc.so.6, text: x}]",
+            "4:15: the library /lib/x86_64-linux-gnu/libc.so.6, which the programs need, is provided at app/IMAGES.yaml:5:13 too; take one of them out"
+        ),
         Mistake("use: [':set']", "4:11: there is no feature set '//app:set': 'WORKSPACE/app/IMAGES.yaml' defines wrong"),
         Mistake(
             "packages: [no-such-package]",
@@ -79,7 +83,8 @@ struct BuildLanguageErrorTests {
         Mistake("size_budget: 1M", "4:18: //app:wrong has "),
         Mistake("run: [exit 3]", "4:11: the run step failed: exit code 3"),
         Mistake(
-            "run: [{script: sleep 100, timeout: 1s}]", "4:11: the run step took longer than its timeout of 1 s and was stopped"),
+            "run: [{script: sleep 100, timeout: 1s}]",
+            "4:11: the run step failed: it took longer than its timeout of 1 s and was stopped"),
         Mistake(
             "run: [{script: touch /etc/a /etc/b, outputs: [/etc/b]}]",
             "4:11: the run step changed '/etc/a', which is not among its outputs"),

@@ -61,7 +61,16 @@ struct BuildLanguageTests {
             #expect(motd.output == "This container belongs to Example-Org.\nIn scripts, write ${owner}.\n", "\(motd)")
             let sorted = try await host.dish("run", "--rm", "//bases:static", "--", "/bin/sort", "/etc/motd")
             #expect(sorted.code == 0 && sorted.output.hasPrefix("In scripts"), "\(sorted)")
-            let app = try await host.dish("run", "//app:app", "--name", "app", "--env", "EXTRA=1")
+            // A path of the host is not the image's to take.
+            for options in [[], ["--allow-mount", "/usr/share/zone"], ["--allow-mount", "/usr/share/zoneinfo/Europe"]] {
+                let refused = try await host.dish(arguments: ["run", "//app:app", "--name", "app"] + options)
+                #expect(
+                    refused.errors.contains(
+                        "the image //app:app mounts this host's '/usr/share/zoneinfo' at '/srv/zoneinfo', which was not allowed; if the image may have it, say so: dish run --allow-mount /usr/share/zoneinfo"
+                    ), "\(refused)")
+            }
+            let app = try await host.dish(
+                "run", "//app:app", "--name", "app", "--env", "EXTRA=1", "--allow-mount", "/usr/share")
             try #require(app.code == 0, "\(app)")
             let script = """
                 systemctl is-active hello.service

@@ -60,7 +60,7 @@ struct DiskLimitTests {
             #expect((10 * mebibyte..<12 * mebibyte).contains(task.own))
             #expect(task.limit == 1024 * mebibyte)
             let base = try #require(usage.layers.first { $0.name == "//os:base" })
-            #expect(task.shared == base.own)
+            #expect(task.shared == base.own + base.shared)
         }
     }
 

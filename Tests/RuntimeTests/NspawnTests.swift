@@ -24,6 +24,13 @@ import Testing
             ])
     }
 
+    @Test func limitsOfAProcessAreArguments() throws {
+        var container = Container(root: "/r", name: "build", program: .command(["/bin/true"]))
+        (container.processLimit, container.dataLimit) = (100, 4096)
+        let arguments = try arguments(container)
+        #expect(arguments.filter { $0.hasPrefix("--rlimit") } == ["--rlimit=NPROC=100", "--rlimit=DATA=4096"])
+    }
+
     @Test func aCommandInABuildHasTheseArguments() throws {
         var container = Container(root: "/r", name: "build", program: .command(["/bin/sh", "-c", "--", "true"]))
         container.user = "nobody"

@@ -30,25 +30,13 @@ extension ImageBuild {
     }
 
     private func execute(_ run: Run, in root: String, at place: ManifestError.Place) async throws {
-        guard let seconds = run.timeout else { return try await script(run, in: root, at: place) }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await script(run, in: root, at: place) }
-            group.addTask {
-                try await Task.sleep(for: .seconds(seconds))
-                throw ManifestError(place, "the run step took longer than its timeout of \(seconds) s and was stopped")
-            }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
-    }
-
-    private func script(_ run: Run, in root: String, at place: ManifestError.Place) async throws {
         let what = "\(place): the run step failed"
+        let timeout = run.timeout.map { Duration.seconds($0) }
         guard let appliance = run.appliance?.value, let layer = layers[appliance] else {
-            return try await sandbox.run(run.script, in: root, what: what, onOutput: output)
+            return try await sandbox.run(run.script, in: root, what: what, timeout: timeout, onOutput: output)
         }
         try await sandbox.run(
-            run.script, in: layer, what: what,
+            run.script, in: layer, what: what, timeout: timeout,
             configure: { container in
                 container.readOnly = true
                 container.binds.append(.init(root, at: Run.target, readOnly: false))

@@ -1,3 +1,5 @@
+import Glibc
+import Layers
 import Linux
 import Manifest
 
@@ -38,11 +40,37 @@ extension ImageBuild {
         step("take \(extraction.programs.joined(separator: " ")) from \(extraction.image.value)")
         let libraries = try await SharedLibraries(sandbox: sandbox, layer: layer).needed(
             by: extraction.programs, of: extraction.image, at: place)
+        try await blocking { try claim(libraries, of: extraction, from: layer, at: place) }
         try await inWorkDirectory(of: root, place) { work in
             for path in extraction.programs + libraries {
                 let source = try await blocking { try Self.path(path, in: layer, of: extraction.image) }
                 try await copy(source, to: "\(root)/\(work)/item")
                 try await blocking { try RootDirectory(root).graft("\(work)/item", at: path) }
+            }
+        }
+    }
+
+    /// What an extraction brings besides the programs it names provides paths as they do: no other feature may provide
+    /// them, and another extraction only with the same content.
+    private func claim(
+        _ libraries: [String], of extraction: Extraction, from layer: String, at place: ManifestError.Place
+    ) throws {
+        for library in libraries {
+            // Where /lib is a link to /usr/lib, both name one file.
+            let names: [Provision] = [.path(library), library.hasPrefix("/usr/") ? .path(library) : .path("/usr\(library)")]
+            let others = target.features.filter { $0.content != .extraction(extraction) }
+            if let other = others.first(where: { !$0.provides.allSatisfy { !names.contains($0) } }) {
+                throw ManifestError(
+                    place,
+                    "the library \(library), which the programs need, is provided at \(other.place) too; take one of them out")
+            }
+            let digest = try ContentHash.file(
+                try OwnedFD.open(Self.path(library, in: layer, of: extraction.image), O_RDONLY), library)
+            if let other = extracted.claim(library, digest, at: place) {
+                throw ManifestError(
+                    place,
+                    "the library \(library) of \(extraction.image.value) is another one than that extracted at \(other); take both programs from one image"
+                )
             }
         }
     }

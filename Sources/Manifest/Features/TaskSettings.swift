@@ -24,7 +24,10 @@ enum TaskSettings {
         "a mount", title: "task: mounts", oneOf: [["host", "tmpfs"]],
         [
             KeySchema("path", .text(.path), required: true, "Where it is in the task."),
-            KeySchema("host", .text(.path), "A path of the host, which must be there when the task starts."),
+            KeySchema(
+                "host", .text(.path),
+                "A path of the host, which must be there when the task starts, and which whoever starts it must allow: `dish run --allow-mount`."
+            ),
             KeySchema("tmpfs", .text(.size), "A file system in memory of this size, empty at each start."),
             KeySchema("read_only", .boolean, default: "`true` for a path of the host", "Whether the task can't write to it."),
         ])

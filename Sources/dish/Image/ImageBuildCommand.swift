@@ -40,6 +40,12 @@ struct ImageBuildCommand: AsyncParsableCommand {
     var stepTimeout: Int = 3600
     @Option(help: "The most processes and threads a step may have.")
     var stepProcesses: UInt64 = StepLimits().processes
+    @Option(
+        help: """
+            The most memory that all processes of a step may use together, like 4G (default: three quarters of the host's). \
+            On hosts without a cgroup controller 'memory' it limits each process instead.
+            """)
+    var stepMemory: String?
     @Flag(help: "Build again whenever a file of the workspace changes.")
     var watch = false
     @Flag(name: .shortAndLong, help: "Print what the steps print.")
@@ -49,6 +55,9 @@ struct ImageBuildCommand: AsyncParsableCommand {
         if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
         if let verifiedShare, !(0...1).contains(verifiedShare) { throw ValidationError("--verify takes a share from 0 to 1.") }
         if stepTimeout < 1 { throw ValidationError("--step-timeout must be at least 1 second.") }
+        if let stepMemory, (ByteCount(stepMemory)?.bytes ?? 0) < 1 << 20 {
+            throw ValidationError("--step-memory '\(stepMemory)' is not a size of at least 1M, like 512M or 4G.")
+        }
         if labels.isEmpty { throw ValidationError("Name the images to build, like //web:app.") }
     }
 
@@ -110,6 +119,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
         options.verifiedShare = verifiedShare ?? 0
         options.limits.time = .seconds(stepTimeout)
         options.limits.processes = stepProcesses
+        if let memory = stepMemory.flatMap({ ByteCount($0)?.bytes }) { options.limits.memory = memory }
         let builder = Builder(workspace: workspace, pool: pool, runtime: Nspawn(), options: options) { progress.show($0) }
         progress.begin(targets: targets.count)
         do {

@@ -46,6 +46,9 @@ struct ImageExplain: ParsableCommand {
             }
         }
         if explanation.inputs.isEmpty { print("  no input: the result of the build before was removed", to: .output) }
+        if let packages = explanation.packages {
+            print("its packages were not installed again: they are in layer \(packages.short)", to: .output)
+        }
         switch files {
         case nil: print("the layer of the build before is gone: its files can't be compared", to: .output)
         case let files? where files.isEmpty: print("the result is the same: layer \(last.layer!.short)", to: .output)

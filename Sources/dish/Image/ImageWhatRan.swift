@@ -26,7 +26,13 @@ struct ImageWhatRan: ParsableCommand {
         if json.json { return try printJSON(build) }
         let result = build.layer.map { "layer \($0.short)" } ?? "a failed build"
         print("#!/bin/sh\n# \(label), \(age(build.started)): \(result)", to: .output)
-        if let parent = build.parent { print("# It stands on '\(pool.root(of: parent))'.", to: .output) }
+        if let packages = build.packages {
+            print(
+                "# Its packages were installed before, in '\(pool.root(of: packages))': that is what the steps began with.",
+                to: .output)
+        } else if let parent = build.parent {
+            print("# It stands on '\(pool.root(of: parent))'.", to: .output)
+        }
         print("root=${1:?give the root to work on}", to: .output)
         for step in build.steps {
             print("\n# \(step.name): \(tenths(step.seconds)) s", to: .output)

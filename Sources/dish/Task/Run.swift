@@ -30,6 +30,8 @@ struct Run: AsyncParsableCommand {
     var publish: [String] = []
     @Option(help: "private (an address of its own), host or none.", transform: Self.network)
     var network = TaskRequest.Network.private
+    @Option(help: "A path of the host that the image may mount, with what is below it.")
+    var allowMount: [String] = []
     @OptionGroup var environment: EnvironmentOptions
     @Option(name: .shortAndLong, help: "The user inside that the command runs as.")
     var user: String?
@@ -70,6 +72,7 @@ struct Run: AsyncParsableCommand {
         request.bestEffort = limits.bestEffort
         request.network = network
         request.publish = publish
+        request.allowedMounts = allowMount.map { Files.absolute($0) }
         request.userNamespace = userNamespace
         request.terminal = tty
         request.interactive = interactive
