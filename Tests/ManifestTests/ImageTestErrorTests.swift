@@ -34,7 +34,7 @@ struct ImageTestErrorTests {
         Mistake(
             "[{name: t, files: [/a]}, {name: t, files: [/b]}]",
             "f:5:39: the test 't' of //f:a is there twice; the first time at f:5:15"),
-        Mistake("[{name: t, name: u}]", "f:5:9: the key 'name' stands twice in this mapping"),
+        Mistake("[{name: t, name: u}]", "f:5:18: the key 'name' stands twice in this mapping"),
     ]
 
     /// One test without its name; its first line is line 6 of the file.
