@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Linux
+public import Linux
 
 /// Where a file's content is on the devices: what two files have in the same place of the same extent is equal, without
 /// reading it.
