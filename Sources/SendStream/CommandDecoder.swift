@@ -24,7 +24,8 @@ struct CommandDecoder: ~Escapable {
             if version < 2 || attribute != .data {
                 guard let given = Self.load(bytes, position, as: UInt16.self) else {
                     throw CommandFault(
-                        .attributeOutOfBounds, "the attribute '\(attribute.name)' of '\(command.name)' reaches beyond the command")
+                        .attributeOutOfBounds, "the attribute '\(attribute.name)' of '\(command.name)' reaches beyond the command"
+                    )
                 }
                 length = Int(given)
                 position += 2

@@ -70,7 +70,8 @@ struct StreamParser {
             littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: StreamFormat.magic.count, as: UInt32.self))
         guard StreamFormat.versions.contains(given) else {
             throw StreamError(
-                .unsupportedVersion, at: offset, "protocol \(given) isn't known; known are 1 to \(StreamFormat.versions.upperBound)")
+                .unsupportedVersion, at: offset,
+                "protocol \(given) isn't known; known are 1 to \(StreamFormat.versions.upperBound)")
         }
         version = given
         streams += 1

@@ -84,7 +84,8 @@ extension Streams {
                 }
                 // The root itself is no name.
                 for command: StreamCommand in [
-                    .unlink(path: []), .removeDirectory(path: []), .rename(path: [], to: path("g")), .makeFile(path: [], inode: nil),
+                    .unlink(path: []), .removeDirectory(path: []), .rename(path: [], to: path("g")),
+                    .makeFile(path: [], inode: nil),
                 ] { expectRefused(target, command) }
                 #expect(try Files.list(target.root) == ["f"])
             }

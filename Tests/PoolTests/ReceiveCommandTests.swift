@@ -34,7 +34,8 @@ extension Streams {
 
         private func send(_ host: TestHost, _ pool: Pool, _ arguments: String..., to file: String) throws {
             let result = try Command(
-                "/bin/sh", ["-c", "exec \"$0\" image send \"$@\" > '\(file)'", Programs.path("dish")] + arguments + ["--pool", pool.path]
+                "/bin/sh",
+                ["-c", "exec \"$0\" image send \"$@\" > '\(file)'", Programs.path("dish")] + arguments + ["--pool", pool.path]
             ).runBlocking()
             #expect(result.status.isSuccess, "\(result.errorText)")
         }

@@ -194,7 +194,8 @@ struct FileContent {
         guard memcmp(bytes.baseAddress! + offset, oldBytes.baseAddress! + offset, common.count) == 0 else {
             throw PoolError(
                 .damaged,
-                "the extents of '\(path)' at \(common.lowerBound) are shared, yet their content differs; check the pool: btrfs scrub")
+                "the extents of '\(path)' at \(common.lowerBound) are shared, yet their content differs; check the pool: btrfs scrub"
+            )
         }
     }
 
@@ -210,7 +211,9 @@ struct FileContent {
             if got == 0 { break }
             done += got
         }
-        if done < buffer.count { (buffer.baseAddress! + done).initializeMemory(as: UInt8.self, repeating: 0, count: buffer.count - done) }
+        if done < buffer.count {
+            (buffer.baseAddress! + done).initializeMemory(as: UInt8.self, repeating: 0, count: buffer.count - done)
+        }
     }
 
     private func clear(_ buffer: UnsafeMutableRawBufferPointer) { buffer.initializeMemory(as: UInt8.self, repeating: 0) }

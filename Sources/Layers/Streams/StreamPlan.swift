@@ -73,7 +73,8 @@ struct StreamPlan {
             guard case .made = origins[index], case .file(let size, let digest) = node.kind, size > 0 else { continue }
             let equal = byContent[Content(size: size, digest: digest)] ?? []
             let isAlone = new.names(of: index).count == 1
-            if isAlone, let source = equal.first(where: { isGone[$0] && !hasMoved.contains($0) && old.names(of: $0).count == 1 }) {
+            if isAlone, let source = equal.first(where: { isGone[$0] && !hasMoved.contains($0) && old.names(of: $0).count == 1 })
+            {
                 origins[index] = .moved(source)
                 hasMoved.insert(source)
             } else if let source = equal.first {

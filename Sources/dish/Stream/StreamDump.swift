@@ -73,6 +73,7 @@ private struct DumpedLines {
 
 /// A file for reading; `-` is standard input.
 func openInput(_ file: String) throws -> OwnedFD {
-    file == "-" ? OwnedFD(adopting: try retryingInterrupts("open", "standard input") { dup(STDIN_FILENO) })
+    file == "-"
+        ? OwnedFD(adopting: try retryingInterrupts("open", "standard input") { dup(STDIN_FILENO) })
         : try OwnedFD.open(file, O_RDONLY)
 }
