@@ -30,12 +30,12 @@ extension Streams {
                     try Files.makeDirectories("\(target)/stock")
                     try receiveWithBtrfs(whole, in: "\(target)/stock")
                     try receiveWithBtrfs(difference, in: "\(target)/stock")
-                    for decompresses in [false, true] {
-                        let ours = "\(target)/ours-\(decompresses)"
+                    for way in Way.allCases {
+                        let ours = "\(target)/ours-\(way)"
                         try Files.makeDirectories(ours)
                         var known: [SubvolumeUUID: String] = [:]
-                        try apply(whole, in: ours, &known, decompresses: decompresses)
-                        try apply(difference, in: ours, &known, decompresses: decompresses)
+                        try apply(whole, in: ours, &known, way)
+                        try apply(difference, in: ours, &known, way)
                         for name in ["a\(seed)", "b\(seed)"] {
                             let expected = try TreeDigest(of: "\(source)/\(name)")
                             #expect(try TreeDigest(of: "\(ours)/\(name)") == expected, "\(name), \(options)")
@@ -47,6 +47,12 @@ extension Streams {
                     }
                 }
             }
+        }
+
+        private enum Way: CaseIterable {
+            case oneByOne
+            case decompressed
+            case onThreads
         }
 
         /// Files that each algorithm compresses.
@@ -69,9 +75,10 @@ extension Streams {
         }
 
         private func apply(
-            _ bytes: [UInt8], in directory: String, _ known: inout [SubvolumeUUID: String], decompresses: Bool
+            _ bytes: [UInt8], in directory: String, _ known: inout [SubvolumeUUID: String], _ way: Way
         ) throws {
-            var applier: TreeApplier?
+            var alone: TreeApplier?
+            var threads: StreamApplier?
             var reader = StreamReader(MemorySource(bytes))
             var made = ""
             func begin(_ path: [UInt8], _ uuid: SubvolumeUUID, from source: SubvolumeUUID?) throws {
@@ -80,14 +87,20 @@ extension Streams {
                 known[uuid] = made
                 var sources: [SubvolumeUUID: TreeApplier.CloneSource] = [:]
                 if let source { sources[source] = .init(try OwnedFD.open(known[source]!, O_RDONLY | O_DIRECTORY)) }
-                applier = try TreeApplier(
-                    try OwnedFD.open(made, O_RDONLY | O_DIRECTORY), uuid: uuid, sources: sources, decompresses: decompresses)
+                let root = try OwnedFD.open(made, O_RDONLY | O_DIRECTORY)
+                if way == .onThreads {
+                    threads = try StreamApplier(root, uuid: uuid, sources: sources)
+                } else {
+                    alone = try TreeApplier(root, uuid: uuid, sources: sources, decompresses: way == .decompressed)
+                }
             }
             while try reader.next({ command, data in
                 switch command {
                 case .subvolume(let path, let uuid, _, _): try begin(path, uuid, from: nil)
                 case .snapshot(let path, let uuid, _, let source, _, _): try begin(path, uuid, from: source)
-                default: try applier?.apply(command, data, at: 0)
+                default:
+                    try alone?.apply(command, data, at: 0)
+                    try threads?.apply(command, data, at: 0)
                 }
             }) != nil {}
             try Subvolume.makeReadOnly(made)

@@ -77,7 +77,9 @@ extension Pool {
             try Subvolume.create(staged.root)
         }
         let root = try OwnedFD.open(staged.root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        let applier = try TreeApplier(root, uuid: head.uuid, sources: sources)
+        let applier = try StreamApplier(root, uuid: head.uuid, sources: sources)
+        // Before the staging directory is removed.
+        defer { applier.stop() }
         try apply(&reader, to: applier, progress)
         let tree = try finishedTree(of: staged, base: description.base)
         let id = TreeDigest(tree).id
@@ -90,7 +92,7 @@ extension Pool {
     }
 
     private func apply<Source: ByteSource>(
-        _ reader: inout StreamReader<Source>, to applier: TreeApplier, _ progress: ((UInt64) -> Void)?
+        _ reader: inout StreamReader<Source>, to applier: StreamApplier, _ progress: ((UInt64) -> Void)?
     ) throws {
         var isDone = false
         while !isDone {

@@ -8,11 +8,12 @@ public import Linux
 /// Every path is resolved in the tree alone (`ConfinedTree`). Only regular files are opened.
 public final class TreeApplier {
     private let tree: ConfinedTree
-    private let uuid: SubvolumeUUID
+    let uuid: SubvolumeUUID
     private let decompresses: Bool
     private let sources: [SubvolumeUUID: CloneSource]
     /// The file that commands were about last.
     private var file: (path: [UInt8], descriptor: CInt)?
+    private var generation = 0
 
     /// What data may be cloned from.
     public final class CloneSource {
@@ -20,6 +21,9 @@ public final class TreeApplier {
 
         /// - Parameter root: a subvolume that doesn't change.
         public init(_ root: consuming OwnedFD) { tree = ConfinedTree(root) }
+
+        /// Another one for the same subvolume, for another thread.
+        func copy() throws -> CloneSource { CloneSource(try tree.root.duplicate()) }
     }
 
     /// - Parameters:
@@ -129,7 +133,15 @@ public final class TreeApplier {
         return descriptor
     }
 
-    private func closeFile() {
+    /// Forgets what paths mean, unless it was learnt in the same generation.
+    func forget(unless current: Int) {
+        guard generation != current else { return }
+        generation = current
+        closeFile()
+        tree.forget()
+    }
+
+    func closeFile() {
         if let file { close(file.descriptor) }
         file = nil
     }
