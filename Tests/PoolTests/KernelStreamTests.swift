@@ -49,7 +49,7 @@ extension Streams {
             }
         }
 
-        private enum Way: CaseIterable {
+        enum Way: CaseIterable {
             case oneByOne
             case decompressed
             case onThreads
@@ -94,7 +94,7 @@ extension Streams {
                     alone = try TreeApplier(root, uuid: uuid, sources: sources, decompresses: way == .decompressed)
                 }
             }
-            while try reader.next({ command, data in
+            while try reader.next({ command, data -> Bool in
                 switch command {
                 case .subvolume(let path, let uuid, _, _): try begin(path, uuid, from: nil)
                 case .snapshot(let path, let uuid, _, let source, _, _): try begin(path, uuid, from: source)
@@ -102,6 +102,7 @@ extension Streams {
                     try alone?.apply(command, data, at: 0)
                     try threads?.apply(command, data, at: 0)
                 }
+                return true
             }) != nil {}
             try Subvolume.makeReadOnly(made)
         }
