@@ -162,10 +162,12 @@ final class CanonicalStream<Sink: ByteSink> {
         case .kept(let before):
             guard isFirst, nodes[index].kind != .directory else { return }
             let hasNewContent = nodes[index].kind != oldNode(before).kind
+            try removeAttributes(index, before)
             if hasNewContent { try content(index, like: before, .changed) }
             try attributes(index, before, hasNewContent: hasNewContent)
         case .moved(let before):
             try writer.write(.rename(path: prefix + Array(String(index).utf8), to: newPath(index)))
+            try removeAttributes(index, before)
             try attributes(index, before, hasNewContent: false)
         case .made(let like):
             guard isFirst else {
@@ -247,7 +249,20 @@ final class CanonicalStream<Sink: ByteSink> {
     // MARK: Attributes
 
     private func finish(directory index: Int) throws {
-        try attributes(index, source(index), hasNewContent: isTouched[index])
+        let before = source(index)
+        if let before { try removeAttributes(index, before) }
+        try attributes(index, before, hasNewContent: isTouched[index])
+    }
+
+    /// Removes the attributes that a node no longer has. It comes before its content: with that, the kernel takes capabilities away
+    /// by itself.
+    private func removeAttributes(_ index: Int, _ before: Int) throws {
+        let left = nodes[index].attributes
+        for attribute in oldNode(before).attributes where !left.contains(where: { $0.name == attribute.name }) {
+            // Stripped ones are gone already.
+            if isStripped[index], Self.inherited.contains(attribute.name) { continue }
+            try writer.write(.removeAttribute(path: newPath(index), name: attribute.name))
+        }
     }
 
     /// Makes owner, mode, attributes and times what they are to be.
@@ -270,11 +285,6 @@ final class CanonicalStream<Sink: ByteSink> {
             try writer.write(.setMode(path: path, mode: UInt64(node.mode)))
         }
         let attributes = old?.attributes ?? []
-        for attribute in attributes where !node.attributes.contains(where: { $0.name == attribute.name }) {
-            // Stripped ones are gone already.
-            if isStripped[index], Self.inherited.contains(attribute.name) { continue }
-            try writer.write(.removeAttribute(path: path, name: attribute.name))
-        }
         for attribute in node.attributes {
             let isThere = attributes.contains(attribute) && !(isStripped[index] && Self.inherited.contains(attribute.name))
             // Capabilities go with a write and with a new owner.
