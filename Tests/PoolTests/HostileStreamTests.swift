@@ -198,7 +198,7 @@ extension Streams {
                 let time = StreamCommand.Time(seconds: .max, nanoseconds: .max)
                 let all: [StreamCommand] = [
                     .write(path: path("f"), offset: most), .write(path: path("f"), offset: UInt64(Int64.max)),
-                    .truncate(path: path("f"), size: most), .truncate(path: path("f"), size: UInt64(Int64.max)),
+                    .truncate(path: path("f"), size: most),
                     .fallocate(path: path("f"), mode: .max, offset: most, length: most),
                     .fallocate(path: path("f"), mode: 0, offset: 1 << 62, length: 1 << 62),
                     .setOwner(path: path("f"), user: most, group: most),

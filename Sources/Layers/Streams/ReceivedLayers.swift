@@ -18,12 +18,7 @@ extension Pool {
         if let existing = try layer(description.id) { return existing }
         var reader = StreamReader(source)
         let first = try StreamHead.read(&reader)
-        let layer = try receive(&reader, first, description, progress)
-        let isMore: Bool? = try reader.next { _, _ in true }
-        guard isMore == nil else {
-            throw StreamError(.trailingBytes, at: reader.offset, "another stream follows the layer's")
-        }
-        return layer
+        return try receive(&reader, first, description, isAlone: true, progress)
     }
 
     /// Makes all layers of an image file, as `writeImage` wrote it, and names them. Layers that are here already are skipped.
@@ -45,7 +40,7 @@ extension Pool {
                 try reader.skipStream()
                 layers.append(existing)
             } else {
-                layers.append(try receive(&reader, head, description, progress))
+                layers.append(try receive(&reader, head, description, isAlone: false, progress))
             }
             try name(description.label, description.id)
         }
@@ -53,8 +48,10 @@ extension Pool {
     }
 
     /// Applies a stream after its first command, to its end.
+    ///
+    /// - Parameter isAlone: whether the source must end there too.
     private func receive<Source: ByteSource>(
-        _ reader: inout StreamReader<Source>, _ head: StreamHead, _ description: LayerDescription,
+        _ reader: inout StreamReader<Source>, _ head: StreamHead, _ description: LayerDescription, isAlone: Bool,
         _ progress: ((UInt64) -> Void)?
     ) throws -> Layer {
         guard head.uuid == description.id.streamUUID, head.source == description.base?.streamUUID else {
@@ -81,6 +78,10 @@ extension Pool {
         // Before the staging directory is removed.
         defer { applier.stop() }
         try apply(&reader, to: applier, progress)
+        let isMore: Bool? = isAlone ? try reader.next { _, _ in true } : nil
+        guard isMore == nil else {
+            throw StreamError(.trailingBytes, at: reader.offset, "another stream follows the layer's")
+        }
         let tree = try finishedTree(of: staged, base: description.base)
         let id = TreeDigest(tree).id
         guard id == description.id else {
