@@ -35,14 +35,16 @@ extension Pool {
     /// The staged root becomes the layer's, unless the pool has the layer already: then it stays in
     /// staging, and what is there is returned.
     ///
-    /// - Parameter packages: the layer it was made from, if that wasn't the parent.
+    /// - Parameters:
+    ///   - packages: the layer it was made from, if that wasn't the parent.
+    ///   - created: when it was built, in seconds since 1970; nil for now.
     public func publish(
-        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String
+        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String, created: Int64? = nil
     ) throws -> Layer {
         let digest = TreeDigest(tree)
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
-            id: digest.id, parent: parent, label: label, created: Int64(time(nil)),
+            id: digest.id, parent: parent, label: label, created: created ?? Int64(time(nil)),
             entries: digest.entries, size: digest.size, packages: packages)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)

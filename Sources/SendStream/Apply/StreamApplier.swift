@@ -1,0 +1,213 @@
+import Dispatch
+public import Linux
+import Synchronization
+
+/// Applies the commands of a stream on several threads where their order doesn't matter.
+///
+/// Commands about a file that the stream just made are gathered and done on other threads, those about one file always in order;
+/// so are directories, links and special files made at once, in which nothing of this can be yet. Everything else waits
+/// until all before it is done. So what is there when a command begins is what a `TreeApplier` alone would have.
+public final class StreamApplier {
+    private let main: TreeApplier
+    private let workers: [Worker]
+    private let shared = Shared()
+    private var job = Job()
+    /// Whether a worker waits for more of its last job's file.
+    private var isContinuing = false
+    /// The file that the open job's last commands are about.
+    private var file: [UInt8]?
+    /// The link or special file that was made last.
+    private var special: [UInt8]?
+    private var worker = 0
+    /// Grows when paths may mean others than before.
+    private var generation = 0
+
+    /// What all threads see.
+    private final class Shared: Sendable {
+        struct State {
+            var pending = 0
+            var failure: (any Error)?
+            var free: [Job] = []
+        }
+
+        let group = DispatchGroup()
+        let state = Mutex(State())
+        /// As many jobs wait or run as there are places.
+        let places = DispatchSemaphore(value: 6)
+    }
+
+    private struct Worker {
+        let queue: DispatchQueue
+        let applier: TreeApplier
+    }
+
+    /// - Parameters:
+    ///   - root: the tree's root directory, open for reading.
+    ///   - uuid: what the stream calls the tree.
+    ///   - sources: other subvolumes that the stream may clone from.
+    public init(
+        _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource]
+    ) throws {
+        main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources)
+        var workers: [Worker] = []
+        for number in 0..<2 {
+            let copies = try sources.mapValues { try $0.copy() }
+            workers.append(
+                Worker(
+                    queue: DispatchQueue(label: "dish.apply.\(number)"),
+                    applier: try TreeApplier(try root.duplicate(), uuid: uuid, sources: copies)))
+        }
+        self.workers = workers
+    }
+
+    /// Waits until nothing works on the tree any more, whatever became of it.
+    public func stop() {
+        shared.group.wait()
+    }
+
+    /// Applies one command, now or soon.
+    ///
+    /// - Throws: as `TreeApplier.apply`, for this command or an earlier one.
+    public func apply(_ command: StreamCommand, _ data: RawSpan, at offset: UInt64) throws {
+        switch command {
+        case .makeFile(let path, _):
+            if job.isWorthwhile { try submit(continues: false) }
+            file = path
+            try add(command, data, offset)
+        case .makeDirectory: try main.apply(command, data, at: offset)
+        case .makeSymlink(let path, _, _), .makeNode(let path, _, _, _), .makeFIFO(let path, _), .makeSocket(let path, _):
+            special = path
+            try main.apply(command, data, at: offset)
+        case .write(let path, _), .encodedWrite(let path, _), .truncate(let path, _), .fallocate(let path, _, _, _),
+            .setMode(let path, _), .setOwner(let path, _, _), .setTimes(let path, _, _, _, _), .setAttribute(let path, _, _),
+            .removeAttribute(let path, _):
+            if path == file {
+                try add(command, data, offset)
+            } else if path == special {
+                try main.apply(command, data, at: offset)
+            } else {
+                try applyAlone(command, data, offset)
+            }
+        case .clone(let path, _, _, let source, _, _, _):
+            if path == file, source != main.uuid { try add(command, data, offset) } else { try applyAlone(command, data, offset) }
+        default: try applyAlone(command, data, offset)
+        }
+    }
+
+    private func applyAlone(_ command: StreamCommand, _ data: RawSpan, _ offset: UInt64) throws {
+        try finishPending()
+        switch command {
+        case .rename, .unlink, .removeDirectory: generation += 1
+        default: break
+        }
+        try main.apply(command, data, at: offset)
+    }
+
+    /// Does all that was gathered and waits for all that others do.
+    private func finishPending() throws {
+        (file, special) = (nil, nil)
+        let isIdle = shared.state.withLock { $0.pending == 0 }
+        if isIdle, !isContinuing {
+            try throwFailure()
+            try job.run(main, generation)
+            job.clear()
+        } else {
+            try submit(continues: false)
+            shared.group.wait()
+            try throwFailure()
+        }
+        main.closeFile()
+    }
+
+    private func throwFailure() throws {
+        if let failure = shared.state.withLock({ $0.failure }) { throw failure }
+    }
+
+    private func add(_ command: StreamCommand, _ data: RawSpan, _ offset: UInt64) throws {
+        if !job.takes(data.byteCount) { try submit(continues: true) }
+        job.add(command, data, offset)
+    }
+
+    /// - Parameter continues: whether the next job goes on with this one's last file: then it has the same worker.
+    private func submit(continues: Bool) throws {
+        try throwFailure()
+        guard !job.isEmpty || isContinuing else { return }
+        isContinuing = continues
+        shared.places.wait()
+        let (full, applier, generation) = (job, workers[worker].applier, generation)
+        job = shared.state.withLock { state in
+            state.pending += 1
+            return state.free.popLast() ?? Job()
+        }
+        let work = Work(job: full, applier: applier)
+        workers[worker].queue.async(group: shared.group) { [shared] in
+            var failure: (any Error)?
+            if shared.state.withLock({ $0.failure == nil }) {
+                do { try work.job.run(work.applier, generation) } catch { failure = error }
+            }
+            if !continues { work.applier.closeFile() }
+            work.job.clear()
+            shared.state.withLock { state in
+                state.pending -= 1
+                if state.failure == nil { state.failure = failure }
+                state.free.append(work.job)
+            }
+            shared.places.signal()
+        }
+        if !continues { worker = (worker + 1) % workers.count }
+    }
+
+    /// A job and who does it: both belong to one queue at a time.
+    private struct Work: @unchecked Sendable {
+        let job: Job
+        let applier: TreeApplier
+    }
+
+    /// Commands for one worker, with a copy of their data.
+    private final class Job: @unchecked Sendable {
+        private static let capacity = 1 << 20
+        private var commands: [(command: StreamCommand, data: Range<Int>, offset: UInt64)] = []
+        private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 4096)
+        private var count = 0
+        /// The data of a command that is larger than the buffer.
+        private var large: [UInt8] = []
+
+        deinit { buffer.deallocate() }
+
+        var isEmpty: Bool { commands.isEmpty }
+        var isWorthwhile: Bool { count >= Self.capacity / 4 || commands.count >= 100 }
+
+        func takes(_ more: Int) -> Bool { commands.isEmpty || count + more <= Self.capacity }
+
+        func add(_ command: StreamCommand, _ data: RawSpan, _ offset: UInt64) {
+            data.withUnsafeBytes { bytes in
+                if count + bytes.count <= Self.capacity {
+                    UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: bytes)
+                    commands.append((command, count..<count + bytes.count, offset))
+                    count += bytes.count
+                } else {
+                    large = Array(bytes)
+                    commands.append((command, Self.capacity..<Self.capacity + bytes.count, offset))
+                    count = Self.capacity
+                }
+            }
+        }
+
+        func run(_ applier: TreeApplier, _ generation: Int) throws {
+            applier.forget(unless: generation)
+            for (command, data, offset) in commands {
+                if data.lowerBound == Self.capacity, !data.isEmpty {
+                    try large.withUnsafeBytes { try applier.apply(command, $0.bytes, at: offset) }
+                } else {
+                    try applier.apply(command, UnsafeRawBufferPointer(rebasing: buffer[data]).bytes, at: offset)
+                }
+            }
+        }
+
+        func clear() {
+            commands.removeAll(keepingCapacity: true)
+            large = []
+            count = 0
+        }
+    }
+}
