@@ -45,10 +45,22 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "OCI",
+            dependencies: ["CLinux", "Linux", "Layers", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Builder",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Runtime", "DebianPackages", "Manifest", "Layers",
+                "CLinux", "Linux", "Btrfs", "Runtime", "DebianPackages", "Manifest", "Layers", "OCI",
                 .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Registry",
+            dependencies: [
+                "CLinux", "Linux", "Btrfs", "Layers", "OCI", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings
         ),
@@ -70,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Cgroups", "TaskHelper", "Manifest", "Layers", "Builder", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI", "Builder", "Registry", "AgentAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -99,6 +111,8 @@ let package = Package(
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
         .testTarget(name: "LayersTests", dependencies: ["CLinux", "Layers", "Linux"], swiftSettings: settings),
+        .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
+        .testTarget(name: "RegistryTests", dependencies: ["Linux", "OCI", "Registry"], swiftSettings: settings),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
             swiftSettings: settings),
@@ -110,7 +124,7 @@ let package = Package(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures", swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
-            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux"],
+            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI"],
             swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(
