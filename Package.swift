@@ -28,6 +28,10 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "CSendStream"),
+        .target(
+            name: "SendStream", dependencies: ["CLinux", "CSendStream", "Linux", "Btrfs"],
+            swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
         .target(name: "TaskHelper", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
@@ -41,7 +45,7 @@ let package = Package(
         ),
         .target(
             name: "Layers",
-            dependencies: ["Linux", "Btrfs", "CLinux", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Linux", "Btrfs", "CLinux", "SendStream", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings
         ),
         .target(
@@ -60,7 +64,7 @@ let package = Package(
         .target(
             name: "Registry",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Layers", "OCI", .product(name: "Crypto", package: "swift-crypto"),
+                "CLinux", "Linux", "Btrfs", "SendStream", "Layers", "OCI", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings
         ),
@@ -82,7 +86,8 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI", "Builder", "Registry", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "SendStream", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI", "Builder",
+                "Registry", "AgentAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -104,6 +109,7 @@ let package = Package(
 
         // Unit tests: no privileges.
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: settings),
+        .testTarget(name: "SendStreamTests", dependencies: ["CSendStream", "SendStream"], swiftSettings: settings),
         .testTarget(name: "NetworksTests", dependencies: ["Networks"], swiftSettings: settings),
         .testTarget(name: "CgroupsTests", dependencies: ["Cgroups"], swiftSettings: settings),
         .testTarget(name: "TaskHelperTests", dependencies: ["Linux", "TaskHelper"], swiftSettings: settings),
@@ -124,7 +130,7 @@ let package = Package(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures", swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
-            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI"],
+            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI", "SendStream"],
             swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(

@@ -2,6 +2,8 @@
 #include "clinux.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -64,6 +67,46 @@ long dish_getxattr(const char *path, const char *name, void *value, unsigned lon
 
 int dish_setxattr(const char *path, const char *name, const void *value, unsigned long size, int follow) {
     return follow ? setxattr(path, name, value, size, 0) : lsetxattr(path, name, value, size, 0);
+}
+
+int dish_removexattr(const char *path, const char *name, int follow) {
+    return follow ? removexattr(path, name) : lremovexattr(path, name);
+}
+
+int dish_fallocate(int fd, int mode, int64_t offset, int64_t length) { return fallocate(fd, mode, offset, length); }
+
+int dish_clone_range(int target, uint64_t offset, int source, uint64_t source_offset, uint64_t length) {
+    struct file_clone_range range = {
+        .src_fd = source, .src_offset = source_offset, .src_length = length, .dest_offset = offset};
+    return ioctl(target, FICLONERANGE, &range);
+}
+
+long dish_encoded_write(int fd, const void *bytes, unsigned long count, int64_t offset, uint64_t file_length,
+                        uint64_t length, uint64_t start, uint32_t compression, uint32_t encryption) {
+    struct iovec vector = {.iov_base = (void *)bytes, .iov_len = count};
+    struct btrfs_ioctl_encoded_io_args arguments = {
+        .iov = &vector, .iovcnt = 1, .offset = offset, .len = file_length, .unencoded_len = length,
+        .unencoded_offset = start, .compression = compression, .encryption = encryption};
+    return ioctl(fd, BTRFS_IOC_ENCODED_WRITE, &arguments);
+}
+
+int dish_enable_verity(int fd, uint32_t algorithm, uint32_t block_size, const void *salt, uint32_t salt_size,
+                       const void *signature, uint32_t signature_size) {
+    struct fsverity_enable_arg arguments = {
+        .version = 1, .hash_algorithm = algorithm, .block_size = block_size, .salt_size = salt_size,
+        .salt_ptr = (uintptr_t)salt, .sig_size = signature_size, .sig_ptr = (uintptr_t)signature};
+    return ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments);
+}
+
+int64_t dish_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
+int64_t dish_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
+int dish_start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
+int dish_set_times(int at, const char *name, int64_t access_seconds, uint32_t access_nanoseconds, int64_t seconds,
+                   uint32_t nanoseconds) {
+    struct timespec times[2] = {
+        {.tv_sec = access_seconds, .tv_nsec = access_nanoseconds}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
+    return name[0] == 0 ? futimens(at, times) : utimensat(at, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
 int dish_set_mtime(int at, const char *name, int64_t seconds) {

@@ -34,13 +34,15 @@ extension Pool {
     ///
     /// The staged root becomes the layer's, unless the pool has the layer already: then it stays in
     /// staging, and what is there is returned.
+    ///
+    /// - Parameter created: when it was built, in seconds since 1970; nil for now.
     public func publish(
-        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, label: String
+        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, label: String, created: Int64? = nil
     ) throws -> Layer {
         let digest = TreeDigest(tree)
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
-            id: digest.id, parent: parent, label: label, created: Int64(time(nil)),
+            id: digest.id, parent: parent, label: label, created: created ?? Int64(time(nil)),
             entries: digest.entries, size: digest.size)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)

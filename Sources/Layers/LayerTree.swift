@@ -21,8 +21,8 @@ extension Pool {
 
     /// The tree of a finished root in staging. Of one made from a parent only what changed is read.
     ///
-    /// Modification times after `latestTime` (seconds since 1970) are set to it.
-    public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64) throws -> Tree {
+    /// - Parameter latestTime: seconds since 1970; later modification times are set to it. Nil leaves all as they are.
+    public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64? = nil) throws -> Tree {
         try flattenSubvolumes(in: staged)
         guard let parent else { return try Tree(of: staged.root, latestTime: latestTime) }
         let source = try tree(of: parent)

@@ -26,6 +26,15 @@ struct ImageRoot: ~Copyable {
 
     func openDirectory(_ path: [UInt8]) throws(SystemError) -> OwnedFD { try open(path, O_RDONLY | O_DIRECTORY) }
 
+    /// Nil where there is nothing, or no directory.
+    func openDirectoryIfPresent(_ path: [UInt8]) throws(SystemError) -> OwnedFD? {
+        do {
+            return try openDirectory(path)
+        } catch  where error.code == ENOENT {
+            return nil
+        }
+    }
+
     /// What has a name in a directory; nil for nothing.
     static func status(of name: [UInt8], in directory: CInt) -> stat? {
         var status = stat()

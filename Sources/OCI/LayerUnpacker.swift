@@ -1,10 +1,9 @@
 import CLinux
 import Glibc
-import Layers
 import Linux
 
 /// Puts a layer of an OCI image (image-spec, layer.md) over what is in a root: its files, and its whiteouts.
-public struct LayerUnpacker: ~Copyable {
+public final class LayerUnpacker {
     private let root: ImageRoot
     /// Names that this layer has put there, with the directories above them: its whiteouts don't hide them.
     private var own: Set<[UInt8]> = []
@@ -32,7 +31,7 @@ public struct LayerUnpacker: ~Copyable {
     ///   - limit: the most bytes the archive may have.
     /// - Returns: the digest of the archive.
     /// - Throws: `OCIError`, whose text names the entry; `SystemError`.
-    public mutating func unpack(_ descriptor: CInt, limit: UInt64) throws -> BlobDigest {
+    public func unpack(_ descriptor: CInt, limit: UInt64) throws -> BlobDigest {
         var reader = TarReader(ArchiveInput(descriptor, limit: limit))
         while let entry = try reader.next() {
             do {
@@ -48,7 +47,7 @@ public struct LayerUnpacker: ~Copyable {
         return try reader.finish()
     }
 
-    private mutating func put(_ entry: TarEntry, _ reader: inout TarReader) throws {
+    private func put(_ entry: TarEntry, _ reader: inout TarReader) throws {
         let path = try EntryPath(entry.path)
         guard !path.components.isEmpty else {
             // The root itself.
@@ -87,7 +86,7 @@ public struct LayerUnpacker: ~Copyable {
     }
 
     /// Removes what has the name, unless both are directories.
-    private mutating func makeRoom(for entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
+    private func makeRoom(for entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
         guard let there = ImageRoot.status(of: name, in: directory) else { return }
         if ImageRoot.isDirectory(there) || there.st_mode & S_IFMT == S_IFLNK { last = nil }
         if entry.kind == .directory, ImageRoot.isDirectory(there) { return }
@@ -95,15 +94,10 @@ public struct LayerUnpacker: ~Copyable {
     }
 
     /// Whiteouts hide what the layers below have, not what this one has put there.
-    private mutating func hide(_ path: EntryPath) throws {
+    private func hide(_ path: EntryPath) throws {
         let name = Array(path.name.dropFirst(EntryPath.whiteout.count))
         last = nil
-        let parent: OwnedFD
-        do {
-            parent = try root.openDirectory(path.parent)
-        } catch  where error.code == ENOENT || error.code == ENOTDIR {
-            return
-        }
+        guard let parent = try root.openDirectoryIfPresent(path.parent) else { return }
         try keepTime(of: path.parent, parent.number)
         if name.elementsEqual(".wh..opq".utf8) {
             try clear(parent.number, path.parent)
@@ -130,7 +124,7 @@ public struct LayerUnpacker: ~Copyable {
 
     /// Devices lead out of a container. The harmless ones are as good as files; what else is below `/dev` no container
     /// sees, because it has its own there.
-    private mutating func isLeftOut(_ entry: TarEntry, _ path: EntryPath) throws -> Bool {
+    private func isLeftOut(_ entry: TarEntry, _ path: EntryPath) throws -> Bool {
         guard entry.kind == .characterDevice || entry.kind == .blockDevice, !isHarmless(entry) else { return false }
         guard path.components.count > 1, path.components[0].elementsEqual("dev".utf8) else {
             throw OCIError(.hostile, "it is the device \(entry.major):\(entry.minor), which leads out of a container")
@@ -145,21 +139,16 @@ public struct LayerUnpacker: ~Copyable {
     }
 
     /// The directory an entry belongs in; missing ones are made.
-    private mutating func parent(of path: EntryPath) throws -> Opened {
+    private func parent(of path: EntryPath) throws -> Opened {
         let parent = path.parent
         if let last, last.path == parent { return last.directory }
-        let opened: Opened
-        do {
-            opened = Opened(try root.openDirectory(parent))
-        } catch  where error.code == ENOENT {
-            opened = Opened(try makeDirectories(path))
-        }
+        let opened = Opened(try root.openDirectoryIfPresent(parent) ?? makeDirectories(path))
         try keepTime(of: parent, opened.file.number)
         last = (parent, opened)
         return opened
     }
 
-    private mutating func makeDirectories(_ path: EntryPath) throws -> OwnedFD {
+    private func makeDirectories(_ path: EntryPath) throws -> OwnedFD {
         var current: [UInt8] = []
         var opened = try root.openDirectory([])
         for component in path.components.dropLast() {
@@ -179,7 +168,7 @@ public struct LayerUnpacker: ~Copyable {
         return opened
     }
 
-    private mutating func keepTime(of path: [UInt8], _ directory: CInt) throws {
+    private func keepTime(of path: [UInt8], _ directory: CInt) throws {
         guard directoryTimes[path] == nil else { return }
         var status = stat()
         try retryingInterrupts("read", shown(path)) { fstat(directory, &status) }
@@ -246,10 +235,7 @@ extension LayerUnpacker {
     private func link(_ entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
         let target = try EntryPath(entry.link)
         guard !target.components.isEmpty else { throw OCIError(.hostile, "a hard link to the root") }
-        let parent: OwnedFD
-        do {
-            parent = try root.openDirectory(target.parent)
-        } catch {
+        guard let parent = try root.openDirectoryIfPresent(target.parent) else {
             throw OCIError(.damaged, "a hard link to '\(shown(entry.link))', which is not in the image")
         }
         guard let there = ImageRoot.status(of: target.name, in: parent.number), !ImageRoot.isDirectory(there) else {
@@ -270,7 +256,7 @@ extension LayerUnpacker {
         try Self.setTime(file, entry.seconds, entry.nanoseconds, shown(name))
     }
 
-    private mutating func finish(_ entry: TarEntry, _ path: [UInt8], directory: CInt) throws {
+    private func finish(_ entry: TarEntry, _ path: [UInt8], directory: CInt) throws {
         try finish(entry, path, file: directory)
         directoryTimes[path] = (entry.seconds, entry.nanoseconds)
     }

@@ -16,7 +16,7 @@ struct Dish: AsyncParsableCommand {
         version: AgentVersion.text,
         subcommands: [],
         groupedSubcommands: [
-            CommandGroup(name: "Pools and images", subcommands: [PoolCommand.self, ImageCommand.self]),
+            CommandGroup(name: "Pools and images", subcommands: [PoolCommand.self, ImageCommand.self, StreamGroup.self]),
             CommandGroup(
                 name: "Tasks",
                 subcommands: [

@@ -94,6 +94,24 @@ int dish_fstatfs(int fd, struct dish_statfs *result);
 long dish_listxattr(const char *path, char *list, unsigned long size, int follow);
 long dish_getxattr(const char *path, const char *name, void *value, unsigned long size, int follow);
 int dish_setxattr(const char *path, const char *name, const void *value, unsigned long size, int follow);
+int dish_removexattr(const char *path, const char *name, int follow);
+int dish_fallocate(int fd, int mode, int64_t offset, int64_t length);
+// FICLONERANGE: linux/fs.h, which can't be included beside glibc's sys/mount.h.
+int dish_clone_range(int target, uint64_t offset, int source, uint64_t source_offset, uint64_t length);
+// BTRFS_IOC_ENCODED_WRITE with one buffer.
+long dish_encoded_write(int fd, const void *bytes, unsigned long count, int64_t offset, uint64_t file_length,
+                        uint64_t length, uint64_t start, uint32_t compression, uint32_t encryption);
+// FS_IOC_ENABLE_VERITY: linux/fsverity.h.
+int dish_enable_verity(int fd, uint32_t algorithm, uint32_t block_size, const void *salt, uint32_t salt_size,
+                       const void *signature, uint32_t signature_size);
+// lseek(2) with SEEK_DATA and SEEK_HOLE.
+int64_t dish_seek_data(int fd, int64_t offset);
+int64_t dish_seek_hole(int fd, int64_t offset);
+// Starts writing a file's dirty pages to the disk without waiting (sync_file_range(2)).
+int dish_start_writeback(int fd);
+// Sets both times, links not followed; an empty name means the descriptor itself.
+int dish_set_times(int at, const char *name, int64_t access_seconds, uint32_t access_nanoseconds, int64_t seconds,
+                   uint32_t nanoseconds);
 // Sets the modification time; an empty name means the descriptor itself. Links are not followed.
 int dish_set_mtime(int at, const char *name, int64_t seconds);
 // A descriptor that reads struct signalfd_siginfo for SIGCHLD and SIGTERM, which are blocked from then on.

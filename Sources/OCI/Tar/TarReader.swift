@@ -61,7 +61,7 @@ struct TarReader: ~Copyable {
     }
 
     /// The digest of the whole archive, what follows its end mark included.
-    consuming func finish() throws -> BlobDigest {
+    mutating func finish() throws -> BlobDigest {
         try skipRest()
         return try input.finish()
     }

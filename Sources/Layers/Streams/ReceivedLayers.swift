@@ -1,0 +1,158 @@
+import Btrfs
+import Dispatch
+import FoundationEssentials
+import Glibc
+import Linux
+public import SendStream
+
+extension Pool {
+    /// Makes a layer from one stream: applies it in staging, and publishes what came out only if its digest is the layer's id.
+    /// A layer that is there already is returned, and nothing is read.
+    ///
+    /// - Parameter progress: called with the bytes of the stream that were used so far.
+    /// - Throws: `StreamError` for a damaged or hostile stream, `PoolError` `.unknownImage` when what it is against isn't here and
+    ///   `.damaged` when something else came out, `SystemError`. Nothing is left then.
+    public func receive<Source: ByteSource>(
+        _ source: Source, _ description: LayerDescription, progress: ((UInt64) -> Void)? = nil
+    ) throws -> Layer {
+        if let existing = try layer(description.id) { return existing }
+        var reader = StreamReader(source)
+        let first = try StreamHead.read(&reader)
+        let layer = try receive(&reader, first, description, progress)
+        let isMore: Bool? = try reader.next { _, _ in true }
+        guard isMore == nil else {
+            throw StreamError(.trailingBytes, at: reader.offset, "another stream follows the layer's")
+        }
+        return layer
+    }
+
+    /// Makes all layers of an image file, as `writeImage` wrote it, and names them. Layers that are here already are skipped.
+    ///
+    /// - Returns: the layers in the file's order, the image itself last.
+    public func receiveImage<Source: ByteSource>(
+        _ source: Source, progress: ((UInt64) -> Void)? = nil
+    ) throws -> [Layer] {
+        var reader = StreamReader(source)
+        var layers: [Layer] = []
+        while let head = try StreamHead.readIfMore(&reader) {
+            guard let note = head.note, let description = try? JSONDecoder().decode(LayerDescription.self, from: Data(note))
+            else {
+                throw StreamError(
+                    .invalidValue, at: head.offset,
+                    "the stream doesn't say which layer it is; it wasn't written by 'dish image send'")
+            }
+            if let existing = try layer(description.id) {
+                try reader.skipStream()
+                layers.append(existing)
+            } else {
+                layers.append(try receive(&reader, head, description, progress))
+            }
+            try name(description.label, description.id)
+        }
+        return layers
+    }
+
+    /// Applies a stream after its first command, to its end.
+    private func receive<Source: ByteSource>(
+        _ reader: inout StreamReader<Source>, _ head: StreamHead, _ description: LayerDescription,
+        _ progress: ((UInt64) -> Void)?
+    ) throws -> Layer {
+        guard head.uuid == description.id.streamUUID, head.source == description.base?.streamUUID else {
+            throw StreamError(
+                .refused, at: head.offset,
+                "it isn't the stream of layer \(description.id.short) against \(description.base?.short ?? "nothing")")
+        }
+        let staged = try StagingDirectory(in: self)
+        var sources: [SubvolumeUUID: TreeApplier.CloneSource] = [:]
+        if let base = description.base {
+            guard try layer(base) != nil else {
+                throw PoolError(
+                    .unknownImage,
+                    "layer \(description.id.short) comes as its difference from layer \(base.short), which isn't in the pool at '\(path)'; receive that one first"
+                )
+            }
+            try Subvolume.snapshot(root(of: base), to: staged.root)
+            sources[base.streamUUID] = .init(try OwnedFD.open(root(of: base), O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+        } else {
+            try Subvolume.create(staged.root)
+        }
+        let root = try OwnedFD.open(staged.root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        let applier = try TreeApplier(root, uuid: head.uuid, sources: sources)
+        try apply(&reader, to: applier, progress)
+        let tree = try finishedTree(of: staged, base: description.base)
+        let id = TreeDigest(tree).id
+        guard id == description.id else {
+            throw PoolError(
+                .damaged, "what came of the stream is layer \(id.short), not \(description.id.short): the stream is damaged")
+        }
+        return try publish(
+            staged, tree: tree, parent: description.parent, label: description.label, created: description.created)
+    }
+
+    private func apply<Source: ByteSource>(
+        _ reader: inout StreamReader<Source>, to applier: TreeApplier, _ progress: ((UInt64) -> Void)?
+    ) throws {
+        var isDone = false
+        while !isDone {
+            let offset = reader.offset
+            let isEnd = try reader.next { command, data in
+                try applier.apply(command, data, at: offset)
+                return command == .end
+            }
+            isDone = isEnd ?? true
+            progress?(reader.offset)
+        }
+    }
+
+    /// The tree of what was applied, read from the file system: of what is against a base only what changed.
+    private func finishedTree(of staged: StagingDirectory, base: LayerID?) throws -> Tree {
+        guard let base else {
+            // Everything goes to the disk while its digest is computed.
+            let written = DispatchGroup()
+            let filesystem = try filesystem()
+            DispatchQueue.global().async(group: written) { try? filesystem.sync() }
+            defer { written.wait() }
+            return try Tree(of: staged.root)
+        }
+        let source = try tree(of: base)
+        try filesystem().sync()
+        return try Tree(ofSnapshot: staged.root, of: source)
+    }
+}
+
+/// The first command of a layer's stream.
+struct StreamHead {
+    let uuid: SubvolumeUUID
+    /// What it is against.
+    let source: SubvolumeUUID?
+    let note: [UInt8]?
+    let offset: UInt64
+
+    static func read<Source: ByteSource>(_ reader: inout StreamReader<Source>) throws -> StreamHead {
+        guard let head = try readIfMore(&reader) else {
+            throw StreamError(.truncated, at: reader.offset, "there is nothing to receive")
+        }
+        return head
+    }
+
+    /// Nil at the end of the source.
+    static func readIfMore<Source: ByteSource>(_ reader: inout StreamReader<Source>) throws -> StreamHead? {
+        let offset = reader.offset
+        return try reader.next { command, _ in
+            switch command {
+            case .subvolume(_, let uuid, _, let note): StreamHead(uuid: uuid, source: nil, note: note, offset: offset)
+            case .snapshot(_, let uuid, _, let source, _, let note):
+                StreamHead(uuid: uuid, source: source, note: note, offset: offset)
+            default:
+                throw StreamError(.refused, at: offset, "the stream begins with '\(command.name)' instead of a subvolume")
+            }
+        }
+    }
+}
+
+extension StreamReader where Source: ByteSource {
+    /// Reads to the end of the stream.
+    fileprivate mutating func skipStream() throws {
+        while try next({ command, _ in command }) != .end {}
+    }
+}

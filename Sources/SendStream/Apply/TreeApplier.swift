@@ -1,0 +1,314 @@
+import CLinux
+import Glibc
+public import Linux
+
+/// Applies the commands of a stream to a tree that is nobody else's.
+///
+/// The tree is a new subvolume or a snapshot; making it, checking what came out and making it read-only is the caller's.
+/// Every path is resolved in the tree alone (`ConfinedTree`). Only regular files are opened.
+public final class TreeApplier {
+    private let tree: ConfinedTree
+    private let uuid: SubvolumeUUID
+    private let sources: [SubvolumeUUID: CloneSource]
+    /// The file that commands were about last.
+    private var file: (path: [UInt8], descriptor: CInt)?
+
+    /// What data may be cloned from.
+    public final class CloneSource {
+        let tree: ConfinedTree
+
+        /// - Parameter root: a subvolume that doesn't change.
+        public init(_ root: consuming OwnedFD) { tree = ConfinedTree(root) }
+    }
+
+    /// - Parameters:
+    ///   - root: the tree's root directory, open for reading.
+    ///   - uuid: what the stream calls the tree.
+    ///   - sources: other subvolumes that the stream may clone from.
+    public init(
+        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource]
+    ) throws {
+        tree = ConfinedTree(root)
+        self.uuid = uuid
+        var sources = sources
+        sources[uuid] = CloneSource(try tree.root.duplicate())
+        self.sources = sources
+    }
+
+    deinit { closeFile() }
+
+    /// Applies one command.
+    ///
+    /// - Parameters:
+    ///   - data: the bytes of a write.
+    ///   - offset: where it is in the stream, for messages.
+    /// - Throws: `StreamError` `.refused` and `.invalidValue` for what may not or can't be; `SystemError`.
+    public func apply(_ command: StreamCommand, _ data: RawSpan, at offset: UInt64) throws {
+        do {
+            try data.withUnsafeBytes { try apply(command, $0) }
+        } catch let fault as CommandFault {
+            throw StreamError(fault.code, at: offset, "\(command.name): \(fault.reason)")
+        }
+    }
+
+    private func apply(_ command: StreamCommand, _ data: UnsafeRawBufferPointer) throws {
+        switch command {
+        case .subvolume, .snapshot: throw CommandFault(.refused, "a second subvolume in one stream")
+        case .end: closeFile()
+        case .makeFile(let path, _): try makeFile(path)
+        case .makeDirectory(let path, _): try make(path, "create directory") { mkdirat($0, $1, 0o700) }
+        case .makeNode(let path, _, let mode, let device): try makeNode(path, mode, device)
+        case .makeFIFO(let path, _): try make(path, "create FIFO") { mkfifoat($0, $1, 0o600) }
+        case .makeSocket(let path, _): try make(path, "create socket") { mknodat($0, $1, S_IFSOCK | 0o600, 0) }
+        case .makeSymlink(let path, _, let target):
+            try make(path, "create link") { at, name in withName(target[...]) { symlinkat($0, at, name) } }
+        case .rename(let path, let to): try rename(path, to)
+        case .link(let path, let existing): try link(path, existing)
+        case .unlink(let path):
+            closeFile()
+            try make(path, "remove") { unlinkat($0, $1, 0) }
+        case .removeDirectory(let path):
+            tree.forget()
+            try make(path, "remove directory") { unlinkat($0, $1, CInt(AT_REMOVEDIR)) }
+        case .setAttribute(let path, let name, let value):
+            try withObjectPath(path, "set attribute of") { object, follow in
+                withName(name[...]) { name in
+                    value.withUnsafeBytes { dish_setxattr(object, name, $0.baseAddress, UInt($0.count), follow) }
+                }
+            }
+        case .removeAttribute(let path, let name):
+            try withObjectPath(path, "remove attribute of") { object, follow in
+                withName(name[...]) { dish_removexattr(object, $0, follow) }
+            }
+        case .write(let path, let offset): try write(data, to: try open(path), path, offset)
+        case .encodedWrite(let path, let extent): try encodedWrite(path, extent, data)
+        case .clone(let path, let offset, let length, let source, _, let sourcePath, let sourceOffset):
+            try clone(path, offset, length, source, sourcePath, sourceOffset)
+        case .truncate(let path, let size):
+            let (descriptor, size) = (try open(path), try fileOffset(size))
+            try retryingInterrupts("set size of", shown(path)) { ftruncate(descriptor, size) }
+        case .fallocate(let path, let mode, let offset, let length):
+            let descriptor = try open(path)
+            let (start, count) = (try fileOffset(offset), try fileOffset(length))
+            try retryingInterrupts("allocate", shown(path)) {
+                dish_fallocate(descriptor, CInt(bitPattern: mode), Int64(start), Int64(count))
+            }
+        case .setMode(let path, let mode): try setMode(path, mode_t(mode & 0o7777))
+        case .setOwner(let path, let user, let group): try setOwner(path, user, group)
+        case .setTimes(let path, let access, let modification, _, _): try setTimes(path, access, modification)
+        case .updateExtent: throw CommandFault(.refused, "the stream was made without data; send it with its data")
+        case .setFlags(let path, _):
+            // Inode flags are no part of a tree, as they are none of what `btrfs receive` makes.
+            _ = try StreamPath(path)
+        case .enableVerity(let path, let algorithm, let blockSize, let salt, let signature):
+            try enableVerity(path, algorithm, blockSize, salt, signature)
+        }
+    }
+
+    // MARK: Files
+
+    private func makeFile(_ path: [UInt8]) throws {
+        closeFile()
+        let split = try named(path)
+        let at = try tree.directory(split.parent)
+        let descriptor = try retryingInterrupts("create", shown(path)) {
+            withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
+        }
+        file = (path, descriptor)
+    }
+
+    /// The file at a path, open for reading and writing until commands are about another one.
+    private func open(_ path: [UInt8]) throws -> CInt {
+        if let file, file.path == path { return file.descriptor }
+        closeFile()
+        let descriptor = try tree.openFile(path, O_RDWR).release()
+        file = (path, descriptor)
+        return descriptor
+    }
+
+    private func closeFile() {
+        if let file { close(file.descriptor) }
+        file = nil
+    }
+
+    private func fileOffset(_ value: UInt64) throws(CommandFault) -> off_t {
+        guard let offset = off_t(exactly: value) else {
+            throw CommandFault(.invalidValue, "the offset or length \(value) is beyond what files can have")
+        }
+        return offset
+    }
+
+    private func write(_ data: UnsafeRawBufferPointer, to descriptor: CInt, _ path: [UInt8], _ offset: UInt64) throws {
+        let start = try fileOffset(offset)
+        guard start <= off_t.max - off_t(data.count) else {
+            throw CommandFault(.invalidValue, "the write ends beyond what files can have")
+        }
+        var done = 0
+        while done < data.count {
+            done += try retryingInterrupts("write", shown(path)) {
+                pwrite(descriptor, data.baseAddress! + done, data.count - done, start + off_t(done))
+            }
+        }
+    }
+
+    private func encodedWrite(
+        _ path: [UInt8], _ extent: StreamCommand.EncodedExtent, _ data: UnsafeRawBufferPointer
+    ) throws {
+        try EncodedData.check(extent, data)
+        let descriptor = try open(path)
+        let offset = try fileOffset(extent.offset)
+        if EncodedData.kernelTakes(extent) {
+            let taken = dish_encoded_write(
+                descriptor, data.baseAddress, UInt(data.count), Int64(offset), extent.fileLength, extent.length, extent.start,
+                extent.compression, extent.encryption)
+            if taken >= 0 { return }
+            let code = errno
+            // Other kernels, block sizes and layouts: then the data is written decompressed.
+            guard [ENOTTY, EOPNOTSUPP, EINVAL, EPERM].contains(code) else {
+                throw SystemError("write compressed data to", shown(path), code: code)
+            }
+        }
+        try EncodedData.withDecoded(extent, data) { try write($0, to: descriptor, path, extent.offset) }
+    }
+
+    private func clone(
+        _ path: [UInt8], _ offset: UInt64, _ length: UInt64, _ uuid: SubvolumeUUID, _ sourcePath: [UInt8],
+        _ sourceOffset: UInt64
+    ) throws {
+        guard let source = sources[uuid] else {
+            throw CommandFault(.refused, "it wants data of the subvolume \(uuid), which is not what the stream is against")
+        }
+        guard length > 0 else { throw CommandFault(.invalidValue, "a clone of nothing") }
+        let target = try open(path)
+        // The tree's own directories change; what else is cloned from doesn't.
+        if uuid == self.uuid { source.tree.forget() }
+        let from = try source.tree.openFile(sourcePath, O_RDONLY)
+        let number = from.number
+        try retryingInterrupts("clone '\(shown(sourcePath))' to", shown(path)) {
+            dish_clone_range(target, offset, number, sourceOffset, length)
+        }
+    }
+
+    private func enableVerity(
+        _ path: [UInt8], _ algorithm: UInt8, _ blockSize: UInt32, _ salt: [UInt8], _ signature: [UInt8]
+    ) throws {
+        // The kernel wants nobody to have the file open for writing.
+        closeFile()
+        let descriptor = try tree.openFile(path, O_RDONLY)
+        let number = descriptor.number
+        try retryingInterrupts("enable verity of", shown(path)) {
+            salt.withUnsafeBytes { salt in
+                signature.withUnsafeBytes { signature in
+                    dish_enable_verity(
+                        number, UInt32(algorithm), blockSize, salt.baseAddress, UInt32(salt.count), signature.baseAddress,
+                        UInt32(signature.count))
+                }
+            }
+        }
+    }
+
+    // MARK: Names
+
+    private func named(_ path: [UInt8]) throws(CommandFault) -> StreamPath {
+        let split = try StreamPath(path)
+        guard !split.name.isEmpty else { throw CommandFault(.refused, "it can't be done to the root of the tree") }
+        return split
+    }
+
+    private func make(
+        _ path: [UInt8], _ operation: String, _ body: (CInt, UnsafePointer<CChar>) -> CInt
+    ) throws {
+        let split = try named(path)
+        let at = try tree.directory(split.parent)
+        try retryingInterrupts(operation, shown(path)) { withName(split.name) { body(at, $0) } }
+    }
+
+    private func makeNode(_ path: [UInt8], _ mode: UInt64, _ device: UInt64) throws {
+        let type = mode_t(truncatingIfNeeded: mode) & S_IFMT
+        guard [S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK].contains(type) else {
+            throw CommandFault(.invalidValue, "the mode \(mode) is not that of a device")
+        }
+        // The kernel's encoding: 12 bits of major number, 20 of minor number.
+        let (major, minor) = (UInt32(device >> 8 & 0xfff), UInt32(device & 0xff | device >> 12 & 0xfff00))
+        try make(path, "create device") { mknodat($0, $1, type, dev_t(dish_makedev(major, minor))) }
+    }
+
+    private func rename(_ path: [UInt8], _ to: [UInt8]) throws {
+        let (from, target) = (try named(path), try named(to))
+        closeFile()
+        tree.forget()
+        // The second lookup would close the first one's descriptor only if the cache were full.
+        let (source, destination) = (try tree.directory(from.parent), try tree.directory(target.parent))
+        try retryingInterrupts("rename '\(shown(path))' to", shown(to)) {
+            withName(from.name) { old in withName(target.name) { renameat(source, old, destination, $0) } }
+        }
+        tree.forget()
+    }
+
+    private func link(_ path: [UInt8], _ existing: [UInt8]) throws {
+        let (from, target) = (try named(existing), try named(path))
+        tree.forget()
+        let (source, destination) = (try tree.directory(from.parent), try tree.directory(target.parent))
+        try retryingInterrupts("link '\(shown(existing))' to", shown(path)) {
+            withName(from.name) { old in withName(target.name) { linkat(source, old, destination, $0, 0) } }
+        }
+    }
+
+    // MARK: Attributes
+
+    private func setMode(_ path: [UInt8], _ mode: mode_t) throws {
+        try onObject(path, "set mode of") { descriptor, name in
+            // With the flag, glibc goes through a descriptor that can't be a link's target.
+            name.map { fchmodat(descriptor, $0, mode, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchmod(descriptor, mode)
+        }
+    }
+
+    private func setOwner(_ path: [UInt8], _ user: UInt64, _ group: UInt64) throws {
+        guard let user = uid_t(exactly: user), let group = gid_t(exactly: group) else {
+            throw CommandFault(.invalidValue, "the owner \(user):\(group) is beyond what files can have")
+        }
+        try onObject(path, "set owner of") { descriptor, name in
+            name.map { fchownat(descriptor, $0, user, group, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchown(descriptor, user, group)
+        }
+    }
+
+    private func setTimes(_ path: [UInt8], _ access: StreamCommand.Time, _ modification: StreamCommand.Time) throws {
+        guard access.nanoseconds < 1_000_000_000, modification.nanoseconds < 1_000_000_000 else {
+            throw CommandFault(.invalidValue, "a time has more nanoseconds than a second")
+        }
+        try onObject(path, "set times of") { descriptor, name in
+            func set(_ name: UnsafePointer<CChar>) -> CInt {
+                dish_set_times(
+                    descriptor, name, access.seconds, access.nanoseconds, modification.seconds, modification.nanoseconds)
+            }
+            return name.map(set) ?? "".withCString(set)
+        }
+    }
+
+    /// Calls with a directory and a name in it, or with a descriptor of the object itself and no name.
+    private func onObject(
+        _ path: [UInt8], _ operation: String, _ body: (CInt, UnsafePointer<CChar>?) -> CInt
+    ) throws {
+        if let file, file.path == path {
+            try retryingInterrupts(operation, shown(path)) { body(file.descriptor, nil) }
+            return
+        }
+        let split = try StreamPath(path)
+        let at = try tree.directory(split.parent)
+        try retryingInterrupts(operation, shown(path)) {
+            split.name.isEmpty ? body(at, nil) : withName(split.name) { body(at, $0) }
+        }
+    }
+
+    /// Calls with a path that names the object for the calls that take no descriptor: the directory is pinned by its
+    /// descriptor.
+    private func withObjectPath(
+        _ path: [UInt8], _ operation: String, _ body: (UnsafePointer<CChar>, CInt) -> CInt
+    ) throws {
+        try onObject(path, operation) { descriptor, name in
+            guard let name else { return "/proc/self/fd/\(descriptor)".withCString { body($0, 1) } }
+            let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name))
+            return withName((Array("/proc/self/fd/\(descriptor)/".utf8) + bytes)[...]) { body($0, 0) }
+        }
+    }
+}
