@@ -30,6 +30,12 @@ extension Pool {
         return try Tree(ofSnapshot: staged.root, of: source, latestTime: latestTime)
     }
 
+    /// The same, with all of it read: of a root that was changed before the snapshot in staging was made.
+    func wholeTree(of staged: StagingDirectory) throws -> Tree {
+        try flattenSubvolumes(in: staged)
+        return try Tree(of: staged.root)
+    }
+
     func treeFile(of id: LayerID) -> String { "\(layers)/\(id.hex)/tree" }
 
     /// A snapshot leaves subvolumes inside its source out, so a layer has none: they become directories.

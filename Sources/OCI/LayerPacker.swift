@@ -115,7 +115,7 @@ struct FileBlocks {
         var position: UInt64 = 0
         while position < size {
             // What is a hole on disk needs no reading.
-            let data = lseek(descriptor, off_t(position), SEEK_DATA)
+            let data = lseek(descriptor, off_t(position), seekData)
             if data < 0 {
                 if errno == ENXIO { break }
                 throw SystemError("read", name)
@@ -153,3 +153,6 @@ struct FileBlocks {
         }
     }
 }
+
+/// `SEEK_DATA` of lseek(2), which Glibc shows only to GNU sources.
+private let seekData: CInt = 3

@@ -297,3 +297,19 @@ extension LayerUnpacker {
         try retryingInterrupts("set time of", name) { futimens(file, times(seconds, nanoseconds)) }
     }
 }
+
+extension LayerUnpacker {
+    /// Puts one small file into a root, as an archive with that file alone would: root's, 0644, time 0.
+    public static func put(_ content: [UInt8], at path: String, root: String) throws {
+        let archive = OwnedFD(adopting: try retryingInterrupts("create memory file") { dish_memory_file("archive") })
+        let writer = TarWriter(archive.number)
+        var entry = TarEntry(path: Array(path.utf8), kind: .file)
+        entry.size = UInt64(content.count)
+        try writer.add(entry)
+        try content.withUnsafeBytes { try writer.write($0) }
+        try writer.pad(entry.size)
+        _ = try writer.finish()
+        lseek(archive.number, 0, SEEK_SET)
+        _ = try LayerUnpacker(root: root).unpack(archive.number, limit: 1 << 30)
+    }
+}

@@ -45,7 +45,7 @@ public struct LayoutRepository: Repository {
             defer { buffer.deallocate() }
             let number = file.number
             while true {
-                let count = try retryingInterrupts("read", source) { read(number, buffer.baseAddress, buffer.count) }
+                let count = try retryingInterrupts("read", source) { Glibc.read(number, buffer.baseAddress, buffer.count) }
                 if count == 0 { break }
                 try partial.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 progress(count)
@@ -56,6 +56,8 @@ public struct LayoutRepository: Repository {
             return target
         }
     }
+
+    public func bytes(of blob: Descriptor) throws -> [UInt8] { try layout.read(blob) }
 
     public func has(_ blob: BlobDigest) -> Bool { Files.exists(layout.path(of: blob)) }
 

@@ -23,6 +23,12 @@ extension Remote: Repository {
         return (descriptor, response.body)
     }
 
+    public func bytes(of blob: Descriptor) async throws -> [UInt8] {
+        let response = try await send("GET", "blobs/\(blob.digest)")
+        guard response.head.isSuccess else { throw failure(response, "fetch the blob \(blob.digest.short) of \(name)") }
+        return response.body
+    }
+
     public func has(_ blob: BlobDigest) async throws -> Bool {
         let response = try await send("HEAD", "blobs/\(blob)")
         if response.head.status == 404 { return false }
@@ -136,7 +142,8 @@ extension Remote: Repository {
             guard status.head.isSuccess else { throw failure(status, what) }
             location = status.head["Location"] ?? location
             // "0-9" says that ten bytes are there, and so that none are.
-            from = status.head["Range"].flatMap { $0.split(separator: "-").last }.flatMap { UInt64($0) }.map { $0 > 0 ? $0 + 1 : 0 } ?? 0
+            let end = status.head["Range"]?.split(separator: "-").last.flatMap { UInt64($0) } ?? 0
+            from = end > 0 ? end + 1 : 0
             if from >= blob.size { break }
         }
         let target = location + (location.contains("?") ? "&" : "?") + "digest=\(urlEncoded(blob.digest.description))"

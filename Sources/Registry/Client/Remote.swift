@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import Layers
 import Linux
-public import OCI
+import OCI
 
 /// One repository of a registry (OCI distribution-spec 1.1), spoken to over HTTP.
 public actor Remote {

@@ -16,6 +16,9 @@ public protocol Repository: Sendable {
     /// - Returns: its path.
     func fetch(_ blob: Descriptor, into cache: BlobCache, progress: @escaping @Sendable (Int) -> Void) async throws -> String
 
+    /// The bytes of a small blob, as they come.
+    func bytes(of blob: Descriptor) async throws -> [UInt8]
+
     /// Whether it has a blob.
     func has(_ blob: BlobDigest) async throws -> Bool
 
