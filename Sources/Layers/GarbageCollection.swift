@@ -1,3 +1,4 @@
+import Btrfs
 import Glibc
 import Linux
 

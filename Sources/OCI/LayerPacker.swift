@@ -7,6 +7,8 @@ public struct LayerPacker: Sendable {
     /// What stays here: it is in the image's config instead.
     private static let settings = Array("usr/lib/dish/image.json".utf8)
     private static let settingsDirectory = Array("usr/lib/dish".utf8)
+    /// What a layer of settings alone may have had to make.
+    private static let above = [Array("usr".utf8), Array("usr/lib".utf8)]
     /// Files from this size on are looked through for holes.
     private static let sparseSize: UInt64 = 64 << 20
 
@@ -20,10 +22,10 @@ public struct LayerPacker: Sendable {
         root = pool.root(of: layer)
         let all = try pool.tree(of: layer).edits(from: parent.map { try pool.tree(of: $0) } ?? Tree.empty)
         let others = all.filter { $0.path.starts(with: Self.settingsDirectory + [UInt8(ascii: "/")]) && $0.path != Self.settings }
-        edits = all.filter { edit in
-            // Its directory is there for it alone, unless there is something else in it.
-            edit.path != Self.settings && (edit.path != Self.settingsDirectory || !others.isEmpty)
-        }
+        // Its directory is there for it alone, unless there is something else in it.
+        let rest = all.filter { $0.path != Self.settings && ($0.path != Self.settingsDirectory || !others.isEmpty) }
+        let isSettings = rest.count < all.count && rest.allSatisfy { Self.above.contains($0.path) }
+        edits = isSettings ? [] : rest
     }
 
     /// Whether there is nothing to write.

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Linux
 import OCI
 
@@ -8,7 +9,7 @@ extension Repository {
     func store(_ descriptor: Descriptor, bytes: [UInt8]) async throws {
         let file = OwnedFD(adopting: try retryingInterrupts("create memory file") { dish_memory_file("blob") })
         try Files.write(bytes, to: file.number, "memory file")
-        try await store(descriptor, from: "/proc/self/fd/\(file.number)") { _ in }
+        try await store(descriptor, from: "/proc/\(getpid())/fd/\(file.number)") { _ in }
         _ = consume file
     }
 
