@@ -37,6 +37,7 @@ import Testing
         try Files.makeDirectories(outside)
         defer { try? Files.removeTree(outside) }
         let archive = try TestArchive()
+        try archive.add(outside, .directory, mode: 0o755)
         try archive.add("absolute", .symbolicLink, link: outside)
         try archive.add("absolute/file", "x")
         try archive.add("relative", .symbolicLink, link: "../../../../../../../../\(outside)")

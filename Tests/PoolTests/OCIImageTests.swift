@@ -42,7 +42,7 @@ extension Registries {
                       directory: /srv
                       stop-signal: SIGINT
                 """)
-            let built = try await host.dish("image", "build", "//tool:tool", "--locked", in: workspace.path)
+            let built = try await host.dish("image", "build", "//tool:tool", in: workspace.path)
             guard built.code == 0 else { throw FixtureError("build: \(built)") }
         }
 

@@ -67,7 +67,7 @@ enum Registries {
                   - {path: /srv/data, source: data}
                   - {path: /srv/version, text: "\(version)\\n"}
             """)
-        let built = try await host.dish("image", "build", "//app:app", "--locked", in: workspace.path)
+        let built = try await host.dish("image", "build", "//app:app", in: workspace.path)
         guard built.code == 0 else { throw FixtureError("build: \(built)") }
     }
 

@@ -33,8 +33,7 @@ struct TarHeader {
     func entry() throws -> TarEntry {
         let kind: TarEntry.Kind
         switch type {
-        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"): kind = path.last == UInt8(ascii: "/") ? .directory : .file
-        case UInt8(ascii: "S"): kind = .file
+        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"), UInt8(ascii: "S"): kind = .file
         case UInt8(ascii: "1"): kind = .hardLink
         case UInt8(ascii: "2"): kind = .symbolicLink
         case UInt8(ascii: "3"): kind = .characterDevice

@@ -73,6 +73,8 @@ struct TarReader: ~Copyable {
         if let longPath { entry.path = longPath }
         if let longLink { entry.link = longLink }
         let hasMap = try (global + records).apply(to: &entry)
+        // How archives older than the type of directories say it: only the whole name tells.
+        if entry.kind == .file, entry.path.last == UInt8(ascii: "/") { entry.kind = .directory }
         guard entry.kind == .file else {
             // As most readers have it: a size here is that of something else.
             entry.size = 0
