@@ -40,7 +40,7 @@ extension Registries {
                       environment: {GREETING: hello, PATH: /bin}
                       user: keeper
                       directory: /srv
-                      stop-signal: SIGINT
+                      stop_signal: SIGINT
                 """)
             let built = try await host.dish("image", "build", "//tool:tool", in: workspace.path)
             guard built.code == 0 else { throw FixtureError("build: \(built)") }
