@@ -1,5 +1,5 @@
 # The front door: `make demo` shows everything at work, `make test` proves it. Both run as root on Debian 12.
-.PHONY: help build demo build-tests test test-unit test-pool test-host bench install format lint clean
+.PHONY: help build demo build-tests test test-unit test-pool test-host fuzz bench install format lint clean
 
 SHELL := /bin/sh
 PREFIX ?= /usr/local
@@ -10,6 +10,7 @@ TEST = swift test --skip-build
 help:
 	@echo "make demo      install what is missing, build, boot the example, fetch its page (KEEP=1 leaves it running)"
 	@echo "make test      install what is missing, run all tests"
+	@echo "make fuzz      random input for everything that parses bytes from outside, ten minutes each"
 	@echo "make bench     compare with systemd-nspawn and others, side by side"
 	@echo "make install   build, and install the programs and the agent's unit below PREFIX ($(PREFIX))"
 	@echo "make format    lay the sources out; make lint checks them"
@@ -22,7 +23,7 @@ demo:
 	@scripts/setup build run
 	@scripts/demo
 
-test: test-unit test-pool test-host
+test: test-unit fuzz-minute test-pool test-host
 
 build-tests:
 	@scripts/setup build run test
@@ -39,6 +40,14 @@ test-pool: build-tests
 test-host: build-tests
 	@echo "== tier 3 of 3: host tests (systemd and cgroup v2 in user-mode-linux)"
 	$(TEST) --filter '^HostTests\.'
+
+fuzz: build-tests
+	scripts/fuzz
+
+.PHONY: fuzz-minute
+fuzz-minute: build-tests
+	@echo "== fuzz targets, a minute each"
+	scripts/fuzz -s 60
 
 bench:
 	@scripts/setup build run bench

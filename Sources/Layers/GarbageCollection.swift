@@ -59,7 +59,9 @@ extension Pool {
             for name in try Files.list(directory) {
                 var status = stat()
                 let path = "\(directory)/\(name)"
-                if stat(path, &status) == 0, Int64(status.st_mtim.tv_sec) <= latest, !FileLock.isHeld("\(path).lock") { unlink(path) }
+                if stat(path, &status) == 0, Int64(status.st_mtim.tv_sec) <= latest, !FileLock.isHeld("\(path).lock") {
+                    unlink(path)
+                }
             }
         }
     }

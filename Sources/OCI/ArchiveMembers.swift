@@ -48,7 +48,8 @@ public struct ArchiveMembers: Sendable {
 
 extension ArchiveMembers {
     /// Writes an archive of files, and of contents that are at hand, in this order; root's, 0644, time 0.
-    public static func write(_ files: [(name: String, path: String)], and contents: [String: [UInt8]], to descriptor: CInt) throws {
+    public static func write(_ files: [(name: String, path: String)], and contents: [String: [UInt8]], to descriptor: CInt) throws
+    {
         let writer = TarWriter(descriptor)
         for file in files {
             let opened = try OwnedFD.open(file.path, O_RDONLY)
@@ -58,7 +59,9 @@ extension ArchiveMembers {
             var entry = TarEntry(path: Array(file.name.utf8), kind: .file)
             entry.size = UInt64(status.st_size)
             try writer.add(entry)
-            try FileBlocks(number, size: entry.size, file.path).read(.init(offset: 0, length: entry.size)) { try writer.write($0) }
+            try FileBlocks(number, size: entry.size, file.path).read(.init(offset: 0, length: entry.size)) {
+                try writer.write($0)
+            }
             try writer.pad(entry.size)
         }
         for (name, content) in contents.sorted(by: { $0.key < $1.key }) {

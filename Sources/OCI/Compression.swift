@@ -42,7 +42,9 @@ public enum Compression: Sendable {
         var spawn = Spawn(try Self.find(program), self == .gzip ? ["-n", "-c", "-6"] : ["--single-thread", "-c", "-q", "-3"])
         spawn.descriptors = [-1, file.number, -1]
         let (result, status) = try await PipedCommand(spawn).feed { try body($0.number) }
-        guard status.isSuccess else { throw OCIError(.program, "write '\(path)': \(program) ended with \(status); is the disk full?") }
+        guard status.isSuccess else {
+            throw OCIError(.program, "write '\(path)': \(program) ended with \(status); is the disk full?")
+        }
         return result
     }
 

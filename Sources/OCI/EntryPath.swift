@@ -11,7 +11,9 @@ struct EntryPath: Sendable {
     init(_ path: [UInt8]) throws {
         // Zero would end the name for the kernel, and not for us.
         guard !path.contains(0) else { throw OCIError(.hostile, "the name '\(shown(path))' has a zero byte in it") }
-        guard path.count <= Self.lengthLimit else { throw OCIError(.hostile, "a name of \(path.count) bytes: \(shown(Array(path.prefix(60))))…") }
+        guard path.count <= Self.lengthLimit else {
+            throw OCIError(.hostile, "a name of \(path.count) bytes: \(shown(Array(path.prefix(60))))…")
+        }
         components = path.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
         guard !components.contains(where: { $0.elementsEqual("..".utf8) }) else {
             throw OCIError(.hostile, "the name '\(shown(path))' leads out of the image")
@@ -20,7 +22,8 @@ struct EntryPath: Sendable {
             throw OCIError(.hostile, "a name \(components.count) directories deep: \(shown(Array(path.prefix(60))))…")
         }
         if let long = components.first(where: { $0.count > 255 + 4 || $0.count > 255 && !$0.starts(with: Self.whiteout) }) {
-            throw OCIError(.hostile, "a name of \(long.count) bytes, of which a file system takes 255: \(shown(Array(long.prefix(60))))…")
+            throw OCIError(
+                .hostile, "a name of \(long.count) bytes, of which a file system takes 255: \(shown(Array(long.prefix(60))))…")
         }
     }
 

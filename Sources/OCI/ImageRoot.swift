@@ -53,7 +53,9 @@ struct ImageRoot: ~Copyable {
         defer { buffer.deallocate() }
         var names: [[UInt8]] = []
         while true {
-            let count = try retryingInterrupts("read directory") { dish_getdents64(number, buffer.baseAddress, UInt(buffer.count)) }
+            let count = try retryingInterrupts("read directory") {
+                dish_getdents64(number, buffer.baseAddress, UInt(buffer.count))
+            }
             if count == 0 { break }
             // struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.
             var position = 0
@@ -73,7 +75,9 @@ struct ImageRoot: ~Copyable {
         if isDirectory(status) {
             let opened = try openChild(name, in: directory)
             for entry in try list(opened.number) { try remove(entry, in: opened.number) }
-            try retryingInterrupts("remove directory", shown(name)) { withBytes(name) { unlinkat(directory, $0, CInt(AT_REMOVEDIR)) } }
+            try retryingInterrupts("remove directory", shown(name)) {
+                withBytes(name) { unlinkat(directory, $0, CInt(AT_REMOVEDIR)) }
+            }
         } else {
             try retryingInterrupts("remove", shown(name)) { withBytes(name) { unlinkat(directory, $0, 0) } }
         }

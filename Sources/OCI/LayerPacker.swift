@@ -44,7 +44,9 @@ public struct LayerPacker: Sendable {
     private func write(_ edit: TreeEdit, _ writer: TarWriter) throws {
         let name = edit.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
         guard !name.starts(with: EntryPath.whiteout) else {
-            throw OCIError(.unsupported, "'/\(shown(edit.path))' can't be in an OCI image: names with .wh. at their beginning mean removals there")
+            throw OCIError(
+                .unsupported,
+                "'/\(shown(edit.path))' can't be in an OCI image: names with .wh. at their beginning mean removals there")
         }
         switch edit.change {
         case .removed:

@@ -72,7 +72,9 @@ public final class LayerUnpacker {
         case .file: return try write(entry, name, in: number, &reader)
         case .hardLink: return try link(entry, name, in: number)
         case .symbolicLink:
-            guard !entry.link.isEmpty, !entry.link.contains(0) else { throw OCIError(.damaged, "a symbolic link without a target") }
+            guard !entry.link.isEmpty, !entry.link.contains(0) else {
+                throw OCIError(.damaged, "a symbolic link without a target")
+            }
             try retryingInterrupts("create symbolic link", shown(joined)) {
                 withBytes(entry.link) { target in withBytes(name) { symlinkat(target, number, $0) } }
             }
@@ -80,7 +82,9 @@ public final class LayerUnpacker {
         case .characterDevice, .blockDevice, .fifo:
             let type = entry.kind == .characterDevice ? S_IFCHR : entry.kind == .blockDevice ? S_IFBLK : S_IFIFO
             let device = entry.kind == .fifo ? 0 : dish_makedev(entry.major, entry.minor)
-            try retryingInterrupts("create device", shown(joined)) { withBytes(name) { mknodat(number, $0, type | 0o600, dev_t(device)) } }
+            try retryingInterrupts("create device", shown(joined)) {
+                withBytes(name) { mknodat(number, $0, type | 0o600, dev_t(device)) }
+            }
         }
         try finish(entry, name, in: number)
     }
@@ -267,7 +271,9 @@ extension LayerUnpacker {
             withBytes(name) { fchownat(directory, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW) }
         }
         if entry.kind != .symbolicLink {
-            try retryingInterrupts("set mode of", shown(name)) { withBytes(name) { fchmodat(directory, $0, mode_t(entry.mode), 0) } }
+            try retryingInterrupts("set mode of", shown(name)) {
+                withBytes(name) { fchmodat(directory, $0, mode_t(entry.mode), 0) }
+            }
         }
         try setAttributes(entry, Array("/proc/self/fd/\(directory)/".utf8) + name, follow: false)
         try retryingInterrupts("set time of", shown(name)) {
@@ -282,7 +288,9 @@ extension LayerUnpacker {
             guard isKept, !attribute.name.contains(0), follow || !attribute.name.starts(with: "user.".utf8) else { continue }
             try retryingInterrupts("set attribute \(shown(attribute.name)) of", shown(entry.path)) {
                 withBytes(path) { path in
-                    withBytes(attribute.name) { dish_setxattr(path, $0, attribute.value, UInt(attribute.value.count), follow ? 1 : 0) }
+                    withBytes(attribute.name) {
+                        dish_setxattr(path, $0, attribute.value, UInt(attribute.value.count), follow ? 1 : 0)
+                    }
                 }
             }
         }

@@ -52,7 +52,8 @@ public struct Layout: Sendable {
             )
         }
         guard matching.count == 1 || name != nil else {
-            throw OCIError(.notFound, "'\(path)' has \(manifests.count) images; name one of them: \(names.joined(separator: ", "))")
+            throw OCIError(
+                .notFound, "'\(path)' has \(manifests.count) images; name one of them: \(names.joined(separator: ", "))")
         }
         return first
     }

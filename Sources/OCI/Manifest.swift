@@ -37,12 +37,15 @@ public struct Index: Sendable, Codable, Equatable {
     /// - Throws: `OCIError` `.notFound` naming the platforms there are.
     public func manifest(for platform: Descriptor.Platform, of image: String) throws -> Descriptor {
         // One that says no platform is for any; attestations say "unknown".
-        if let found = manifests.first(where: { $0.platform?.architecture == platform.architecture && $0.platform?.os == platform.os })
+        if let found = manifests.first(where: {
+            $0.platform?.architecture == platform.architecture && $0.platform?.os == platform.os
+        })
             ?? manifests.first(where: { $0.platform == nil })
         {
             return found
         }
-        let there = Set(manifests.compactMap { $0.platform.map { "\($0.os)/\($0.architecture)" } }).sorted().joined(separator: ", ")
+        let there = Set(manifests.compactMap { $0.platform.map { "\($0.os)/\($0.architecture)" } }).sorted().joined(
+            separator: ", ")
         throw OCIError(
             .notFound,
             "'\(image)' is not made for \(platform.os)/\(platform.architecture), only for \(there.isEmpty ? "nothing" : there)")

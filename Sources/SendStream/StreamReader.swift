@@ -89,17 +89,14 @@ struct StreamParser {
 public struct StreamReader<Source: ByteSource>: ~Copyable {
     private var source: Source
     private var parser = StreamParser()
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let storage = ReadBuffer()
+    private var buffer: UnsafeMutableRawBufferPointer { storage.bytes }
     private var filled = 0..<0
     private var hasEnded = false
 
     public init(_ source: Source) {
         self.source = source
-        // Room for the longest command and one more reading, so that little is moved.
-        buffer = .allocate(byteCount: 2 * StreamFormat.longestCommand, alignment: 4096)
     }
-
-    deinit { buffer.deallocate() }
 
     /// Bytes parsed so far: where the next command begins.
     public var offset: UInt64 { parser.offset }
@@ -137,6 +134,13 @@ public struct StreamReader<Source: ByteSource>: ~Copyable {
             filled = filled.lowerBound..<filled.upperBound + count
         }
     }
+}
+
+/// Room for the longest command and one more reading, so that little is moved.
+private final class ReadBuffer {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * StreamFormat.longestCommand, alignment: 4096)
+
+    deinit { bytes.deallocate() }
 }
 
 /// Streams that are in memory.

@@ -66,7 +66,9 @@ public final class TestRegistry: Sendable {
     private func waitUntilItAnswers() async throws {
         for _ in 0..<200 {
             let scheme = authority == nil ? "http" : "https"
-            let answer = try await Command("/usr/bin/curl", ["--silent", "--insecure", "--max-time", "2", "\(scheme)://\(host)/v2/"]).run()
+            let answer = try await Command(
+                "/usr/bin/curl", ["--silent", "--insecure", "--max-time", "2", "\(scheme)://\(host)/v2/"]
+            ).run()
             if answer.status.isSuccess { return }
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -103,7 +105,9 @@ public final class FaultyProxy: Sendable {
         try Files.replace(faults, with: [], durable: false)
         pid = try Spawn(python, ["\(Programs.repository)/Tests/Fixtures/faulty_proxy.py", "\(port)", registry, faults]).start()
         for _ in 0..<100 {
-            if try await Command("/usr/bin/curl", ["--silent", "--max-time", "2", "http://\(host)/v2/"]).run().status.isSuccess { return }
+            if try await Command("/usr/bin/curl", ["--silent", "--max-time", "2", "http://\(host)/v2/"]).run().status.isSuccess {
+                return
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw FixtureError("the proxy doesn't answer")

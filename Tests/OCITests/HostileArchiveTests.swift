@@ -126,7 +126,8 @@ import Testing
         // A megabyte that wants to be a thousand.
         let bomb = try TestArchive()
         let made = try await Command(
-            "/bin/sh", ["-c", "cd \(bomb.root) && truncate -s 1000M zeros && tar -cf - zeros | gzip -1 > ../$(basename \(bomb.root)).gz"]
+            "/bin/sh",
+            ["-c", "cd \(bomb.root) && truncate -s 1000M zeros && tar -cf - zeros | gzip -1 > ../$(basename \(bomb.root)).gz"]
         ).run()
         #expect(made.status.isSuccess)
         defer { unlink(bomb.root + ".gz") }

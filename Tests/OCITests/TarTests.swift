@@ -66,9 +66,11 @@ import Testing
         let target = try TestArchive()
         let file = try OwnedFD.open("\(source.root)/archive.tar", O_RDONLY)
         _ = try LayerUnpacker(root: target.root).unpack(file.number, limit: 1 << 30)
-        let compared = try await Command("/usr/bin/diff", ["--no-dereference", "-r", "\(source.root)/a", "\(target.root)/a"]).run()
+        let compared = try await Command("/usr/bin/diff", ["--no-dereference", "-r", "\(source.root)/a", "\(target.root)/a"])
+            .run()
         // What is no file is the same if it is a pipe on both sides, of which diff tells.
-        #expect(compared.text.split(separator: "\n").allSatisfy { $0.contains("is a fifo") }, "\(compared.text)\(compared.errorText)")
+        #expect(
+            compared.text.split(separator: "\n").allSatisfy { $0.contains("is a fifo") }, "\(compared.text)\(compared.errorText)")
         func status(_ path: String) -> stat {
             var status = stat()
             lstat(path, &status)

@@ -84,5 +84,4 @@ extension TestArchive {
         return try Files.read(OwnedFD(adopting: dup(number)), "archive")
     }
 
-
 }

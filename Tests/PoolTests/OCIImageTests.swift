@@ -71,7 +71,8 @@ extension Registries {
                 }
                 let imported = try await hosts.receiver.dish("image", "import", "oci:\(folder)/layout:tool", "--name", "tool")
                 try #require(imported.code == 0, "\(imported)")
-                let archive = try await hosts.receiver.dish("image", "import", "docker-archive:\(folder)/tool.tar", "--name", "again")
+                let archive = try await hosts.receiver.dish(
+                    "image", "import", "docker-archive:\(folder)/tool.tar", "--name", "again")
                 #expect(archive.errors.contains("2 of 2 layers are here already"), "\(archive)")
                 let (sent, layer) = (try hosts.senderPool.resolve("//tool:tool"), try hosts.receiverPool.resolve("tool"))
                 #expect(try hosts.receiverPool.resolve("again").id == layer.id)
@@ -95,7 +96,9 @@ extension Registries {
                 try await hosts.receiver.withAgent { _ in
                     let run = try await hosts.receiver.dish("run", "--rm", "--network", "none", "docker://\(reference)")
                     #expect(run.output == "from the image\nhello\n0\nmotd\n", "\(run)")
-                    let again = try await hosts.receiver.dish("run", "--name", "kept", "--network", "none", reference, "--", "/bin/sh", "-c", "echo more > /srv/more; rm /srv/motd")
+                    let again = try await hosts.receiver.dish(
+                        "run", "--name", "kept", "--network", "none", reference, "--", "/bin/sh", "-c",
+                        "echo more > /srv/more; rm /srv/motd")
                     #expect(again.code == 0, "\(again)")
                     let committed = try await hosts.receiver.dish("commit", "kept", "tool:changed")
                     try #require(committed.code == 0, "\(committed)")

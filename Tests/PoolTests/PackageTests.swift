@@ -94,7 +94,9 @@ extension Registries {
                 try #require(pulled.code == 0, "\(pulled)")
                 #expect(try hosts.receiverPool.resolve(reference).id == hosts.senderPool.resolve("//app:app").id)
                 let blob = try #require(
-                    try Files.list("\(folder)/blobs/sha256").first { try Files.read("\(folder)/blobs/sha256/\($0)").count > 1 << 20 })
+                    try Files.list("\(folder)/blobs/sha256").first {
+                        try Files.read("\(folder)/blobs/sha256/\($0)").count > 1 << 20
+                    })
                 var bytes = try Files.read("\(folder)/blobs/sha256/\(blob)")
                 bytes[1000] ^= 1
                 try Files.replace("\(folder)/blobs/sha256/\(blob)", with: bytes, durable: false)
@@ -129,7 +131,9 @@ extension Registries {
                 let signed = try await hosts.sender.dish("image", "sign", "\(name):1", "--key", "\(keys)/right.pem")
                 #expect(signed.code == 0, "\(signed)")
                 for key in ["right", "wrong"] {
-                    #expect(try await hosts.sender.dish("image", "verify", "\(name):1", "--key", "\(keys)/\(key).pub").text == signed.text)
+                    #expect(
+                        try await hosts.sender.dish("image", "verify", "\(name):1", "--key", "\(keys)/\(key).pub").text
+                            == signed.text)
                 }
                 #expect(try hosts.receiverPool.allLayers().isEmpty)
                 let pulled = try await hosts.receiver.dish("image", "pull", "\(name):1")
@@ -142,7 +146,8 @@ extension Registries {
                 // Where cosign looks for it.
                 let digest = try #require(signed.text.split(separator: ":").last)
                 let found = try await Command(
-                    "/usr/bin/curl", ["-sf", "http://\(hosts.registry.host)/v2/team/app/manifests/sha256-\(digest).sig"]).run()
+                    "/usr/bin/curl", ["-sf", "http://\(hosts.registry.host)/v2/team/app/manifests/sha256-\(digest).sig"]
+                ).run()
                 #expect(found.text.contains("dev.cosignproject.cosign/signature"), "\(found.text)")
             }
         }

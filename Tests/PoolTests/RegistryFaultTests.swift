@@ -25,8 +25,10 @@ extension Registries {
 
         @Test(arguments: [
             // The first blob is the config.
-            ["500", "500"], ["none", "cut"], ["none", "cut", "cut", "cut"], ["none", "stall"], ["none", "wrong"], ["none", "long"],
-            ["none", "short"], ["redirect", "redirect", "redirect"], ["none", "cut", "none", "norange"], ["none", "500", "cut", "500"],
+            ["500", "500"], ["none", "cut"], ["none", "cut", "cut", "cut"], ["none", "stall"], ["none", "wrong"],
+            ["none", "long"],
+            ["none", "short"], ["redirect", "redirect", "redirect"], ["none", "cut", "none", "norange"],
+            ["none", "500", "cut", "500"],
         ])
         func aPullGetsOverFaults(_ faults: [String]) async throws {
             try await withProxy { hosts, proxy, reference in
@@ -95,7 +97,8 @@ extension Registries {
                 let free = try hosts.receiverPool.filesystem().space().available
                 #expect(try await Command("/usr/bin/fallocate", ["-l", "\(free - (80 << 20))", file]).run().status.isSuccess)
                 let pulled = try await hosts.receiver.dish("image", "pull", "\(hosts.registry.host)/app:1")
-                #expect(pulled.code == 1 && (pulled.errors.contains("full") || pulled.errors.contains("No space left")), "\(pulled)")
+                #expect(
+                    pulled.code == 1 && (pulled.errors.contains("full") || pulled.errors.contains("No space left")), "\(pulled)")
                 #expect(try Files.list("\(hosts.receiverPool.path)/staging") == [])
                 unlink(file)
                 #expect(try await hosts.receiver.dish("image", "pull", "\(hosts.registry.host)/app:1").code == 0)

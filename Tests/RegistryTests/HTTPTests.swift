@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct HTTPTests {
     @Test func theLastHeadOfADumpCounts() throws {
-        let dump = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 206 Partial Content\r\nContent-Range:  bytes 5-9/10\r\nX: a\r\nx: b\r\n\r\n"
+        let dump =
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 206 Partial Content\r\nContent-Range:  bytes 5-9/10\r\nX: a\r\nx: b\r\n\r\n"
         let head = try #require(HTTPHead(dump: Array(dump.utf8)))
         #expect(head.status == 206 && head["content-range"] == "bytes 5-9/10" && head.all("X") == ["a", "b"])
         #expect(HTTPHead(dump: Array("HTTP/2 200 \r\n\r\n".utf8))?.status == 200)

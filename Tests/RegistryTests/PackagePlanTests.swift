@@ -22,7 +22,8 @@ import Testing
     @Test func theCheapestWayThatThePoolAllowsIsChosen() throws {
         let layers = [(id: try id("1"), blob: try blob("a", 100)), (id: try id("2"), blob: try blob("b", 100))]
         let deltas = [
-            try delta("c", from: "8", to: "2", 10), try delta("d", from: "9", to: "2", 5), try delta("e", from: "8", to: "1", 200),
+            try delta("c", from: "8", to: "2", 10), try delta("d", from: "9", to: "2", 5),
+            try delta("e", from: "8", to: "1", 200),
         ]
         func plan(_ present: Set<LayerID>) -> PackagePlan { PackagePlan(layers, deltas: deltas) { present.contains($0) } }
         #expect(plan([]).bytes == 200)

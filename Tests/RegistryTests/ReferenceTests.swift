@@ -18,9 +18,11 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "app", "app:1", "library/app", "registry.example", "registry.example/", "registry.example/App", "registry.example//app",
+        "", "app", "app:1", "library/app", "registry.example", "registry.example/", "registry.example/App",
+        "registry.example//app",
         "registry.example/a/../b", "registry.example/app:", "registry.example/app:-1", "registry.example/app@sha256:12",
-        "registry.example/app@md5:00", "registry.example/app\n", "registry.example/a b", "user@registry.example/app", "reg?x.example/app",
+        "registry.example/app@md5:00", "registry.example/app\n", "registry.example/a b", "user@registry.example/app",
+        "reg?x.example/app",
         "registry.example/-app", "registry.example/app:\(String(repeating: "t", count: 129))",
     ])
     func whatIsNoneIsRefused(_ text: String) {

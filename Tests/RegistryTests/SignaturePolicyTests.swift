@@ -26,7 +26,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "[]", #"{"default": "maybe"}"#, #"{"registries": [{"prefix": "x"}]}"#, #"{"registries": [{"prefix": "x", "keys": []}]}"#,
+        "", "{", "[]", #"{"default": "maybe"}"#, #"{"registries": [{"prefix": "x"}]}"#,
+        #"{"registries": [{"prefix": "x", "keys": []}]}"#,
         #"{"registries": [{"prefix": "x", "accept": true, "reject": true}]}"#,
     ])
     func aPolicyThatMeansNothingRefusesEverything(_ text: String) {

@@ -72,7 +72,9 @@ import Testing
             [Recorded(command: .unlink(path: [1])), Recorded(command: .unlink(path: [2]))], version: 1)
         let second = 17 + 10 + 5
         bytes[second + 14] ^= 1
-        #expect(fault(bytes) == StreamError(.badChecksum, at: UInt64(second), "the command's checksum is wrong: the stream is damaged"))
+        #expect(
+            fault(bytes)
+                == StreamError(.badChecksum, at: UInt64(second), "the command's checksum is wrong: the stream is damaged"))
     }
 
     @Test func somethingElseIsNoStream() {

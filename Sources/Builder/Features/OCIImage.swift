@@ -66,7 +66,8 @@ struct OCIImage: Sendable {
                 try LayerUnpacker(root: root).unpack($0, limit: UInt64(Int64.max))
             }
             if let diffID = layer.diffID, diffID != digest {
-                throw BuildError(.path, "the archive in '\(layer.path)' has the digest \(digest), and the image's config says \(diffID)")
+                throw BuildError(
+                    .path, "the archive in '\(layer.path)' has the digest \(digest), and the image's config says \(diffID)")
             }
         } catch let error as OCIError {
             throw BuildError(.path, "unpack '\(layer.path)': \(error)")

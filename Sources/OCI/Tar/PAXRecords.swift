@@ -11,7 +11,8 @@ struct PAXRecords {
         while let first = rest.first, first != 0 {
             let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
             guard let length = Int(String(decoding: digits, as: UTF8.self)), length <= rest.count, length > digits.count + 2,
-                rest[rest.startIndex + digits.count] == UInt8(ascii: " "), rest[rest.startIndex + length - 1] == UInt8(ascii: "\n")
+                rest[rest.startIndex + digits.count] == UInt8(ascii: " "),
+                rest[rest.startIndex + length - 1] == UInt8(ascii: "\n")
             else { throw OCIError(.damaged, "an extended header has a record of the wrong length") }
             let record = rest[(rest.startIndex + digits.count + 1)..<(rest.startIndex + length - 1)]
             guard let equals = record.firstIndex(of: UInt8(ascii: "=")) else {
@@ -38,7 +39,8 @@ struct PAXRecords {
 
     private static func number(_ text: [UInt8]) throws -> UInt64 {
         guard let number = UInt64(String(decoding: text, as: UTF8.self)) else {
-            throw OCIError(.damaged, "an extended header has '\(String(decoding: text.prefix(40), as: UTF8.self))' where a number belongs")
+            throw OCIError(
+                .damaged, "an extended header has '\(String(decoding: text.prefix(40), as: UTF8.self))' where a number belongs")
         }
         return number
     }

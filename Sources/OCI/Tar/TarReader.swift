@@ -122,13 +122,17 @@ struct TarReader: ~Copyable {
                     throw OCIError(.damaged, "a sparse map has something else than numbers")
                 }
                 if numbers.isEmpty {
-                    guard number <= UInt64(Self.regionLimit) else { throw OCIError(.hostile, "a file with more than a million holes") }
+                    guard number <= UInt64(Self.regionLimit) else {
+                        throw OCIError(.hostile, "a file with more than a million holes")
+                    }
                     wanted = 1 + Int(number) * 2
                 }
                 numbers.append(number)
                 position = end + 1
             }
-            guard text.count - position <= 64 || numbers.count == wanted else { throw OCIError(.damaged, "a sparse map has a number too long") }
+            guard text.count - position <= 64 || numbers.count == wanted else {
+                throw OCIError(.damaged, "a sparse map has a number too long")
+            }
         }
         return stride(from: 1, to: numbers.count, by: 2).map { .init(offset: numbers[$0], length: numbers[$0 + 1]) }
     }

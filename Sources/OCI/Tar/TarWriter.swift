@@ -37,14 +37,17 @@ final class TarWriter {
         if entry.nanoseconds > 0 || entry.seconds < 0 || entry.seconds >= 1 << 33 {
             records.append(("mtime", Array(Self.time(entry).utf8)))
         }
-        for attribute in entry.attributes { records.append(("SCHILY.xattr.\(String(decoding: attribute.name, as: UTF8.self))", attribute.value)) }
+        for attribute in entry.attributes {
+            records.append(("SCHILY.xattr.\(String(decoding: attribute.name, as: UTF8.self))", attribute.value))
+        }
         if !records.isEmpty {
             let body = Self.encode(records)
             try write(Self.header("PaxHeader/" + "x", type: "x", size: UInt64(body.count)))
             try write(body)
             try pad(UInt64(body.count))
         }
-        var header = Self.block(path: Array(path.prefix(100)), type: Self.type(of: entry.kind), size: stored < 1 << 33 ? stored : 0)
+        var header = Self.block(
+            path: Array(path.prefix(100)), type: Self.type(of: entry.kind), size: stored < 1 << 33 ? stored : 0)
         Self.put(UInt64(entry.mode & 0o7777), 100, 8, &header)
         Self.put(entry.user < 1 << 21 ? UInt64(entry.user) : 0, 108, 8, &header)
         Self.put(entry.group < 1 << 21 ? UInt64(entry.group) : 0, 116, 8, &header)

@@ -60,15 +60,19 @@ struct CredentialStore: Sendable {
         if let user = entry.username, let password = entry.password { return Credentials(user: user, password: password) }
         guard let auth = entry.auth, let data = Data(base64Encoded: auth) else { return nil }
         let parts = String(decoding: data, as: UTF8.self).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw RegistryError(.invalid, "the credentials for \(host) in '\(path)' are not USER:PASSWORD") }
+        guard parts.count == 2 else {
+            throw RegistryError(.invalid, "the credentials for \(host) in '\(path)' are not USER:PASSWORD")
+        }
         return Credentials(user: String(parts[0]), password: String(parts[1]))
     }
 
     /// The protocol of docker-credential-helpers: the host on standard input, JSON back.
     private func ask(_ helper: String, _ host: String) async throws -> Credentials? {
-        guard helper.utf8.allSatisfy({ $0 > 32 && $0 != UInt8(ascii: "/") }), let program = Executable.find("docker-credential-\(helper)")
+        guard helper.utf8.allSatisfy({ $0 > 32 && $0 != UInt8(ascii: "/") }),
+            let program = Executable.find("docker-credential-\(helper)")
         else {
-            throw RegistryError(.program, "'\(path ?? "")' names the credential helper '\(helper)', and there is no docker-credential-\(helper)")
+            throw RegistryError(
+                .program, "'\(path ?? "")' names the credential helper '\(helper)', and there is no docker-credential-\(helper)")
         }
         var command = Command(program, ["get"])
         if let home = getenv("HOME") { command.spawn.environment["HOME"] = String(cString: home) }
@@ -78,7 +82,8 @@ struct CredentialStore: Sendable {
         guard result.status.isSuccess else {
             // How helpers say that they have nothing.
             if result.text.contains("not found") || result.errorText.contains("not found") { return nil }
-            throw RegistryError(.program, "docker-credential-\(helper) get for \(host): \(result.status): \(result.text)\(result.errorText)")
+            throw RegistryError(
+                .program, "docker-credential-\(helper) get for \(host): \(result.status): \(result.text)\(result.errorText)")
         }
         guard let answer = try? JSONDecoder().decode(HelperAnswer.self, from: Data(result.output)) else {
             throw RegistryError(.program, "docker-credential-\(helper) answered for \(host) with something else than credentials")

@@ -31,7 +31,10 @@ public struct Reference: Sendable, Equatable, CustomStringConvertible {
         guard host.contains(".") || host.contains(":") || host == "localhost" else {
             throw fault("'\(host)' is no host, which has a dot or a port in it")
         }
-        guard host.utf8.allSatisfy({ Self.isName($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]") })
+        guard
+            host.utf8.allSatisfy({
+                Self.isName($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]")
+            })
         else { throw fault("'\(host)' is no host") }
         rest = rest[rest.index(after: slash)...]
         var tag: Substring?
@@ -40,10 +43,12 @@ public struct Reference: Sendable, Equatable, CustomStringConvertible {
             rest = rest[..<colon]
         }
         let components = rest.split(separator: "/", omittingEmptySubsequences: false)
-        guard components.allSatisfy({ part in
-            part.utf8.first.map(Self.isLetterOrDigit) == true && part.utf8.last.map(Self.isLetterOrDigit) == true
-                && part.utf8.allSatisfy { Self.isName($0) && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
-        }), rest.utf8.count <= 255 else { throw fault("'\(rest)' is no name: use lower-case letters, digits and . _ - / between them") }
+        guard
+            components.allSatisfy({ part in
+                part.utf8.first.map(Self.isLetterOrDigit) == true && part.utf8.last.map(Self.isLetterOrDigit) == true
+                    && part.utf8.allSatisfy { Self.isName($0) && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+            }), rest.utf8.count <= 255
+        else { throw fault("'\(rest)' is no name: use lower-case letters, digits and . _ - / between them") }
         if let tag {
             guard (1...128).contains(tag.utf8.count), tag.utf8.allSatisfy(Self.isName), tag.first != ".", tag.first != "-" else {
                 throw fault("'\(tag)' is no tag: use letters, digits and . _ -, 128 at most")

@@ -89,7 +89,8 @@ extension Remote: Repository {
                 if head.status == 206 {
                     guard head["Content-Range"]?.hasPrefix("bytes \(from)-") == true else {
                         throw RegistryError(
-                            .damaged, "asked for the bytes from \(from) on, the registry sent '\(head["Content-Range"] ?? "no range")'")
+                            .damaged,
+                            "asked for the bytes from \(from) on, the registry sent '\(head["Content-Range"] ?? "no range")'")
                     }
                 } else {
                     try partial.restart()
@@ -162,7 +163,8 @@ extension Remote: Repository {
 
     public func store(manifest bytes: [UInt8], mediaType: String, tag: String?) async throws {
         let reference = tag ?? BlobDigest(of: bytes).description
-        let response = try await send("PUT", "manifests/\(reference)", body: .bytes(bytes), headers: [("Content-Type", mediaType)])
+        let response = try await send(
+            "PUT", "manifests/\(reference)", body: .bytes(bytes), headers: [("Content-Type", mediaType)])
         guard response.head.isSuccess else { throw failure(response, "store the manifest '\(reference)' in \(name)") }
     }
 

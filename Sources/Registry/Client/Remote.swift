@@ -42,7 +42,9 @@ public actor Remote {
     ///
     /// - Parameter path: after `/v2/NAME/`, or a whole URL that the registry gave.
     /// - Throws: `RegistryError` `.unreachable`, `.unauthorized`.
-    func send(_ method: String, _ path: String, body: HTTPRequest.Body = .none, headers: [(String, String)] = [], sink: Curl.Sink? = nil)
+    func send(
+        _ method: String, _ path: String, body: HTTPRequest.Body = .none, headers: [(String, String)] = [], sink: Curl.Sink? = nil
+    )
         async throws -> HTTPResponse
     {
         let base = try await findBase()
@@ -139,7 +141,8 @@ public actor Remote {
     }
 
     /// Docker's token authentication; OAuth 2 when there is an identity token.
-    private func token(_ realm: String, _ service: String?, _ scope: String?, _ credentials: Credentials?) async throws -> String {
+    private func token(_ realm: String, _ service: String?, _ scope: String?, _ credentials: Credentials?) async throws -> String
+    {
         let scope = scope ?? "repository:\(reference.repository):pull"
         var fields = ["scope=\(urlEncoded(scope))"]
         if let service { fields.append("service=\(urlEncoded(service))") }

@@ -16,7 +16,8 @@ extension Repository {
     /// A blob's bytes, checked.
     func read(_ descriptor: Descriptor) async throws -> [UInt8] {
         guard descriptor.size <= OCIJSON.limit else {
-            throw RegistryError(.damaged, "the blob \(descriptor.digest.short) of \(name) has \(descriptor.size) bytes where a short one belongs")
+            throw RegistryError(
+                .damaged, "the blob \(descriptor.digest.short) of \(name) has \(descriptor.size) bytes where a short one belongs")
         }
         let bytes = try await bytes(of: descriptor)
         guard BlobDigest(of: bytes) == descriptor.digest else {

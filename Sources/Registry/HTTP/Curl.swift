@@ -152,7 +152,8 @@ extension Curl {
                     try sink(head, piece)
                 } else {
                     guard collected.count + count <= Curl.bodyLimit else {
-                        throw RegistryError(.damaged, "an answer of more than \(Curl.bodyLimit >> 20) MiB where a short one belongs")
+                        throw RegistryError(
+                            .damaged, "an answer of more than \(Curl.bodyLimit >> 20) MiB where a short one belongs")
                     }
                     collected.append(contentsOf: piece)
                 }

@@ -53,7 +53,8 @@ struct HTTPClient: Sendable {
             guard [301, 302, 303, 307, 308].contains(response.head.status), let target, !target.isEmpty else { return response }
             let isSecure = request.url.lowercased().hasPrefix("https://")
             guard target.hasPrefix("https://") || target.hasPrefix("http://") && !isSecure else {
-                throw RegistryError(.refused, "'\(request.url)' redirects to '\(target)', which is no HTTPS; nothing was sent there")
+                throw RegistryError(
+                    .refused, "'\(request.url)' redirects to '\(target)', which is no HTTPS; nothing was sent there")
             }
             if HTTPRequest.origin(of: target) != request.origin {
                 request.headers.removeAll { $0.name.lowercased() == "authorization" }

@@ -29,7 +29,8 @@ struct DockerArchive: Sendable {
         }
         let config = try OCIJSON.decode(ImageConfig.self, read(entry.Config), "'\(entry.Config)' in '\(path)'")
         guard config.rootfs.diff_ids.count == entry.Layers.count else {
-            throw OCIError(.damaged, "'\(path)' has \(entry.Layers.count) layers and \(config.rootfs.diff_ids.count) digests of them")
+            throw OCIError(
+                .damaged, "'\(path)' has \(entry.Layers.count) layers and \(config.rootfs.diff_ids.count) digests of them")
         }
         let layers = try zip(entry.Layers, config.rootfs.diff_ids).map { name, digest in
             guard let file = members.file(name) else { throw OCIError(.damaged, "there is no '\(name)' in '\(path)'") }

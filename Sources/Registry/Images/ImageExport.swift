@@ -54,7 +54,8 @@ public struct ImageExport: Sendable {
         let pool = pool
         let stack = try Array(pool.stack(top.id).reversed())
         if let missing = stack[0].parent {
-            throw PoolError(.damaged, "the layer \(missing.short) below the image is not in the pool; build or pull the image again")
+            throw PoolError(
+                .damaged, "the layer \(missing.short) below the image is not in the pool; build or pull the image again")
         }
         report(.expecting(bytes: UInt64(stack.reduce(0) { $0 + max(0, $1.size) })))
         var written: [Written] = []

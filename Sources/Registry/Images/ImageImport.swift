@@ -75,9 +75,11 @@ public struct ImageImport: Sendable {
         let (rest, first) = (Array(image.layers[known...]), known)
         report(.expecting(bytes: rest.reduce(0) { $0 + $1.descriptor.size }))
         let report = report
-        try await Pipeline.run(rest.count, fetch: { try await rest[$0].fetch { report(.transferred(bytes: $0)) } }) { index, path in
+        try await Pipeline.run(rest.count, fetch: { try await rest[$0].fetch { report(.transferred(bytes: $0)) } }) {
+            index, path in
             report(.step("unpack layer \(first + index + 1) of \(digests.count)"))
-            top = try await unpack(path, digests[first + index], on: top, label: "\(name) layer \(first + index + 1) of \(digests.count)")
+            top = try await unpack(
+                path, digests[first + index], on: top, label: "\(name) layer \(first + index + 1) of \(digests.count)")
             if rest[index].isCached { cache.remove(rest[index].descriptor.digest) }
         }
         return try await settle(image.config.configuration, on: top, name)

@@ -59,7 +59,9 @@ extension FoundImage {
     /// Finds an image in a repository.
     ///
     /// - Parameter reference: a tag or a digest.
-    static func find(_ reference: String, in repository: some Repository, _ cache: BlobCache, name: String?) async throws -> FoundImage {
+    static func find(_ reference: String, in repository: some Repository, _ cache: BlobCache, name: String?) async throws
+        -> FoundImage
+    {
         var found = try await repository.requireManifest(reference)
         let digest = found.descriptor.digest
         // An index inside an index is allowed; more of them are nonsense.

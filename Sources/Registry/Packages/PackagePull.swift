@@ -32,7 +32,9 @@ public struct PackagePull: Sendable {
         let layers = zip(package.config.layers, package.manifest.layers).map { (id: $0.id, blob: $1) }
         // Without deltas the pull is longer, not wrong.
         let isMissing = try layers.contains { try pool.layer($0.id) == nil }
-        let deltas = isMissing ? (try? await repository.referrers(of: package.descriptor.digest, artifactType: Package.deltaType)) ?? [] : []
+        let deltas =
+            isMissing
+            ? (try? await repository.referrers(of: package.descriptor.digest, artifactType: Package.deltaType)) ?? [] : []
         let plan = try PackagePlan(layers, deltas: deltas) { try pool.layer($0) != nil }
         report(.step("\(layers.count - plan.steps.count) of \(layers.count) layers are here already"))
         report(.expecting(bytes: plan.bytes))

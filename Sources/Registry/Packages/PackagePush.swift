@@ -24,7 +24,8 @@ public struct PackagePush: Sendable {
         try await blocking { try pool.cleanStaging() }
         let stack = try Array(pool.stack(top.id).reversed())
         if let missing = stack[0].parent {
-            throw PoolError(.damaged, "the layer \(missing.short) below the image is not in the pool; build or pull the image again")
+            throw PoolError(
+                .damaged, "the layer \(missing.short) below the image is not in the pool; build or pull the image again")
         }
         var older = deltasFrom
         if addsDelta, let before = try? await FoundPackage(tag, in: repository), let last = before.config.layers.last,
@@ -37,7 +38,8 @@ public struct PackagePush: Sendable {
             report(.step("layer \(index + 1) of \(stack.count), \(layer.label)"))
             let blob = StreamBlob(pool: pool, layer: layer.id, base: index > 0 ? stack[index - 1].id : nil)
             let report = report
-            guard let stored = try await blob.store(in: repository, limit: nil, progress: { report(.transferred(bytes: $0)) }) else { continue }
+            guard let stored = try await blob.store(in: repository, limit: nil, progress: { report(.transferred(bytes: $0)) })
+            else { continue }
             blobs.append(stored)
         }
         let config = try OCIJSON.encode(
@@ -57,19 +59,24 @@ public struct PackagePush: Sendable {
         let old = try pool.stack(image.id)
         for (index, layer) in stack.enumerated() where !old.contains(where: { $0.id == layer.id }) {
             // The same target's layer of before is the most like it.
-            guard let from = old.first(where: { $0.label == layer.label }) ?? (index == stack.count - 1 ? image : nil) else { continue }
+            guard let from = old.first(where: { $0.label == layer.label }) ?? (index == stack.count - 1 ? image : nil) else {
+                continue
+            }
             if index > 0, stack[index - 1].id == from.id { continue }
             report(.step("delta to \(layer.label) from layer \(from.id.short)"))
             let report = report
             let blob = StreamBlob(pool: pool, layer: layer.id, base: from.id)
-            guard let stored = try await blob.store(in: repository, limit: blobs[index].size, progress: { report(.transferred(bytes: $0)) })
+            guard
+                let stored = try await blob.store(
+                    in: repository, limit: blobs[index].size, progress: { report(.transferred(bytes: $0)) })
             else { continue }
             let empty = Array("{}".utf8)
             let config = Descriptor(mediaType: MediaType.empty, of: empty)
             try await repository.store(config, bytes: empty)
             var manifest = Manifest(config: config, layers: [stored], artifactType: Package.deltaType, subject: subject)
             manifest.annotations = [
-                Package.fromAnnotation: from.id.hex, Package.toAnnotation: layer.id.hex, Package.sizeAnnotation: String(stored.size),
+                Package.fromAnnotation: from.id.hex, Package.toAnnotation: layer.id.hex,
+                Package.sizeAnnotation: String(stored.size),
             ]
             try await repository.storeReferrer(manifest, subject: subject.digest)
         }

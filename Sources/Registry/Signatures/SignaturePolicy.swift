@@ -47,7 +47,8 @@ public struct SignaturePolicy: Sendable {
             guard said == 1 else {
                 throw RegistryError(
                     .untrusted,
-                    "the policy '\(path)' says for '\(rule.prefix)' neither or several of keys, accept and reject, so nothing is fetched")
+                    "the policy '\(path)' says for '\(rule.prefix)' neither or several of keys, accept and reject, so nothing is fetched"
+                )
             }
         }
     }

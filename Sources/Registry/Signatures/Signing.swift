@@ -63,7 +63,9 @@ public enum Signing {
         let digest = try await repository.requireManifest(reference).descriptor.digest
         let found = try await signatures(of: digest, in: repository)
         if found.contains(where: { signature in verifiers.contains { signature.isValid($0, digest) } }) { return digest }
-        let why = found.isEmpty ? "it has no signature" : "none of its \(found.count) signatures is by \(keys.joined(separator: " or "))"
+        let why =
+            found.isEmpty
+            ? "it has no signature" : "none of its \(found.count) signatures is by \(keys.joined(separator: " or "))"
         throw RegistryError(.untrusted, "'\(reference)' (\(digest)) in \(repository.name) is not trusted: \(why)")
     }
 

@@ -9,6 +9,7 @@ public import Linux
 public final class TreeApplier {
     private let tree: ConfinedTree
     private let uuid: SubvolumeUUID
+    private let decompresses: Bool
     private let sources: [SubvolumeUUID: CloneSource]
     /// The file that commands were about last.
     private var file: (path: [UInt8], descriptor: CInt)?
@@ -25,9 +26,11 @@ public final class TreeApplier {
     ///   - root: the tree's root directory, open for reading.
     ///   - uuid: what the stream calls the tree.
     ///   - sources: other subvolumes that the stream may clone from.
+    ///   - decompresses: whether compressed data is written decompressed even where the kernel would take it.
     public init(
-        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource]
+        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource], decompresses: Bool = false
     ) throws {
+        self.decompresses = decompresses
         tree = ConfinedTree(root)
         self.uuid = uuid
         var sources = sources
@@ -157,7 +160,7 @@ public final class TreeApplier {
         try EncodedData.check(extent, data)
         let descriptor = try open(path)
         let offset = try fileOffset(extent.offset)
-        if EncodedData.kernelTakes(extent) {
+        if !decompresses, EncodedData.kernelTakes(extent) {
             let taken = dish_encoded_write(
                 descriptor, data.baseAddress, UInt(data.count), Int64(offset), extent.fileLength, extent.length, extent.start,
                 extent.compression, extent.encryption)

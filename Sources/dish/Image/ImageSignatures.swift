@@ -52,7 +52,8 @@ struct ImageVerify: AsyncParsableCommand {
                 try await Signing.verify(reference.description, in: LayoutRepository(at, creating: false), keys: key)
             } else {
                 try await Signing.verify(
-                    reference.digest?.description ?? reference.tag ?? "latest", in: Remote(reference, registry.options), keys: key)
+                    reference.digest?.description ?? reference.tag ?? "latest", in: Remote(reference, registry.options), keys: key
+                )
             }
         print("\(reference.name)@\(digest)", to: .output)
     }

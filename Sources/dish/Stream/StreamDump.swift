@@ -17,10 +17,13 @@ struct StreamDump: ParsableCommand {
 
     @Argument(help: "The file; '-' for standard input.")
     var file: String
+    @Flag(help: "Only check the streams, in memory, and say how many commands and bytes a second that makes.")
+    var rate = false
     @OptionGroup var json: JSONOption
 
     func run() throws {
         let input = try openInput(file)
+        if rate { return try check(Files.read(input, file)) }
         var reader = StreamReader(FileSource(input.number, file == "-" ? "standard input" : file))
         var lines = DumpedLines()
         if json.json { try lines.add("[") }
@@ -38,6 +41,17 @@ struct StreamDump: ParsableCommand {
             isFirst = false
         }
         if json.json { try lines.add("]") }
+    }
+
+    private func check(_ bytes: [UInt8]) throws {
+        var commands = 0
+        let start = ContinuousClock.now
+        try SendStream.forEachCommand(in: bytes.span.bytes) { _, _, _ in commands += 1 }
+        let time = (ContinuousClock.now - start).components
+        let microseconds = max(1, time.seconds * 1_000_000 + time.attoseconds / 1_000_000_000_000)
+        print(
+            "\(commands) commands, \(bytes.count) bytes, \(microseconds) us, \(Int64(bytes.count) / microseconds) MB/s",
+            to: .output)
     }
 }
 

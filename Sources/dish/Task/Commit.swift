@@ -26,7 +26,8 @@ struct CommitTask: AsyncParsableCommand {
         let (pool, layer) = try await blocking {
             let pool = try Pool(at: status.pool)
             guard let record = try pool.allTasks().first(where: { $0.id == status.id }) else {
-                throw PoolError(.unknownImage, "the task '\(status.name)' has no root file system in the pool at '\(status.pool)'")
+                throw PoolError(
+                    .unknownImage, "the task '\(status.name)' has no root file system in the pool at '\(status.pool)'")
             }
             return (pool, try pool.commit(record, as: name))
         }
