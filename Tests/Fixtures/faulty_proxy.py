@@ -37,6 +37,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length) if length else None
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "content-length")}
         headers["Host"] = self.headers["Host"]
+        if self.headers.get_all("Accept"):
+            headers["Accept"] = ", ".join(self.headers.get_all("Accept"))
         connection = http.client.HTTPConnection(registry)
         connection.request(self.command, self.path, body=body, headers=headers)
         answer = connection.getresponse()

@@ -6,7 +6,7 @@ extension Remote: Repository {
     public nonisolated var name: String { reference.name }
 
     public func manifest(_ reference: String) async throws -> (descriptor: Descriptor, bytes: [UInt8])? {
-        let accept = MediaType.manifests.map { ("Accept", $0) }
+        let accept = [("Accept", MediaType.manifests.joined(separator: ", "))]
         let what = "read the manifest '\(reference)' of \(name)"
         let response = try await send("GET", "manifests/\(reference)", headers: accept)
         if response.head.status == 404 { return nil }
@@ -105,9 +105,10 @@ extension Remote: Repository {
             throw RegistryError(.unreachable, "the registry has no bytes from \(from) on")
         }
         guard response.head.isSuccess else {
-            let failure = failure(response, "fetch the blob \(blob.digest.short) of \(name)")
-            guard HTTPClient.isWorthAnother(response.head.status) else { throw failure }
-            throw RegistryError(.unreachable, failure.description)
+            guard HTTPClient.isWorthAnother(response.head.status) else {
+                throw failure(response, "fetch the blob \(blob.digest.short) of \(name)")
+            }
+            throw RegistryError(.unreachable, "\(reference.host) answered HTTP \(response.head.status)")
         }
     }
 
