@@ -54,7 +54,9 @@ struct Curl: Sendable {
             throw Failure(code: Int(status.shellCode), message: message)
         }
         guard let head = try files.readHead() else { throw Failure(code: 52, message: "the answer has no head") }
-        return (HTTPResponse(head: head, body: body, url: request.url), report?.redirect_url)
+        // Asked for a head, curl prints it where the body would be.
+        let content = request.method == "HEAD" ? [] : body
+        return (HTTPResponse(head: head, body: content, url: request.url), report?.redirect_url)
     }
 
     /// What curl says at its end (`--write-out %{json}`).
