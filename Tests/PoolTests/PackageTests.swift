@@ -146,7 +146,11 @@ extension Registries {
                 // Where cosign looks for it.
                 let digest = try #require(signed.text.split(separator: ":").last)
                 let found = try await Command(
-                    "/usr/bin/curl", ["-sf", "http://\(hosts.registry.host)/v2/team/app/manifests/sha256-\(digest).sig"]
+                    "/usr/bin/curl",
+                    [
+                        "-sf", "-H", "Accept: application/vnd.oci.image.manifest.v1+json",
+                        "http://\(hosts.registry.host)/v2/team/app/manifests/sha256-\(digest).sig",
+                    ]
                 ).run()
                 #expect(found.text.contains("dev.cosignproject.cosign/signature"), "\(found.text)")
             }

@@ -73,7 +73,10 @@ extension Registries {
                 let length = ContinuousClock.now - start
                 let id = try hosts.senderPool.resolve("//app:app").id
                 for _ in 0..<Self.kills {
-                    for layer in try hosts.receiverPool.allLayers().reversed() { try hosts.receiverPool.remove(layer.id) }
+                    var all = CollectionRules()
+                    (all.age, all.includesNamed) = (0, true)
+                    _ = try hosts.receiverPool.collectGarbage(all, isDry: false)
+                    #expect(try hosts.receiverPool.allLayers().isEmpty)
                     let pid = try hosts.receiver.start("image", "pull", reference)
                     try await Task.sleep(for: length * Double.random(in: 0...1))
                     kill(pid, SIGKILL)
