@@ -94,6 +94,7 @@ struct PAXRecords {
         guard let fraction = UInt32(digits) else { throw OCIError(.damaged, "a time is no number") }
         let nanoseconds = (digits.count..<9).reduce(fraction) { value, _ in value * 10 }
         guard first.hasPrefix("-"), nanoseconds > 0 else { return (seconds, nanoseconds) }
+        guard seconds > Int64.min else { throw OCIError(.damaged, "a time is out of range") }
         return (seconds - 1, 1_000_000_000 - nanoseconds)
     }
 }

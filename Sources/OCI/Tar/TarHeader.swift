@@ -76,7 +76,8 @@ struct TarHeader {
     }
 
     private func identity(_ start: Int) throws -> UInt32 {
-        guard let id = UInt32(exactly: try number(start, 8)) else {
+        // The last one means "leave it as it is" to the kernel.
+        guard let id = UInt32(exactly: try number(start, 8)), id < .max else {
             throw OCIError(.damaged, "an owner's id is larger than there are ids")
         }
         return id
