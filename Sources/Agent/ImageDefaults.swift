@@ -21,14 +21,14 @@ struct ImageDefaults: Sendable {
     func complete(_ given: TaskRequest) throws -> TaskRequest {
         var request = given
         request.environment = configuration.environment.merging(given.environment) { $1 }
-        if request.command == nil, !hasInit {
-            guard !configuration.command.isEmpty else {
+        if request.command == nil, !hasInit || configuration.entrypoint != nil {
+            guard !configuration.commandLine.isEmpty else {
                 throw AgentError(
                     .invalid,
                     "the image \(given.image) has no init (/sbin/init) to boot and no command of its own; give one: dish run \(given.image) -- COMMAND"
                 )
             }
-            request.command = configuration.command
+            request.command = configuration.commandLine
         }
         guard request.command != nil else {
             request.attach = false

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -45,6 +46,7 @@ int dish_ioctl_int(int fd, unsigned long request, long argument) { return ioctl(
 int dish_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 int dish_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 int dish_syncfs(int fd) { return syncfs(fd); }
+int dish_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 int dish_fstatfs(int fd, struct dish_statfs *result) {
     struct statfs status;
     if (fstatfs(fd, &status) < 0) return -1;

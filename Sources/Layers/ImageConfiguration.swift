@@ -26,6 +26,9 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     }
 
     public var environment: [String: String] = [:]
+    /// In images whose own command runs even where they have an init, what the command's words are appended to; it
+    /// may be empty. Nil for all others.
+    public var entrypoint: [String]?
     /// What runs in an image without init; empty for nothing.
     public var command: [String] = []
     public var user: String?
@@ -37,6 +40,9 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     public var mounts: [Mount] = []
 
     public init() {}
+
+    /// The whole command line; empty for nothing.
+    public var commandLine: [String] { (entrypoint ?? []) + command }
 
     /// Reads it; an image without the file says nothing.
     ///

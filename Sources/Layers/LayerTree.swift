@@ -21,13 +21,19 @@ extension Pool {
 
     /// The tree of a finished root in staging. Of one made from a parent only what changed is read.
     ///
-    /// Modification times after `latestTime` (seconds since 1970) are set to it.
-    public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64) throws -> Tree {
+    /// - Parameter latestTime: seconds since 1970; later modification times are set to it. Nil leaves all as they are.
+    public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64? = nil) throws -> Tree {
         try flattenSubvolumes(in: staged)
         guard let parent else { return try Tree(of: staged.root, latestTime: latestTime) }
         let source = try tree(of: parent)
         try filesystem().sync()
         return try Tree(ofSnapshot: staged.root, of: source, latestTime: latestTime)
+    }
+
+    /// The same, with all of it read: of a root that was changed before the snapshot in staging was made.
+    func wholeTree(of staged: StagingDirectory) throws -> Tree {
+        try flattenSubvolumes(in: staged)
+        return try Tree(of: staged.root)
     }
 
     func treeFile(of id: LayerID) -> String { "\(layers)/\(id.hex)/tree" }

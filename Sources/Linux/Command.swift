@@ -174,18 +174,19 @@ private struct Streams {
 
 /// Runs a closure in which writing to a pipe that nobody reads is an error and no signal, whatever the program does
 /// about SIGPIPE elsewhere.
-private func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
+func withoutBrokenPipeSignal<Result>(_ body: () throws -> Result) rethrows -> Result {
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGPIPE)
     var before = sigset_t()
     pthread_sigmask(SIG_BLOCK, &signals, &before)
-    let result = body()
-    if sigismember(&before, SIGPIPE) == 0 {
-        // It is this thread's own, so none that waits here is anybody else's.
-        var now = timespec()
-        while sigtimedwait(&signals, nil, &now) < 0, errno == EINTR {}
+    defer {
+        if sigismember(&before, SIGPIPE) == 0 {
+            // It is this thread's own, so none that waits here is anybody else's.
+            var now = timespec()
+            while sigtimedwait(&signals, nil, &now) < 0, errno == EINTR {}
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nil)
     }
-    pthread_sigmask(SIG_SETMASK, &before, nil)
-    return result
+    return try body()
 }

@@ -21,6 +21,7 @@ struct Dish: AsyncParsableCommand {
                 name: "Tasks",
                 subcommands: [
                     Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Remove.self, Inspect.self,
+                    CommitTask.self,
                 ]),
         ]
     )

@@ -33,7 +33,7 @@ public struct Outcome: Sendable, CustomStringConvertible {
         errors = result.errorText
     }
 
-    init(code: CInt, output: String, errors: String) {
+    public init(code: CInt, output: String, errors: String) {
         self.code = code
         self.output = output
         self.errors = errors

@@ -7,7 +7,7 @@ extension ImageBuild {
         var configuration = try ImageConfiguration(try root.read(ImageConfiguration.path))
         switch setting {
         case .environment(let name, let value): configuration.environment[name] = value
-        case .command(let command): configuration.command = command
+        case .command(let command): (configuration.entrypoint, configuration.command) = (nil, command)
         case .user(let user): configuration.user = user
         case .directory(let directory): configuration.directory = directory
         case .stopSignal(let signal): configuration.stopSignal = signal

@@ -82,6 +82,8 @@ int dish_pipe(int ends[2]);
 int dish_fcntl(int fd, int command, long argument);
 long dish_getdents64(int fd, void *buffer, unsigned long size);
 int dish_syncfs(int fd);
+// memfd_create(2), close-on-exec.
+int dish_memory_file(const char *name);
 // statfs(2), of which the Glibc module has only the POSIX variant without the type.
 struct dish_statfs {
     uint32_t type;

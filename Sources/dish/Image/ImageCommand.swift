@@ -6,7 +6,8 @@ struct ImageCommand: ParsableCommand {
         subcommands: [
             ImageBuildCommand.self, ImageTestCommand.self, ImagePlan.self, ImageList.self, ImageShow.self, ImageTree.self,
             ImageTag.self, ImageRemove.self, ImageSend.self, ImageReceive.self, ImageDiff.self, ImageDiskUsage.self,
-            ImageHistory.self, ImageExplain.self,
-            ImageWhatRan.self, ImageQuery.self, ImageShellCommand.self, ImageSchema.self,
+            ImageHistory.self, ImageExplain.self, ImagePush.self, ImagePull.self, ImageImportCommand.self,
+            ImageExportCommand.self, ImageSign.self, ImageVerify.self, ImageCollect.self, ImageWhatRan.self, ImageQuery.self,
+            ImageShellCommand.self, ImageSchema.self,
         ])
 }

@@ -1,7 +1,9 @@
 import AgentAPI
 import ArgumentParser
 import Glibc
+import Layers
 import Linux
+import Registry
 import TaskHelper
 
 struct Run: AsyncParsableCommand {
@@ -61,7 +63,7 @@ struct Run: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var request = TaskRequest(image: image)
+        var request = TaskRequest(image: try await imageName())
         request.name = name
         request.pool = pool.requested
         request.command = command.isEmpty ? nil : command
@@ -90,6 +92,22 @@ struct Run: AsyncParsableCommand {
         } else {
             try await report(task, agent)
         }
+    }
+
+    /// The image's name in the pool. One of a registry (`docker://…`) that isn't here yet is imported first.
+    private func imageName() async throws -> String {
+        guard image.hasPrefix("docker://") else { return image }
+        let reference = try Reference(image)
+        try requireRoot(to: "import images")
+        let pool = try pool.open()
+        if (try? pool.resolve(reference.description)) == nil {
+            let policy = try SignaturePolicy()
+            _ = try await transferring { report in
+                try await ImageImport(pool, RegistryOptions(), policy: policy, report: report).run(
+                    .registry(reference), name: nil)
+            }
+        }
+        return reference.description
     }
 
     /// Passes the command's output, input and exit code.

@@ -1,0 +1,68 @@
+import Btrfs
+import Glibc
+import Linux
+
+/// What may be removed from a pool, and when.
+public struct CollectionRules: Sendable {
+    /// Seconds since it was made that spare a layer: what a build or a pull in progress found stays.
+    public var age: Int64 = 3600
+    /// Bytes that shall be free; nil to remove all that may be removed.
+    public var free: UInt64?
+    /// Whether images with names that no task uses may go too.
+    public var includesNamed = false
+
+    public init() {}
+}
+
+extension Pool {
+    /// Removes layers that no name, no task and no other layer needs, oldest first.
+    ///
+    /// - Parameter isDry: whether it is only said what would go.
+    /// - Returns: the layers that went, or would.
+    public func collectGarbage(_ rules: CollectionRules, isDry: Bool) throws -> [Layer] {
+        var layers = try allLayers()
+        let named = Set(try allNames().values)
+        let used = Set(try allTasks().map(\.layer))
+        let latest = Int64(time(nil)) - rules.age
+        var removed: [Layer] = []
+        // Each round takes those on which nothing stands any more.
+        while try needsMore(rules, isDry) {
+            let parents = Set(layers.compactMap(\.parent))
+            let candidate = layers.first { layer in
+                !parents.contains(layer.id) && !used.contains(layer.id) && layer.created <= latest
+                    && (rules.includesNamed || !named.contains(layer.id))
+            }
+            guard let candidate else { break }
+            layers.removeAll { $0.id == candidate.id }
+            do {
+                if !isDry { try remove(candidate.id) }
+                removed.append(candidate)
+            } catch let error as PoolError where error.code == .inUse {
+                // Something that began meanwhile stands on it: it stays.
+                continue
+            }
+        }
+        if !isDry { try forgetBlobs(before: latest) }
+        return removed
+    }
+
+    private func needsMore(_ rules: CollectionRules, _ isDry: Bool) throws -> Bool {
+        guard let free = rules.free else { return true }
+        // Space comes back when the kernel has cleaned what was removed.
+        if !isDry { try filesystem().sync() }
+        return try filesystem().space().available < free
+    }
+
+    /// Fetched blobs, and what is remembered of streams.
+    private func forgetBlobs(before latest: Int64) throws {
+        for directory in ["\(cache)/blobs", "\(cache)/streams"] where Files.isDirectory(directory) {
+            for name in try Files.list(directory) {
+                var status = stat()
+                let path = "\(directory)/\(name)"
+                if stat(path, &status) == 0, Int64(status.st_mtim.tv_sec) <= latest, !FileLock.isHeld("\(path).lock") {
+                    unlink(path)
+                }
+            }
+        }
+    }
+}

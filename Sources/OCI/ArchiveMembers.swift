@@ -1,0 +1,76 @@
+import Glibc
+import Linux
+
+/// The files of an archive, unpacked under numbers: none of its names is ever one on disk.
+public struct ArchiveMembers: Sendable {
+    public struct File: Sendable {
+        public let path: String
+        public let size: UInt64
+    }
+
+    private var files: [String: File] = [:]
+    /// Further names: older archives have links between the directories of their layers.
+    private var links: [String: String] = [:]
+
+    /// - Parameters:
+    ///   - descriptor: the archive, not compressed.
+    ///   - directory: an empty one.
+    public static func extract(_ descriptor: CInt, into directory: String, limit: UInt64) throws -> ArchiveMembers {
+        var members = ArchiveMembers()
+        var reader = TarReader(ArchiveInput(descriptor, limit: limit))
+        while let entry = try reader.next() {
+            let name = clean(String(decoding: entry.path, as: UTF8.self))
+            switch entry.kind {
+            case .file:
+                guard entry.regions == nil else { throw OCIError(.unsupported, "'\(shown(entry.path))' is stored sparse") }
+                guard members.files.count < 100_000 else { throw OCIError(.hostile, "more than 100000 files") }
+                let path = "\(directory)/\(members.files.count)"
+                let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+                try reader.content { try Files.write($0, to: file.number, path) }
+                members.files[name] = File(path: path, size: entry.size)
+            case .symbolicLink:
+                let target = String(decoding: entry.link, as: UTF8.self)
+                members.links[name] = clean("\(Files.parent(of: name))/\(target)")
+            case .hardLink: members.links[name] = clean(String(decoding: entry.link, as: UTF8.self))
+            default: continue
+            }
+        }
+        return members
+    }
+
+    public func file(_ name: String) -> File? {
+        let name = Self.clean(name)
+        return files[name] ?? links[name].flatMap { files[$0] }
+    }
+
+    private static func clean(_ name: String) -> String { Files.absolute("/" + name) }
+}
+
+extension ArchiveMembers {
+    /// Writes an archive of files, and of contents that are at hand, in this order; root's, 0644, time 0.
+    public static func write(_ files: [(name: String, path: String)], and contents: [String: [UInt8]], to descriptor: CInt) throws
+    {
+        let writer = TarWriter(descriptor)
+        for file in files {
+            let opened = try OwnedFD.open(file.path, O_RDONLY)
+            var status = stat()
+            let number = opened.number
+            try retryingInterrupts("read", file.path) { fstat(number, &status) }
+            var entry = TarEntry(path: Array(file.name.utf8), kind: .file)
+            entry.size = UInt64(status.st_size)
+            try writer.add(entry)
+            try FileBlocks(number, size: entry.size, file.path).read(.init(offset: 0, length: entry.size)) {
+                try writer.write($0)
+            }
+            try writer.pad(entry.size)
+        }
+        for (name, content) in contents.sorted(by: { $0.key < $1.key }) {
+            var entry = TarEntry(path: Array(name.utf8), kind: .file)
+            entry.size = UInt64(content.count)
+            try writer.add(entry)
+            try content.withUnsafeBytes { try writer.write($0) }
+            try writer.pad(entry.size)
+        }
+        _ = try writer.finish()
+    }
+}

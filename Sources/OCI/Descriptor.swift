@@ -1,0 +1,47 @@
+/// What names a blob in a manifest (image-spec, descriptor.md).
+public struct Descriptor: Sendable, Codable, Equatable {
+    public struct Platform: Sendable, Codable, Equatable {
+        public var architecture: String
+        public var os: String
+        public var variant: String?
+
+        /// That of this host.
+        public static let current = Platform(architecture: machine, os: "linux")
+
+        #if arch(x86_64)
+            private static let machine = "amd64"
+        #else
+            private static let machine = "arm64"
+        #endif
+
+        public init(architecture: String, os: String) {
+            self.architecture = architecture
+            self.os = os
+        }
+    }
+
+    public var mediaType: String?
+    public var digest: BlobDigest
+    public var size: UInt64
+    public var artifactType: String?
+    public var platform: Platform?
+    public var annotations: [String: String]?
+
+    public init(mediaType: String, digest: BlobDigest, size: UInt64, annotations: [String: String]? = nil) {
+        self.mediaType = mediaType
+        self.digest = digest
+        self.size = size
+        self.annotations = annotations
+    }
+
+    /// Of bytes that are at hand.
+    public init(mediaType: String, of bytes: [UInt8]) {
+        self.init(mediaType: mediaType, digest: BlobDigest(of: bytes), size: UInt64(bytes.count))
+    }
+
+    /// Whether it names a list of manifests.
+    public var isIndex: Bool { MediaType.isIndex(mediaType) }
+
+    /// What a layout calls an image.
+    public static let nameAnnotation = "org.opencontainers.image.ref.name"
+}

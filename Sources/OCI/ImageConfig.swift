@@ -1,0 +1,84 @@
+public import Layers
+
+/// An OCI image's config (image-spec, config.md): what runs in it, and the digests of its layers as plain archives.
+public struct ImageConfig: Sendable, Codable, Equatable {
+    public struct Process: Sendable, Codable, Equatable {
+        public var Env: [String]?
+        public var Entrypoint: [String]?
+        public var Cmd: [String]?
+        public var User: String?
+        public var WorkingDir: String?
+        public var StopSignal: String?
+        public var Labels: [String: String]?
+    }
+
+    public struct RootFS: Sendable, Codable, Equatable {
+        public var type = "layers"
+        /// Of the uncompressed archives, base first.
+        public var diff_ids: [BlobDigest]
+    }
+
+    public struct History: Sendable, Codable, Equatable {
+        public var created: String?
+        public var created_by: String?
+        public var empty_layer: Bool?
+    }
+
+    public var created: String?
+    public var architecture: String
+    public var os: String
+    public var config: Process?
+    public var rootfs: RootFS
+    public var history: [History]?
+
+    /// Says what an image of the pool says of its tasks.
+    ///
+    /// - Parameters:
+    ///   - layers: `diff_id` and label of each.
+    ///   - hasInit: whether the image boots when nothing else is said.
+    public init(_ configuration: ImageConfiguration, layers: [(digest: BlobDigest, label: String)], hasInit: Bool) {
+        // No clock: the same image gives the same config.
+        created = "1970-01-01T00:00:00Z"
+        architecture = Descriptor.Platform.current.architecture
+        os = "linux"
+        rootfs = RootFS(diff_ids: layers.map(\.digest))
+        history = layers.map { History(created: "1970-01-01T00:00:00Z", created_by: "dish image export: \($0.label)") }
+        var process = Process()
+        process.Env = configuration.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let boots = hasInit && configuration.entrypoint == nil
+        process.Entrypoint = configuration.entrypoint.flatMap { $0.isEmpty ? nil : $0 }
+        process.Cmd = boots ? Self.inits[0] : configuration.command.isEmpty ? nil : configuration.command
+        process.User = configuration.user
+        process.WorkingDir = configuration.directory
+        // What systemd as init understands as "shut down".
+        process.StopSignal = configuration.stopSignal ?? (boots ? "SIGRTMIN+3" : nil)
+        process.Labels = configuration.labels.isEmpty ? nil : configuration.labels
+        config = process
+    }
+
+    private static let inits = [
+        ["/sbin/init"], ["/usr/sbin/init"], ["/lib/systemd/systemd"], ["/usr/lib/systemd/systemd"], ["/init"],
+    ]
+
+    /// The same for tasks that run from it here.
+    public var configuration: ImageConfiguration {
+        var configuration = ImageConfiguration()
+        guard let config else { return configuration }
+        for variable in config.Env ?? [] {
+            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            if parts.count == 2, !parts[0].isEmpty { configuration.environment[parts[0]] = parts[1] }
+        }
+        let commandLine = (config.Entrypoint ?? []) + (config.Cmd ?? [])
+        // An image whose command is its init is one to boot.
+        if !commandLine.isEmpty, !Self.inits.contains(commandLine) {
+            configuration.entrypoint = config.Entrypoint ?? []
+            configuration.command = config.Cmd ?? []
+        }
+        // A group after a colon is the user's own in all but rare images.
+        configuration.user = config.User.flatMap { $0.split(separator: ":").first.map(String.init) }
+        configuration.directory = config.WorkingDir.flatMap { $0.isEmpty ? nil : $0 }
+        configuration.stopSignal = config.StopSignal.flatMap { $0.isEmpty ? nil : $0 }
+        configuration.labels = config.Labels ?? [:]
+        return configuration
+    }
+}

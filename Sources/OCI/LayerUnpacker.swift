@@ -1,0 +1,323 @@
+import CLinux
+import Glibc
+import Linux
+
+/// Puts a layer of an OCI image (image-spec, layer.md) over what is in a root: its files, and its whiteouts.
+public final class LayerUnpacker {
+    private let root: ImageRoot
+    /// Names that this layer has put there, with the directories above them: its whiteouts don't hide them.
+    private var own: Set<[UInt8]> = []
+    /// The times that directories get when all is done: changing what is in one changes its time.
+    private var directoryTimes: [[UInt8]: (seconds: Int64, nanoseconds: UInt32)] = [:]
+    /// The directory that was opened last: archives list a directory's files together.
+    private var last: (path: [UInt8], directory: Opened)?
+    /// Devices that were left out.
+    public private(set) var skipped: [String] = []
+
+    private final class Opened: Sendable {
+        let file: OwnedFD
+        init(_ file: consuming OwnedFD) { self.file = file }
+    }
+
+    /// - Parameter root: a directory that nobody else changes meanwhile.
+    public init(root: String) throws {
+        self.root = try ImageRoot(root)
+    }
+
+    /// Unpacks an archive that isn't compressed.
+    ///
+    /// - Parameters:
+    ///   - descriptor: a file or a pipe; it is read to its end.
+    ///   - limit: the most bytes the archive may have.
+    /// - Returns: the digest of the archive.
+    /// - Throws: `OCIError`, whose text names the entry; `SystemError`.
+    public func unpack(_ descriptor: CInt, limit: UInt64) throws -> BlobDigest {
+        var reader = TarReader(ArchiveInput(descriptor, limit: limit))
+        while let entry = try reader.next() {
+            do {
+                try put(entry, &reader)
+            } catch let error as OCIError {
+                throw OCIError(error.code, "entry '\(shown(entry.path))': \(error)")
+            } catch let error as SystemError {
+                if error.code == ENOSPC || error.code == EDQUOT { throw error }
+                throw OCIError(.damaged, "entry '\(shown(entry.path))': \(error)")
+            }
+        }
+        try setDirectoryTimes()
+        return try reader.finish()
+    }
+
+    private func put(_ entry: TarEntry, _ reader: inout TarReader) throws {
+        let path = try EntryPath(entry.path)
+        guard !path.components.isEmpty else {
+            // The root itself.
+            guard entry.kind == .directory else { throw OCIError(.hostile, "the root is no directory") }
+            return try finish(entry, [], directory: root.directory.number)
+        }
+        if path.name.starts(with: EntryPath.whiteout) { return try hide(path) }
+        if try isLeftOut(entry, path) { return }
+        let directory = try parent(of: path)
+        let (number, name, joined) = (directory.file.number, path.name, path.joined)
+        try makeRoom(for: entry, name, in: number)
+        for count in 1...path.components.count {
+            own.insert(Array(path.components.prefix(count).joined(separator: [UInt8(ascii: "/")])))
+        }
+        switch entry.kind {
+        case .directory:
+            if ImageRoot.status(of: name, in: number) == nil {
+                try retryingInterrupts("create directory", shown(joined)) { withBytes(name) { mkdirat(number, $0, 0o700) } }
+            }
+            let made = try ImageRoot.openChild(name, in: number)
+            return try finish(entry, joined, directory: made.number)
+        case .file: return try write(entry, name, in: number, &reader)
+        case .hardLink: return try link(entry, name, in: number)
+        case .symbolicLink:
+            guard !entry.link.isEmpty, !entry.link.contains(0) else {
+                throw OCIError(.damaged, "a symbolic link without a target")
+            }
+            try retryingInterrupts("create symbolic link", shown(joined)) {
+                withBytes(entry.link) { target in withBytes(name) { symlinkat(target, number, $0) } }
+            }
+            last = nil
+        case .characterDevice, .blockDevice, .fifo:
+            let type = entry.kind == .characterDevice ? S_IFCHR : entry.kind == .blockDevice ? S_IFBLK : S_IFIFO
+            let device = entry.kind == .fifo ? 0 : dish_makedev(entry.major, entry.minor)
+            try retryingInterrupts("create device", shown(joined)) {
+                withBytes(name) { mknodat(number, $0, type | 0o600, dev_t(device)) }
+            }
+        }
+        try finish(entry, name, in: number)
+    }
+
+    /// Removes what has the name, unless both are directories.
+    private func makeRoom(for entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
+        guard let there = ImageRoot.status(of: name, in: directory) else { return }
+        if ImageRoot.isDirectory(there) || there.st_mode & S_IFMT == S_IFLNK { last = nil }
+        if entry.kind == .directory, ImageRoot.isDirectory(there) { return }
+        try ImageRoot.remove(name, in: directory)
+    }
+
+    /// Whiteouts hide what the layers below have, not what this one has put there.
+    private func hide(_ path: EntryPath) throws {
+        let name = Array(path.name.dropFirst(EntryPath.whiteout.count))
+        last = nil
+        guard let parent = try root.openDirectoryIfPresent(path.parent) else { return }
+        try keepTime(of: path.parent, parent.number)
+        if name.elementsEqual(".wh..opq".utf8) {
+            try clear(parent.number, path.parent)
+        } else if !name.starts(with: EntryPath.whiteout) {
+            // What starts with it again is a file system's own bookkeeping.
+            guard !name.isEmpty, !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) else {
+                throw OCIError(.hostile, "a whiteout of '\(shown(name))'")
+            }
+            try hide(name, in: parent.number, path.parent)
+        }
+    }
+
+    private func hide(_ name: [UInt8], in directory: CInt, _ parent: [UInt8]) throws {
+        let path = parent.isEmpty ? name : parent + [UInt8(ascii: "/")] + name
+        guard own.contains(path) else { return try ImageRoot.remove(name, in: directory) }
+        guard let status = ImageRoot.status(of: name, in: directory), ImageRoot.isDirectory(status) else { return }
+        let opened = try ImageRoot.openChild(name, in: directory)
+        try clear(opened.number, path)
+    }
+
+    private func clear(_ directory: CInt, _ path: [UInt8]) throws {
+        for name in try ImageRoot.list(directory) { try hide(name, in: directory, path) }
+    }
+
+    /// Devices lead out of a container. The harmless ones are as good as files; what else is below `/dev` no container
+    /// sees, because it has its own there.
+    private func isLeftOut(_ entry: TarEntry, _ path: EntryPath) throws -> Bool {
+        guard entry.kind == .characterDevice || entry.kind == .blockDevice, !isHarmless(entry) else { return false }
+        guard path.components.count > 1, path.components[0].elementsEqual("dev".utf8) else {
+            throw OCIError(.hostile, "it is the device \(entry.major):\(entry.minor), which leads out of a container")
+        }
+        skipped.append("/" + shown(path.joined))
+        return true
+    }
+
+    private func isHarmless(_ entry: TarEntry) -> Bool {
+        guard entry.kind == .characterDevice else { return false }
+        return entry.major == 1 && [3, 5, 7, 8, 9].contains(entry.minor) || entry.major == 5 && [0, 2].contains(entry.minor)
+    }
+
+    /// The directory an entry belongs in; missing ones are made.
+    private func parent(of path: EntryPath) throws -> Opened {
+        let parent = path.parent
+        if let last, last.path == parent { return last.directory }
+        let opened = Opened(try root.openDirectoryIfPresent(parent) ?? makeDirectories(path))
+        try keepTime(of: parent, opened.file.number)
+        last = (parent, opened)
+        return opened
+    }
+
+    private func makeDirectories(_ path: EntryPath) throws -> OwnedFD {
+        var current: [UInt8] = []
+        var opened = try root.openDirectory([])
+        for component in path.components.dropLast() {
+            let name = Array(component)
+            let next = current.isEmpty ? name : current + [UInt8(ascii: "/")] + name
+            let number = opened.number
+            if ImageRoot.status(of: name, in: number) == nil {
+                try keepTime(of: current, number)
+                try retryingInterrupts("create directory", shown(next)) { withBytes(name) { mkdirat(number, $0, 0o700) } }
+                // Not by mkdir(2): that would depend on this process's umask.
+                try retryingInterrupts("set mode of", shown(next)) { withBytes(name) { fchmodat(number, $0, 0o755, 0) } }
+                directoryTimes[next] = (0, 0)
+            }
+            opened = try root.openDirectory(next)
+            current = next
+        }
+        return opened
+    }
+
+    private func keepTime(of path: [UInt8], _ directory: CInt) throws {
+        guard directoryTimes[path] == nil else { return }
+        var status = stat()
+        try retryingInterrupts("read", shown(path)) { fstat(directory, &status) }
+        directoryTimes[path] = (Int64(status.st_mtim.tv_sec), UInt32(status.st_mtim.tv_nsec))
+    }
+
+    private func setDirectoryTimes() throws {
+        for (path, time) in directoryTimes {
+            // One that was replaced or hidden later in the archive has none to keep.
+            guard let directory = try? root.openDirectory(path) else { continue }
+            try Self.setTime(directory.number, time.seconds, time.nanoseconds, shown(path))
+        }
+    }
+}
+
+/// Files, and what all entries have.
+extension LayerUnpacker {
+    private static let block = 65536
+
+    private func write(_ entry: TarEntry, _ name: [UInt8], in directory: CInt, _ reader: inout TarReader) throws {
+        let created = try retryingInterrupts("create", shown(name)) {
+            withBytes(name) { dish_openat(directory, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
+        }
+        let file = OwnedFD(adopting: created)
+        let number = file.number
+        var regions = (entry.regions ?? [.init(offset: 0, length: entry.size)])[...]
+        var written: UInt64 = 0
+        try reader.content { bytes in
+            var bytes = bytes[...]
+            while !bytes.isEmpty {
+                while let region = regions.first, written == region.length {
+                    regions = regions.dropFirst()
+                    written = 0
+                }
+                guard let region = regions.first else { throw OCIError(.damaged, "more data than the file has room for") }
+                let count = min(bytes.count, Int(min(region.length - written, UInt64(Self.block))))
+                let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(count))
+                try Self.write(piece, to: number, at: region.offset + written, shown(name))
+                written += UInt64(count)
+                bytes = bytes.dropFirst(count)
+            }
+        }
+        // Where it ends with a hole.
+        try retryingInterrupts("set size of", shown(name)) { ftruncate(number, off_t(entry.size)) }
+        try finish(entry, name, file: number)
+    }
+
+    /// Zeros are not written: the file has a hole there.
+    private static func write(_ bytes: UnsafeRawBufferPointer, to file: CInt, at offset: UInt64, _ name: String) throws {
+        if bytes.count >= 4096, isZero(bytes) { return }
+        var position = 0
+        while position < bytes.count {
+            position += try retryingInterrupts("write", name) {
+                pwrite(file, bytes.baseAddress! + position, bytes.count - position, off_t(offset) + off_t(position))
+            }
+        }
+    }
+
+    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // A block that is equal to itself one byte on has one value.
+        bytes[0] == 0 && memcmp(bytes.baseAddress!, bytes.baseAddress! + 1, bytes.count - 1) == 0
+    }
+
+    private func link(_ entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
+        let target = try EntryPath(entry.link)
+        guard !target.components.isEmpty else { throw OCIError(.hostile, "a hard link to the root") }
+        guard let parent = try root.openDirectoryIfPresent(target.parent) else {
+            throw OCIError(.damaged, "a hard link to '\(shown(entry.link))', which is not in the image")
+        }
+        guard let there = ImageRoot.status(of: target.name, in: parent.number), !ImageRoot.isDirectory(there) else {
+            throw OCIError(.damaged, "a hard link to '\(shown(entry.link))', which is no file of the image")
+        }
+        let source = parent.number
+        try retryingInterrupts("create hard link", shown(name)) {
+            withBytes(target.name) { target in withBytes(name) { linkat(source, target, directory, $0, 0) } }
+        }
+    }
+
+    /// Owner, mode, attributes and time of what is open.
+    private func finish(_ entry: TarEntry, _ name: [UInt8], file: CInt) throws {
+        try retryingInterrupts("set owner of", shown(name)) { fchown(file, entry.user, entry.group) }
+        // After the owner: changing that clears the set-id bits, and capabilities.
+        try retryingInterrupts("set mode of", shown(name)) { fchmod(file, mode_t(entry.mode)) }
+        try setAttributes(entry, Array("/proc/self/fd/\(file)".utf8), follow: true)
+        try Self.setTime(file, entry.seconds, entry.nanoseconds, shown(name))
+    }
+
+    private func finish(_ entry: TarEntry, _ path: [UInt8], directory: CInt) throws {
+        try finish(entry, path, file: directory)
+        directoryTimes[path] = (entry.seconds, entry.nanoseconds)
+    }
+
+    /// The same for what can't be opened: links, devices, pipes.
+    private func finish(_ entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
+        try retryingInterrupts("set owner of", shown(name)) {
+            withBytes(name) { fchownat(directory, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW) }
+        }
+        if entry.kind != .symbolicLink {
+            try retryingInterrupts("set mode of", shown(name)) {
+                withBytes(name) { fchmodat(directory, $0, mode_t(entry.mode), 0) }
+            }
+        }
+        try setAttributes(entry, Array("/proc/self/fd/\(directory)/".utf8) + name, follow: false)
+        try retryingInterrupts("set time of", shown(name)) {
+            withBytes(name) { utimensat(directory, $0, Self.times(entry.seconds, entry.nanoseconds), AT_SYMLINK_NOFOLLOW) }
+        }
+    }
+
+    private func setAttributes(_ entry: TarEntry, _ path: [UInt8], follow: Bool) throws {
+        for attribute in entry.attributes {
+            let isKept = attribute.name.starts(with: "user.".utf8) || attribute.name.elementsEqual("security.capability".utf8)
+            // The kernel allows none of `user.` on anything but files and directories.
+            guard isKept, !attribute.name.contains(0), follow || !attribute.name.starts(with: "user.".utf8) else { continue }
+            try retryingInterrupts("set attribute \(shown(attribute.name)) of", shown(entry.path)) {
+                withBytes(path) { path in
+                    withBytes(attribute.name) {
+                        dish_setxattr(path, $0, attribute.value, UInt(attribute.value.count), follow ? 1 : 0)
+                    }
+                }
+            }
+        }
+    }
+
+    private static func times(_ seconds: Int64, _ nanoseconds: UInt32) -> [timespec] {
+        let time = timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+        return [time, time]
+    }
+
+    private static func setTime(_ file: CInt, _ seconds: Int64, _ nanoseconds: UInt32, _ name: String) throws {
+        try retryingInterrupts("set time of", name) { futimens(file, times(seconds, nanoseconds)) }
+    }
+}
+
+extension LayerUnpacker {
+    /// Puts one small file into a root, as an archive with that file alone would: root's, 0644, time 0.
+    public static func put(_ content: [UInt8], at path: String, root: String) throws {
+        let archive = OwnedFD(adopting: try retryingInterrupts("create memory file") { dish_memory_file("archive") })
+        let writer = TarWriter(archive.number)
+        var entry = TarEntry(path: Array(path.utf8), kind: .file)
+        entry.size = UInt64(content.count)
+        try writer.add(entry)
+        try content.withUnsafeBytes { try writer.write($0) }
+        try writer.pad(entry.size)
+        _ = try writer.finish()
+        lseek(archive.number, 0, SEEK_SET)
+        _ = try LayerUnpacker(root: root).unpack(archive.number, limit: 1 << 30)
+    }
+}

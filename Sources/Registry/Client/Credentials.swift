@@ -1,0 +1,94 @@
+import FoundationEssentials
+import Glibc
+import Linux
+
+/// What a registry knows its user by.
+struct Credentials: Sendable, Equatable {
+    var user: String
+    var password: String
+    /// A token that is exchanged for others, instead of a password.
+    var identityToken: String?
+
+    /// The value of an `Authorization` field.
+    var basic: String { "Basic " + Data("\(user):\(password)".utf8).base64EncodedString() }
+}
+
+/// Docker's `config.json`: who one is where, or which program knows.
+struct CredentialStore: Sendable {
+    private struct Configuration: Decodable {
+        struct Entry: Decodable {
+            var auth: String?
+            var username: String?
+            var password: String?
+            var identitytoken: String?
+        }
+
+        var auths: [String: Entry]?
+        var credHelpers: [String: String]?
+        var credsStore: String?
+    }
+
+    private struct HelperAnswer: Decodable {
+        let Username: String
+        let Secret: String
+    }
+
+    /// Nil when there is none.
+    let path: String?
+
+    /// `$DOCKER_CONFIG/config.json`, or that in `~/.docker`.
+    static var host: CredentialStore {
+        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+        let directory = variable("DOCKER_CONFIG") ?? variable("HOME").map { "\($0)/.docker" }
+        return CredentialStore(path: directory.map { "\($0)/config.json" })
+    }
+
+    /// - Throws: `RegistryError` when the file is damaged, or the helper is missing or fails.
+    func credentials(for host: String) async throws -> Credentials? {
+        guard let path, Files.exists(path) else { return nil }
+        let configuration: Configuration
+        do {
+            configuration = try JSONDecoder().decode(Configuration.self, from: Data(Files.read(path)))
+        } catch {
+            throw RegistryError(.invalid, "the credentials in '\(path)' can't be read: \(error)")
+        }
+        if let helper = configuration.credHelpers?[host] ?? configuration.credsStore {
+            if let found = try await ask(helper, host) { return found }
+        }
+        guard let entry = configuration.auths?[host] ?? configuration.auths?["https://\(host)"] else { return nil }
+        if let token = entry.identitytoken, !token.isEmpty { return Credentials(user: "", password: "", identityToken: token) }
+        if let user = entry.username, let password = entry.password { return Credentials(user: user, password: password) }
+        guard let auth = entry.auth, let data = Data(base64Encoded: auth) else { return nil }
+        let parts = String(decoding: data, as: UTF8.self).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            throw RegistryError(.invalid, "the credentials for \(host) in '\(path)' are not USER:PASSWORD")
+        }
+        return Credentials(user: String(parts[0]), password: String(parts[1]))
+    }
+
+    /// The protocol of docker-credential-helpers: the host on standard input, JSON back.
+    private func ask(_ helper: String, _ host: String) async throws -> Credentials? {
+        guard helper.utf8.allSatisfy({ $0 > 32 && $0 != UInt8(ascii: "/") }),
+            let program = Executable.find("docker-credential-\(helper)")
+        else {
+            throw RegistryError(
+                .program, "'\(path ?? "")' names the credential helper '\(helper)', and there is no docker-credential-\(helper)")
+        }
+        var command = Command(program, ["get"])
+        if let home = getenv("HOME") { command.spawn.environment["HOME"] = String(cString: home) }
+        command.input = Array(host.utf8)
+        command.spawn.timeLimit = .seconds(60)
+        let result = try await command.run()
+        guard result.status.isSuccess else {
+            // How helpers say that they have nothing.
+            if result.text.contains("not found") || result.errorText.contains("not found") { return nil }
+            throw RegistryError(
+                .program, "docker-credential-\(helper) get for \(host): \(result.status): \(result.text)\(result.errorText)")
+        }
+        guard let answer = try? JSONDecoder().decode(HelperAnswer.self, from: Data(result.output)) else {
+            throw RegistryError(.program, "docker-credential-\(helper) answered for \(host) with something else than credentials")
+        }
+        if answer.Username == "<token>" { return Credentials(user: "", password: "", identityToken: answer.Secret) }
+        return Credentials(user: answer.Username, password: answer.Secret)
+    }
+}

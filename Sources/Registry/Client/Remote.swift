@@ -1,0 +1,166 @@
+import FoundationEssentials
+import Glibc
+import Layers
+import Linux
+import OCI
+
+/// One repository of a registry (OCI distribution-spec 1.1), spoken to over HTTP.
+public actor Remote {
+    public nonisolated let reference: Reference
+    private nonisolated let client: HTTPClient
+    private let isPlain: Bool
+    private let store: CredentialStore
+    /// `https://host`, once it is known to answer.
+    private var base: String?
+    /// The value of the `Authorization` field for a scope of access.
+    private var authorization: String?
+
+    public init(_ reference: Reference, _ options: RegistryOptions) {
+        self.init(reference, options, store: .host)
+    }
+
+    init(_ reference: Reference, _ options: RegistryOptions, store: CredentialStore) {
+        var curl = Curl.Options()
+        curl.stallTimeout = options.stallTimeout
+        curl.authorities = options.authorities
+        let own = "/etc/docker/certs.d/\(reference.host)/ca.crt"
+        if curl.authorities == nil, Files.exists(own) { curl.authorities = own }
+        var client = HTTPClient(curl)
+        client.attempts = options.attempts
+        self.reference = reference
+        self.client = client
+        isPlain = options.isPlain
+        self.store = store
+    }
+
+    /// How often a blob that breaks off is continued.
+    nonisolated var attempts: Int { client.attempts }
+
+    nonisolated func pause(after attempt: Int) async throws { try await client.pause(after: attempt, nil) }
+
+    /// Sends a request below the repository, with what authorizes it, which is got when it is asked for.
+    ///
+    /// - Parameter path: after `/v2/NAME/`, or a whole URL that the registry gave.
+    /// - Throws: `RegistryError` `.unreachable`, `.unauthorized`.
+    func send(
+        _ method: String, _ path: String, body: HTTPRequest.Body = .none, headers: [(String, String)] = [], sink: Curl.Sink? = nil
+    )
+        async throws -> HTTPResponse
+    {
+        let base = try await findBase()
+        let url =
+            path.hasPrefix("http://") || path.hasPrefix("https://")
+            ? path : path.hasPrefix("/") ? base + path : "\(base)/v2/\(reference.repository)/\(path)"
+        var request = HTTPRequest(method, url)
+        request.body = body
+        request.headers = headers.map { (name: $0.0, value: $0.1) }
+        // Uploads may go to a host that isn't the registry's.
+        let isOurs = request.origin == HTTPRequest.origin(of: base)
+        if let authorization, isOurs { request.headers.append((name: "Authorization", value: authorization)) }
+        let response = try await transfer(request, sink)
+        guard response.head.status == 401, isOurs else { return response }
+        let failed = authorization
+        let challenges = response.head.all("WWW-Authenticate").compactMap { Challenge($0) }
+        guard let challenge = challenges.first else { return response }
+        guard let value = try await answer(challenge), value != failed else { return response }
+        authorization = value
+        request.headers.removeAll { $0.name == "Authorization" }
+        request.headers.append((name: "Authorization", value: value))
+        return try await transfer(request, sink)
+    }
+
+    /// What went wrong, for an answer that isn't what it should be.
+    nonisolated func failure(_ response: HTTPResponse, _ what: String) -> RegistryError {
+        let status = response.head.status
+        let why = response.excerpt.isEmpty ? "HTTP \(status)" : "HTTP \(status): \(response.excerpt)"
+        switch status {
+        case 401:
+            return RegistryError(
+                .unauthorized,
+                "\(what): \(reference.host) wants other credentials (\(why)); log in: docker login \(reference.host), or write them into \(CredentialStore.host.path ?? "config.json")"
+            )
+        case 403: return RegistryError(.unauthorized, "\(what): \(reference.host) forbids it (\(why))")
+        case 404: return RegistryError(.notFound, "\(what): \(reference.host) has none (\(why))")
+        default: return RegistryError(.refused, "\(what): \(reference.host) answered \(why)")
+        }
+    }
+
+    private nonisolated func transfer(_ request: HTTPRequest, _ sink: Curl.Sink?) async throws -> HTTPResponse {
+        do {
+            return try await client.send(request, sink: sink)
+        } catch let failure as Curl.Failure {
+            throw unreachable(failure)
+        }
+    }
+
+    nonisolated func unreachable(_ failure: Curl.Failure) -> RegistryError {
+        RegistryError(.unreachable, "cannot reach \(reference.host): \(failure.message)")
+    }
+
+    /// HTTPS, and HTTP where that is allowed and nothing else is spoken.
+    private func findBase() async throws -> String {
+        if let base { return base }
+        let plain = "http://\(reference.host)"
+        if isPlain {
+            base = plain
+            return plain
+        }
+        let secure = "https://\(reference.host)"
+        if reference.isLoopback {
+            do {
+                var once = client
+                once.attempts = 1
+                _ = try await once.send(HTTPRequest("GET", "\(secure)/v2/"))
+            } catch let failure as Curl.Failure where failure.isNoTLS {
+                base = plain
+                return plain
+            } catch is Curl.Failure {
+                // What is wrong shows, after further attempts, in the request itself.
+                return secure
+            }
+        }
+        base = secure
+        return secure
+    }
+
+    private func answer(_ challenge: Challenge) async throws -> String? {
+        let credentials = try await store.credentials(for: reference.host)
+        switch challenge {
+        case .basic: return credentials?.basic
+        case .bearer(let realm, let service, let scope):
+            guard realm.hasPrefix("https://") || base?.hasPrefix("http://") == true else {
+                throw RegistryError(.refused, "\(reference.host) sends for a token to '\(realm)', which is no HTTPS")
+            }
+            return "Bearer " + (try await token(realm, service, scope, credentials))
+        }
+    }
+
+    private struct Token: Decodable {
+        let token: String?
+        let access_token: String?
+    }
+
+    /// Docker's token authentication; OAuth 2 when there is an identity token.
+    private func token(_ realm: String, _ service: String?, _ scope: String?, _ credentials: Credentials?) async throws -> String
+    {
+        let scope = scope ?? "repository:\(reference.repository):pull"
+        var fields = ["scope=\(urlEncoded(scope))"]
+        if let service { fields.append("service=\(urlEncoded(service))") }
+        var request: HTTPRequest
+        if let identity = credentials?.identityToken {
+            fields += ["grant_type=refresh_token", "client_id=butterdish", "refresh_token=\(urlEncoded(identity))"]
+            request = HTTPRequest("POST", realm)
+            request.body = .bytes(Array(fields.joined(separator: "&").utf8))
+        } else {
+            request = HTTPRequest("GET", realm + (realm.contains("?") ? "&" : "?") + fields.joined(separator: "&"))
+            if let credentials { request.headers.append((name: "Authorization", value: credentials.basic)) }
+        }
+        let response = try await transfer(request, nil)
+        guard response.head.isSuccess else { throw failure(response, "get a token from '\(realm)'") }
+        let token = try OCIJSON.decode(Token.self, response.body, "the token from '\(realm)'")
+        guard let text = token.token ?? token.access_token else {
+            throw RegistryError(.unauthorized, "'\(realm)' answered without a token")
+        }
+        return text
+    }
+}

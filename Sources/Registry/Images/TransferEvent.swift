@@ -1,0 +1,9 @@
+/// What a transfer tells while it goes on.
+public enum TransferEvent: Sendable {
+    /// So many bytes will be transferred at most.
+    case expecting(bytes: UInt64)
+    /// So many bytes more; negative when some have to be sent again.
+    case transferred(bytes: Int)
+    /// A step has begun or ended; the text is for people.
+    case step(String)
+}

@@ -1,0 +1,37 @@
+import AgentAPI
+import ArgumentParser
+import Layers
+import Linux
+
+struct CommitTask: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit", abstract: "Make an image of a task's root file system.",
+        discussion: """
+            A running task goes on; stop it first when its files must be at rest.
+
+            Example:
+              dish commit web web:debugged
+            """)
+
+    @Argument(help: "The task's name or id.")
+    var task: String
+    @Argument(help: "The image's name; an image that has it loses it.")
+    var name: String
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        try requireRoot(to: "make images")
+        let status = try await AgentClient.host.task(task)
+        let name = name
+        let (pool, layer) = try await blocking {
+            let pool = try Pool(at: status.pool)
+            guard let record = try pool.allTasks().first(where: { $0.id == status.id }) else {
+                throw PoolError(
+                    .unknownImage, "the task '\(status.name)' has no root file system in the pool at '\(status.pool)'")
+            }
+            return (pool, try pool.commit(record, as: name))
+        }
+        if json.json { return try printJSON(ImageList.Row(layer, names: pool.allNames())) }
+        print(layer.id.hex, to: .output)
+    }
+}
