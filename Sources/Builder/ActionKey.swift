@@ -8,7 +8,7 @@ import Manifest
 /// content of every input and the builder's version. Equal keys make equal layers, so nothing needs to run.
 struct ActionKey {
     /// Raised whenever the same inputs would make another tree.
-    static let builderVersion = 3
+    static let builderVersion = 4
 
     /// What kind of input it is, then what identifies it.
     private(set) var entries: [[String]] = []

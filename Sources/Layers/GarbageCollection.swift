@@ -27,7 +27,7 @@ extension Pool {
         var removed: [Layer] = []
         // Each round takes those on which nothing stands any more.
         while try needsMore(rules, isDry) {
-            let parents = Set(layers.compactMap(\.parent))
+            let parents = Set(layers.compactMap(\.parent) + layers.compactMap(\.packages))
             let candidate = layers.first { layer in
                 !parents.contains(layer.id) && !used.contains(layer.id) && layer.created <= latest
                     && (rules.includesNamed || !named.contains(layer.id))
