@@ -41,7 +41,7 @@ struct LanguageErrorTests {
         Mistake("images: []\nfeatures: \u{7}", "f:2:11: not valid YAML: control characters are not allowed"),
         Mistake(
             "images: " + String(repeating: "[", count: 100), "f:1:72: lists and mappings stand deeper than 64 levels in each other"),
-        Mistake(aliases, "f:5:28: the file has more than 100000 values, aliases followed"),
+        Mistake(aliases, "f:5:29: the file has more than 100000 values, aliases followed"),
         Mistake(
             "images:\n  - {name: a, parent: b}", "f:2:23: 'b' is not a label; write //folder:name, or :name for one of this file"),
         Mistake("images:\n  - {name: a, base: debian}", "f:2:21: 'base' must be 'scratch' or a mapping, not 'debian'"),
