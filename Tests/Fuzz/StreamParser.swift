@@ -22,7 +22,7 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             inspect(commands[commands.count - 1].command)
         }
     } catch {
-        precondition(error is StreamError, "\(error)")
+        guard error is StreamError else { fatalError("\(error)") }
     }
     for (command, data, version) in commands where command != .end { writeAndRead(command, data, version) }
     return 0
@@ -65,10 +65,10 @@ private func writeAndRead(_ command: StreamCommand, _ data: [UInt8], _ version: 
         try SendStream.forEachCommand(in: writer.sink.bytes.span.bytes) { command, data, _ in
             found.append((command, data.withUnsafeBytes { Array($0) }))
         }
-        precondition(found.first.map { $0.0 == command && $0.1 == data } == true, "\(command)")
+        guard let first = found.first, first.0 == command, first.1 == data else { fatalError("\(command) became \(found)") }
     } catch let error as StreamError where error.code == .invalidValue {
         // Data of protocol 2 or 3 that is too long for what it is written as.
     } catch {
-        preconditionFailure("\(error)")
+        fatalError("\(error)")
     }
 }

@@ -30,7 +30,7 @@ private func repair(_ bytes: inout [UInt8]) {
 
 private func memoryFile(_ bytes: [UInt8]) -> OwnedFD {
     let file = OwnedFD(adopting: dish_memory_file("fuzz"))
-    do { try Files.write(bytes, to: file.number, "fuzz") } catch { preconditionFailure("\(error)") }
+    do { try Files.write(bytes, to: file.number, "fuzz") } catch { fatalError("\(error)") }
     lseek(file.number, 0, SEEK_SET)
     return file
 }
@@ -46,7 +46,7 @@ private func read(_ bytes: [UInt8]) -> [(TarEntry, [UInt8])] {
             found.append((entry, content))
         }
     } catch {
-        precondition(error is OCIError, "\(error)")
+        guard error is OCIError else { fatalError("\(error)") }
     }
     return found
 }
@@ -68,11 +68,11 @@ private func writeAndRead(_ given: TarEntry, _ content: [UInt8]) {
         try writer.pad(UInt64(content.count))
         _ = try writer.finish()
     } catch {
-        preconditionFailure("\(error)")
+        fatalError("\(error)")
     }
     lseek(file.number, 0, SEEK_SET)
     var written: [UInt8] = []
-    do { written = try Files.read(file, "fuzz") } catch { preconditionFailure("\(error)") }
+    do { written = try Files.read(file, "fuzz") } catch { fatalError("\(error)") }
     let again = read(written)
-    precondition(again.count == 1 && again[0].0 == entry && again[0].1 == content, "\(entry) became \(again.map(\.0))")
+    guard again.count == 1, again[0].0 == entry, again[0].1 == content else { fatalError("\(entry) became \(again.map(\.0))") }
 }

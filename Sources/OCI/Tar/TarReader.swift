@@ -76,8 +76,9 @@ struct TarReader: ~Copyable {
         // How archives older than the type of directories say it: only the whole name tells.
         if entry.kind == .file, entry.path.last == UInt8(ascii: "/") { entry.kind = .directory }
         guard entry.kind == .file else {
-            // As most readers have it: a size here is that of something else.
+            // As most readers have it: a size here is that of something else, and so is a map of what has data.
             entry.size = 0
+            entry.regions = nil
             return entry
         }
         begin(entry.size)
