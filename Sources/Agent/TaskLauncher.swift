@@ -15,12 +15,15 @@ struct TaskLauncher: Sendable {
 
     private var pool: Pool { configuration.pool }
 
-    /// The snapshot with its quota, and the network, side by side.
+    /// The snapshot with its quota, the network, and the helper, side by side. The helper waits for the word to start
+    /// the container.
     func prepare(_ task: TaskIntent) async throws {
         async let network: Void = connect(task)
+        async let helper: Void = startHelper(task)
         let pool = pool
         try await blocking { try pool.createTask(task.record, limit: task.request.limits.disk) }
         try await network
+        try await helper
     }
 
     private func connect(_ task: TaskIntent) async throws {
@@ -28,8 +31,7 @@ struct TaskLauncher: Sendable {
         try await configuration.network.connect(task.id, address: address, ports: task.ports)
     }
 
-    /// Starts the helper, which starts the container.
-    func launch(_ task: TaskIntent) async throws {
+    private func startHelper(_ task: TaskIntent) async throws {
         let program = try runtime.spawn(container(task))
         var spec = HelperSpec(
             id: task.id, stateDirectory: configuration.state(of: task.id),
@@ -57,10 +59,16 @@ struct TaskLauncher: Sendable {
         _ = try await blocking { try spawn.start() }
     }
 
-    /// Ends what is left of a task whose helper is gone.
+    /// Ends what is left of a task whose helper is gone, or waits to start it.
     func killLeftovers(_ task: TaskIntent) async throws {
         let id = task.id
+        let (socket, state) = ("\(configuration.runtime(of: id))/helper.sock", configuration.state(of: id))
         try await blocking {
+            // Its word is that it is gone: nothing of it is touched while it is there.
+            if FileLock.isHeld("\(state)/lock"), let helper = try? HelperConnection(socket, deadline: 1000) {
+                try? helper.send(.stop(seconds: 0))
+                while try helper.receive() != nil {}
+            }
             if let record = TaskRecovery(directory: configuration.state(of: id)).running,
                 record.boot == (try? ProcessIdentity.bootID())
             {

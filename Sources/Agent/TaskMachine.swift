@@ -6,7 +6,7 @@ struct TaskMachine: Sendable, Equatable {
     enum State: Sendable, Equatable {
         /// Snapshot, quota and network are being made.
         case preparing(isStopRequested: Bool)
-        /// A helper has been started; what it said last, and within how many seconds it has been asked to end.
+        /// A helper has been told to start it; what it said last, and within how many seconds it has been asked to end.
         case alive(RunningRecord?, stop: UInt32?)
         case exited(ExitRecord)
         case failed(String)
@@ -21,7 +21,7 @@ struct TaskMachine: Sendable, Equatable {
     }
 
     enum Event: Sendable {
-        /// Everything that needs no process is there.
+        /// Everything that the container needs is there, and a helper waits for the word.
         case prepared
         /// Something that was being done for it went wrong.
         case failed(String)
@@ -35,6 +35,7 @@ struct TaskMachine: Sendable, Equatable {
     }
 
     enum Action: Sendable, Equatable {
+        /// Tell the helper to start the container.
         case launch
         case tellHelper(stop: UInt32)
         /// End what may still run of it.
@@ -60,12 +61,12 @@ struct TaskMachine: Sendable, Equatable {
             state = .alive(nil, stop: nil)
             return [.launch]
         case (.preparing(isStopRequested: true), .prepared):
-            return end(.failed("it was stopped before it started"), [.release])
+            return end(.failed("it was stopped before it started"), [.killLeftovers, .release])
         case (.preparing, .stop):
             state = .preparing(isStopRequested: true)
             return []
         case (.preparing, .failed(let reason)):
-            return end(.failed(reason), [.release])
+            return end(.failed(reason), [.killLeftovers, .release])
         case (.alive(_, let stop), .helper(let record)):
             state = .alive(record, stop: stop)
             return []

@@ -13,6 +13,8 @@ public actor TaskManager {
         let intent: TaskIntent
         var machine: TaskMachine
         var helper: HelperWatch?
+        /// Whether its helper is to start it. Never said of a task that an earlier agent prepared: something may be missing.
+        var isToStart = false
     }
 
     private let configuration: AgentConfiguration
@@ -52,6 +54,7 @@ public actor TaskManager {
         do {
             try await write(intent)
             if intent.address != nil { try await prepareNetwork() }
+            watch(intent.id)
             try await launcher.prepare(intent)
             try await perform(tasks[intent.id]?.machine.handle(.prepared) ?? [], intent)
         } catch {
@@ -209,8 +212,9 @@ public actor TaskManager {
         for action in actions {
             switch action {
             case .launch:
-                try await launcher.launch(intent)
-                watch(intent.id)
+                tasks[intent.id]?.isToStart = true
+                // One that isn't met yet is told when it is.
+                try tasks[intent.id]?.helper?.send(.start)
             case .tellHelper(let seconds):
                 do {
                     try tasks[intent.id]?.helper?.send(.stop(seconds: seconds))
@@ -256,9 +260,14 @@ public actor TaskManager {
                     // A stop that was asked for before the helper was there.
                     if let seconds = tasks[id]?.machine.stop { try? helper.send(.stop(seconds: seconds)) }
                     try? helper.send(.watch)
+                    if tasks[id]?.isToStart == true { try? helper.send(.start) }
                     // After the exit the helper takes the control group down; only then is it the agent's turn.
                     for await case .state(let record) in helper.messages { await report(.helper(record), id) }
                     tasks[id]?.helper = nil
+                }
+                // What is being made for it is finished first, so that it can be taken away.
+                while tasks[id]?.machine.visible == .preparing, !recovery.hasHelper {
+                    try? await Task.sleep(for: .milliseconds(10))
                 }
                 // On a busy host a helper may take its time to listen.
                 if recovery.hasHelper {

@@ -1,22 +1,13 @@
-import Dispatch
+import Glibc
 
-private let queue = DispatchQueue(label: "dish.blocking", attributes: .concurrent)
-
-/// Runs a call that may block on a thread of its own kind, off the cooperative pool.
+/// Runs a call that may block on a thread of its own, off the cooperative pool.
 ///
-/// Ioctls, mounts, fsync and waits belong here: a cooperative thread that blocks stalls every task.
-public func blocking<Result: Sendable>(
-    _ body: @escaping @Sendable () throws -> Result
-) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
-        queue.async { continuation.resume(with: Swift.Result(catching: body)) }
-    }
-}
-
-/// Runs a call on a thread of its own: for what belongs to a thread, like its namespaces and the children that die with it.
+/// Ioctls, mounts, fsync and waits belong here: a cooperative thread that blocks stalls every task. So does what belongs to a
+/// thread, like its namespaces and the children that die with it. Dispatch's threads would not do: it has as many as there
+/// are processors, so that one call waits for another's disk.
 ///
 /// - Throws: what the call throws; `SystemError` with `EAGAIN` when there can be no more threads.
-public func blockingOnThread<Result: Sendable>(
+public func blocking<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
@@ -26,4 +17,27 @@ public func blockingOnThread<Result: Sendable>(
             continuation.resume(throwing: error)
         }
     }
+}
+
+/// Runs a closure on a new thread.
+///
+/// - Throws: `SystemError` with `EAGAIN` when there can be no more threads; the closure doesn't run then.
+public func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let box = Unmanaged.passRetained(Box(body))
+    var thread = pthread_t()
+    let result = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+    guard result == 0 else {
+        box.release()
+        throw SystemError("start a thread", code: result)
+    }
+    pthread_detach(thread)
 }

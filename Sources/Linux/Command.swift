@@ -36,7 +36,7 @@ public struct Command: Sendable {
         let running = RunningProcess()
         return try await withTaskCancellationHandler {
             // The death signal follows the thread that spawned.
-            try await blockingOnThread { try runBlocking(running) }
+            try await blocking { try runBlocking(running) }
         } onCancel: {
             running.kill()
         }

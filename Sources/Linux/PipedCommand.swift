@@ -48,7 +48,7 @@ public struct PipedCommand: Sendable {
         let running = RunningProcess()
         return try await withTaskCancellationHandler {
             // The death signal follows the thread that spawned.
-            try await blockingOnThread { try body(running) }
+            try await blocking { try body(running) }
         } onCancel: {
             running.kill()
         }

@@ -55,26 +55,3 @@ final class RunningProcess: Sendable {
         }
     }
 }
-
-/// Runs a closure on a new thread.
-///
-/// - Throws: `SystemError` with `EAGAIN` when there can be no more threads; the closure doesn't run then.
-public func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
-    final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    let box = Unmanaged.passRetained(Box(body))
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, box.toOpaque())
-    guard result == 0 else {
-        box.release()
-        throw SystemError("start a thread", code: result)
-    }
-    pthread_detach(thread)
-}

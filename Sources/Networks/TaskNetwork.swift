@@ -52,7 +52,7 @@ public struct TaskNetwork: Sendable, Equatable {
     /// Blocks for about two milliseconds, on a thread of its own.
     public func connect(_ id: String, address: IPv4Address, ports: [PublishedPort]) async throws {
         try Files.makeDirectories(Self.namespaces)
-        try await blockingOnThread { try makeNamespace(id, address) }
+        try await blocking { try makeNamespace(id, address) }
         if !ports.isEmpty {
             try await blocking { try PortRules(bridge: bridge, subnet: subnet).add(ports, to: address) }
         }

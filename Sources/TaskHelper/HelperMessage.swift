@@ -2,6 +2,8 @@
 /// (docs/architecture.md, "A task and its helper").
 public enum HelperMessage: Sendable, Equatable {
     // To the helper.
+    /// Everything that the container needs is there: start it.
+    case start
     /// Answer with the state, now and at each change.
     case watch
     /// Send output, from its start if this is the first client, then the exit.
@@ -26,6 +28,7 @@ public enum HelperMessage: Sendable, Equatable {
 
     public func encoded() -> [UInt8] {
         switch self {
+        case .start: [UInt8(ascii: "g")]
         case .watch: [UInt8(ascii: "?")]
         case .attach: [UInt8(ascii: "a")]
         case .input(let bytes): [UInt8(ascii: "i")] + bytes
@@ -45,6 +48,7 @@ public enum HelperMessage: Sendable, Equatable {
         guard let kind = packet.first, packet.count <= Self.capacity else { return nil }
         let payload = Array(packet.dropFirst())
         switch (kind, payload.count) {
+        case (UInt8(ascii: "g"), 0): self = .start
         case (UInt8(ascii: "?"), 0): self = .watch
         case (UInt8(ascii: "a"), 0): self = .attach
         case (UInt8(ascii: "i"), _): self = .input(payload)

@@ -16,11 +16,6 @@ struct Program {
     private var errors: CInt = -1
     private var input: CInt = -1
 
-    /// What never started.
-    static var none: Program { Program() }
-
-    private init() {}
-
     /// Starts it in its cgroup; it dies with this process.
     init(_ spec: HelperSpec, cgroups: [String], notify: String) throws {
         var environment = Self.ownEnvironment()

@@ -12,8 +12,10 @@ struct Supervisor: ~Copyable {
     private let signals: OwnedFD
     private let listener: OwnedFD
     private let notices: OwnedFD
-    private var program: Program
-    private var log: ConsoleLog
+    /// Nil until the agent says that everything the container needs is there.
+    private var program: Program?
+    /// In the pool, so it is there no sooner than the container's root.
+    private var log: ConsoleLog?
     private var clients: [Client] = []
     private var phase = RunningRecord.Phase.starting
     private var leader: ProcessIdentity?
@@ -21,6 +23,8 @@ struct Supervisor: ~Copyable {
     private var killAt: Int64?
     /// Whether that moment has come: from then on nobody is waited for.
     private var isKilling = false
+    /// Until when the agent may say so.
+    private let startsUntil = milliseconds() + 60_000
     /// Until when output waits for the first client.
     private var waitsUntil: Int64?
     /// Until when output is read after the end.
@@ -33,8 +37,7 @@ struct Supervisor: ~Copyable {
         let boot = try ProcessIdentity.bootID()
         let signals = try Self.watchSignals()
         let listener = try PacketSocket.listen(spec.socket)
-        let notifyPath = "\(spec.runtimeDirectory)/notify.sock"
-        let notices = try PacketSocket.datagrams(notifyPath)
+        let notices = try PacketSocket.datagrams("\(spec.runtimeDirectory)/notify.sock")
         let cgroup = try TaskCgroup.create(id: spec.id, boots: spec.boots, on: .current())
         self.spec = spec
         self.boot = boot
@@ -42,18 +45,28 @@ struct Supervisor: ~Copyable {
         self.signals = signals
         self.listener = listener
         self.notices = notices
+    }
+
+    private var notifyPath: String { "\(spec.runtimeDirectory)/notify.sock" }
+
+    private mutating func start() {
+        guard program == nil, status == nil else { return }
         log = ConsoleLog(path: spec.log, size: spec.logSize, files: spec.logFiles)
         waitsUntil = spec.waitsForClient ? milliseconds() + 10_000 : nil
         do {
             try cgroup.apply(
                 CgroupLimits(cpu: .init(spec.cpu), memory: .init(spec.memory), pids: .init(spec.pids)))
             program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
+            announce()
         } catch {
-            // Nothing runs; what is left to do is to say so.
-            program = Program.none
-            status = .code(127)
-            failure = "\(error)"
+            giveUp("\(error)")
         }
+    }
+
+    /// Nothing runs; what is left to do is to say so.
+    private mutating func giveUp(_ reason: String) {
+        status = .code(127)
+        failure = reason
     }
 
     private static func watchSignals() throws -> OwnedFD {
@@ -63,8 +76,7 @@ struct Supervisor: ~Copyable {
     }
 
     mutating func run() {
-        if status == nil { announce() }
-        while status == nil || program.hasOutput && milliseconds() < drainsUntil {
+        while status == nil || program?.hasOutput == true && milliseconds() < drainsUntil {
             if isHoldingOutput { drainsUntil = milliseconds() + 2000 }
             let ready = wait()
             if ready.signal { readSignals() }
@@ -72,11 +84,12 @@ struct Supervisor: ~Copyable {
             if ready.connection { accept() }
             serveClients(ready)
             for stream in ready.streams { pass(stream) }
+            if program == nil, status == nil, milliseconds() >= startsUntil { giveUp("the agent did not start it") }
             if let deadline = killAt, milliseconds() >= deadline {
                 killAt = milliseconds() + 1000
                 isKilling = true
                 cgroup.kill()
-                program.signal(SIGKILL)
+                program?.signal(SIGKILL)
             }
         }
         finish()
@@ -99,12 +112,14 @@ struct Supervisor: ~Copyable {
             pollfd(fd: signals.number, events: input, revents: 0), pollfd(fd: notices.number, events: input, revents: 0),
             pollfd(fd: listener.number, events: input, revents: 0),
         ]
-        let streams = isHoldingOutput ? [] : program.openStreams
-        polled += streams.map { pollfd(fd: program.descriptor(of: $0), events: input, revents: 0) }
+        let streams = isHoldingOutput ? [] : program?.openStreams ?? []
+        polled += streams.map { pollfd(fd: program?.descriptor(of: $0) ?? -1, events: input, revents: 0) }
         polled += clients.map {
             pollfd(fd: $0.socket, events: $0.hasQueue ? input | Int16(POLLOUT) : input, revents: 0)
         }
-        let deadlines = [killAt, waitsUntil, status == nil ? nil : drainsUntil].compactMap { $0 }
+        let deadlines = [killAt, waitsUntil, status == nil ? nil : drainsUntil, program == nil ? startsUntil : nil].compactMap {
+            $0
+        }
         let timeout = deadlines.min().map { CInt(clamping: max(0, $0 - milliseconds())) } ?? -1
         guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return Ready() }
         var ready = Ready()
@@ -136,7 +151,7 @@ struct Supervisor: ~Copyable {
             // struct signalfd_siginfo begins with the signal's number.
             if CInt(info[0]) == SIGTERM { stop(seconds: 90) }
         }
-        if let ended = program.reap() {
+        if let ended = program?.reap() {
             status = ended
             // What it left behind would keep its output open.
             cgroup.kill()
@@ -172,20 +187,25 @@ struct Supervisor: ~Copyable {
         for index in ready.readable {
             while let message = clients[index].receive() { handle(message, from: index) }
         }
+        // Who watches before the start is the agent that prepares the task.
+        if program == nil, status == nil, clients.contains(where: { $0.isGone && $0.isWatching }) {
+            giveUp("the agent ended before it was started")
+        }
         for client in clients where client.isGone { close(client.socket) }
         clients.removeAll(where: \.isGone)
     }
 
     private mutating func handle(_ message: HelperMessage, from index: Int) {
         switch message {
+        case .start: start()
         case .watch:
             clients[index].isWatching = true
             if let record { clients[index].send(.state(record)) }
         case .attach:
             clients[index].isAttached = true
             waitsUntil = nil
-        case .input(let bytes): program.write(bytes)
-        case .windowSize(let rows, let columns): program.resize(rows: rows, columns: columns)
+        case .input(let bytes): program?.write(bytes)
+        case .windowSize(let rows, let columns): program?.resize(rows: rows, columns: columns)
         case .signal(let number): signalPayload(CInt(number))
         case .stop(let seconds): stop(seconds: seconds)
         case .state, .output, .errors, .exited: clients[index].isGone = true
@@ -193,8 +213,8 @@ struct Supervisor: ~Copyable {
     }
 
     private mutating func pass(_ stream: Program.Stream) {
-        guard let bytes = program.read(stream), !bytes.isEmpty else { return }
-        log.write(bytes, stream == .errors)
+        guard let bytes = program?.read(stream), !bytes.isEmpty else { return }
+        log?.write(bytes, stream == .errors)
         for index in clients.indices where clients[index].isAttached {
             clients[index].send(stream == .errors ? .errors(bytes) : .output(bytes))
         }
@@ -203,6 +223,7 @@ struct Supervisor: ~Copyable {
     // MARK: Ending
 
     private mutating func stop(seconds: UInt32) {
+        guard program != nil else { return giveUp("it was stopped before it started") }
         let deadline = milliseconds() + Int64(seconds) * 1000
         killAt = min(killAt ?? deadline, deadline)
         guard phase != .stopping else { return }
@@ -210,7 +231,7 @@ struct Supervisor: ~Copyable {
         announce()
         if spec.boots {
             // systemd-nspawn passes it on as its --kill-signal, which tells init to power off.
-            program.signal(SIGTERM)
+            program?.signal(SIGTERM)
         } else {
             signalPayload(spec.stopSignal)
         }
@@ -218,7 +239,10 @@ struct Supervisor: ~Copyable {
 
     /// Process 1 is the runtime's small init; what it started is its only child.
     private func signalPayload(_ number: CInt) {
-        guard let leader, leader.isRunning, !spec.boots else { return program.signal(number) }
+        guard let leader, leader.isRunning, !spec.boots else {
+            program?.signal(number)
+            return
+        }
         let path = "/proc/\(leader.pid)/task/\(leader.pid)/children"
         let children = ((try? Files.readText(path)) ?? "").split(separator: " ").compactMap { pid_t($0) }
         for child in children.isEmpty ? [leader.pid] : children { kill(child, number) }
@@ -234,7 +258,7 @@ struct Supervisor: ~Copyable {
         } catch {
             complain("\(error)")
         }
-        log.close()
+        log?.close()
         // A client that connected but hasn't been heard yet shall hear of the end too.
         serveClients(Ready(connection: false, readable: Array(clients.indices)))
         for index in clients.indices { clients[index].send(.exited(record)) }
@@ -245,14 +269,14 @@ struct Supervisor: ~Copyable {
             for index in clients.indices { clients[index].flush() }
         }
         unlink(spec.socket)
-        unlink("\(spec.runtimeDirectory)/notify.sock")
+        unlink(notifyPath)
         cgroup.remove()
     }
 
     // MARK: State
 
     private var record: RunningRecord? {
-        guard let helper = ProcessIdentity(running: getpid()), let runtime = program.identity else { return nil }
+        guard let helper = ProcessIdentity(running: getpid()), let runtime = program?.identity else { return nil }
         return RunningRecord(
             phase: phase, boot: boot, helper: helper, runtime: runtime, leader: leader,
             cgroups: (try? cgroup.execProcs()) ?? [])

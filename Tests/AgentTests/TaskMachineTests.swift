@@ -106,7 +106,7 @@ enum Cases {
     @Test func aStopBeforeTheStartKeepsItFromStarting() {
         var machine = TaskMachine(removesWhenDone: false)
         #expect(machine.handle(.stop(seconds: 10)) == [])
-        #expect(machine.handle(.prepared) == [.release])
+        #expect(machine.handle(.prepared) == [.killLeftovers, .release])
         #expect(machine.state == .failed("it was stopped before it started"))
     }
 

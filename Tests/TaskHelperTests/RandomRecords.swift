@@ -30,9 +30,10 @@ enum RandomRecords {
     static func bytes(upTo count: Int) -> [UInt8] { (0..<Int.random(in: 0...count)).map { _ in .random(in: 0...255) } }
 
     static func message() -> HelperMessage {
-        switch Int.random(in: 0..<10) {
+        switch Int.random(in: 0..<11) {
         case 0: .watch
         case 1: .attach
+        case 10: .start
         case 2: .input(bytes(upTo: 100))
         case 3: .windowSize(rows: .random(in: 0 ... .max), columns: .random(in: 0 ... .max))
         case 4: .signal(.random(in: 0...255))
