@@ -8,6 +8,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// Libraries are linked as archives: programs run where they aren't installed.
 // One direction of dependency: a module may use what stands above it, never below.
 let package = Package(
     name: "butterdish",
@@ -31,7 +32,8 @@ let package = Package(
         .target(name: "CSendStream"),
         .target(
             name: "SendStream", dependencies: ["CLinux", "CSendStream", "Linux", "Btrfs"],
-            swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
+            swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
+            linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
         .target(name: "TaskHelper", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
@@ -42,7 +44,6 @@ let package = Package(
             name: "Manifest",
             dependencies: ["CYAML"],
             swiftSettings: settings,
-            // The archive, not the shared library: programs run where libyaml isn't installed.
             linkerSettings: [.linkedLibrary(":libyaml.a")]
         ),
         .target(

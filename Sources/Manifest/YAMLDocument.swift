@@ -33,7 +33,8 @@ struct YAMLDocument: ~Copyable {
     }
 
     /// The value that starts with this event.
-    private mutating func value(_ start: (event: YAMLEvents.Event, place: ManifestError.Place)) throws(ManifestError) -> YAMLNode {
+    private mutating func value(_ start: (event: YAMLEvents.Event, place: ManifestError.Place)) throws(ManifestError) -> YAMLNode
+    {
         let before = values
         try count(1, at: start.place)
         depth += 1

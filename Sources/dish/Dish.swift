@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Linux
 
 @main
 struct Dish: AsyncParsableCommand {
@@ -27,10 +28,14 @@ struct Dish: AsyncParsableCommand {
     )
 
     /// Exit codes: 0 done, 1 failed, 2 wrong usage; `exec` and `run` pass the command's own through.
-    static func main() async {
+    static func main() {
         signal(SIGPIPE, SIG_IGN)
         // The modes of what is made, in images above all, are not the caller's choice.
         umask(0o022)
+        runMain { await execute() }
+    }
+
+    private static func execute() async -> CInt {
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -38,17 +43,18 @@ struct Dish: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            return 0
         } catch let code as ExitCode {
-            Glibc.exit(code.rawValue)
+            return code.rawValue
         } catch {
             let code = exitCode(for: error)
             if code == .success || code == .validationFailure || error is ValidationError {
                 let text = fullMessage(for: error)
                 print(text, to: code == .success ? .output : .errors)
-                Glibc.exit(code == .success ? 0 : 2)
+                return code == .success ? 0 : 2
             }
             print("dish: \(error)", to: .errors)
-            Glibc.exit(1)
+            return 1
         }
     }
 }

@@ -39,6 +39,13 @@ struct Dishd: AsyncParsableCommand {
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
+    static func main() {
+        runMain {
+            await main(nil)
+            return 0
+        }
+    }
+
     func validate() throws {
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")

@@ -40,7 +40,8 @@ struct LanguageErrorTests {
         Mistake("images: []\n---\nimages: []", "f:2:1: a second document starts here; a file has one"),
         Mistake("images: []\nfeatures: \u{7}", "f:2:11: not valid YAML: control characters are not allowed"),
         Mistake(
-            "images: " + String(repeating: "[", count: 100), "f:1:72: lists and mappings stand deeper than 64 levels in each other"),
+            "images: " + String(repeating: "[", count: 100),
+            "f:1:72: lists and mappings stand deeper than 64 levels in each other"),
         Mistake(aliases, "f:5:29: the file has more than 100000 values, aliases followed"),
         Mistake(
             "images:\n  - {name: a, parent: b}", "f:2:23: 'b' is not a label; write //folder:name, or :name for one of this file"),
@@ -69,7 +70,8 @@ struct LanguageErrorTests {
     ]
 
     /// Each line stands for ten times as many values as the one before.
-    private static let aliases = (["a: &a [x,x,x,x,x,x,x,x,x,x]"]
+    private static let aliases =
+        (["a: &a [x,x,x,x,x,x,x,x,x,x]"]
         + zip("bcde", "abcd").map { "\($0): &\($0) [\(Array(repeating: "*\($1)", count: 10).joined(separator: ","))]" })
         .joined(separator: "\n")
 

@@ -98,7 +98,9 @@ import Testing
         entry.size = 1 << 20
         try short.writer.add(entry)
         #expect(throws: OCIError.self) { try short.unpack() }
-        for record in ["40 mtime=-9223372036854775808.500000000\n", "5 a=b\n", "999 path=x\n", "12 size=abc\n", "x", "18 GNU.sparse.map=1\n"] {
+        for record in [
+            "40 mtime=-9223372036854775808.500000000\n", "5 a=b\n", "999 path=x\n", "12 size=abc\n", "x", "18 GNU.sparse.map=1\n",
+        ] {
             #expect(throws: OCIError.self, "\(record)") {
                 var entry = TestArchive.entry("x", .file)
                 _ = try PAXRecords(Array(record.utf8)).apply(to: &entry)

@@ -40,22 +40,17 @@ enum EncodedData {
         switch compression {
         case .none: output.copyMemory(from: UnsafeRawBufferPointer(rebasing: data.prefix(output.count)))
         case .zlib:
-            try check(dish_inflate(data.baseAddress, data.count, output.baseAddress, output.count), "zlib", "zlib1g")
+            try check(dish_inflate(data.baseAddress, data.count, output.baseAddress, output.count), "zlib")
         case .zstd:
-            try check(dish_unzstd(data.baseAddress, data.count, output.baseAddress, output.count), "zstd", "libzstd1")
+            try check(dish_unzstd(data.baseAddress, data.count, output.baseAddress, output.count), "zstd")
         default: try decodeLZO(data, output, segment: compression.segment)
         }
         let start = Int(extent.start)
         try body(UnsafeRawBufferPointer(rebasing: output[start..<start + Int(extent.fileLength)]))
     }
 
-    @discardableResult
-    private static func check(_ result: Int, _ name: String, _ package: String) throws(CommandFault) -> Int {
-        if result >= 0 { return result }
-        guard result == DISH_DECOMPRESS_NO_LIBRARY else {
-            throw CommandFault(.invalidValue, "the \(name) data is damaged")
-        }
-        throw CommandFault(.refused, "the data must be decompressed and \(name) isn't installed; install \(package)")
+    private static func check(_ result: Int, _ name: String) throws(CommandFault) {
+        guard result >= 0 else { throw CommandFault(.invalidValue, "the \(name) data is damaged") }
     }
 
     /// Btrfs's framing of LZO (fs/btrfs/lzo.c): the whole length, then segments with their lengths, each of which gives
@@ -78,8 +73,12 @@ enum EncodedData {
                 throw CommandFault(.invalidValue, "the LZO data is damaged")
             }
             let room = min(segment, output.count - written)
-            written += try check(
-                dish_unlzo(data.baseAddress! + position, length, output.baseAddress! + written, room), "lzo", "liblzo2-2")
+            guard
+                let count = LZO.decompress(
+                    UnsafeRawBufferPointer(rebasing: data[position..<position + length]),
+                    to: UnsafeMutableRawBufferPointer(rebasing: output[written..<written + room]))
+            else { throw CommandFault(.invalidValue, "the LZO data is damaged") }
+            written += count
             position += length
         }
     }
