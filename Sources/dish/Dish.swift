@@ -24,6 +24,7 @@ struct Dish: AsyncParsableCommand {
                     Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Remove.self, Inspect.self,
                     CommitTask.self,
                 ]),
+            CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),
         ]
     )
 

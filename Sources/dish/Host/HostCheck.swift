@@ -1,0 +1,154 @@
+import Btrfs
+import Cgroups
+import Glibc
+import Layers
+import Linux
+import Manifest
+
+/// One thing that is needed of a host, and whether it is there. Looking changes nothing.
+struct HostCheck: Codable {
+    enum Result: String, Codable {
+        case ok
+        /// Something will be refused, with this reason.
+        case warning
+        /// Tasks or builds can't be made at all.
+        case missing
+    }
+
+    let name: String
+    let result: Result
+    let found: String
+    /// What to do; nil when all is well.
+    let advice: String?
+
+    init(_ name: String, _ result: Result, _ found: String, _ advice: String? = nil) {
+        self.name = name
+        self.result = result
+        self.found = found
+        self.advice = result == .ok ? nil : advice
+    }
+
+    static func ofKernel() -> [HostCheck] {
+        var name = utsname()
+        uname(&name)
+        let release = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let version = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
+        let systems = (try? Files.readText("/proc/filesystems")) ?? ""
+        let hasBtrfs = systems.split(whereSeparator: \.isWhitespace).contains("btrfs")
+        let namespaces = number("/proc/sys/user/max_user_namespaces")
+        let instances = number("/proc/sys/fs/inotify/max_user_instances")
+        return [
+            HostCheck(
+                "root", geteuid() == 0 ? .ok : .missing, "user \(geteuid())", "run as root: snapshots, mounts and containers need it"),
+            kernel(release, version),
+            HostCheck(
+                "btrfs", hasBtrfs ? .ok : .missing, hasBtrfs ? "in the kernel" : "not in /proc/filesystems", "load it: modprobe btrfs"),
+            HostCheck(
+                "loop devices", access("/dev/loop-control", F_OK) == 0 ? .ok : .warning, "/dev/loop-control",
+                "pools in a file need it: modprobe loop; pools on devices don't"),
+            HostCheck(
+                "user namespaces", namespaces > 0 ? .ok : .missing, "\(namespaces) allowed",
+                "allow them: sysctl user.max_user_namespaces=15000"),
+            HostCheck(
+                "inotify", instances >= 1024 ? .ok : .warning, "\(instances) instances for each user",
+                "each booted task needs several; dishd raises it when it starts"),
+        ]
+    }
+
+    private static func kernel(_ release: String, _ version: [Int]) -> HostCheck {
+        if version.lexicographicallyPrecedes([5, 15]) {
+            return HostCheck("kernel", .missing, release, "5.15 is the first that maps user ids of Btrfs mounts")
+        }
+        return HostCheck(
+            "kernel", version.lexicographicallyPrecedes([6, 7]) ? .warning : .ok, release,
+            "before 6.7 there are no simple quotas: make pools with --no-quotas; --disk will be refused")
+    }
+
+    static func ofPrograms() -> [HostCheck] {
+        let needed: [(program: String, package: String, purpose: String)] = [
+            ("mkfs.btrfs", "btrfs-progs", "to make pools"), ("curl", "curl", "to fetch packages and images"),
+            ("tar", "tar", "to unpack"), ("zstd", "zstd", "to unpack"), ("xz", "xz-utils", "to unpack"),
+            ("gzip", "gzip", "to unpack"),
+        ]
+        var checks = [nspawn()]
+        checks += needed.map { program, package, purpose in
+            let path = Executable.find(program)
+            return HostCheck(
+                program, path == nil ? .missing : .ok, path ?? "not installed", "needed \(purpose): apt-get install \(package)")
+        }
+        let apt = Executable.find("apt-get")
+        checks.append(
+            HostCheck(
+                "apt", apt == nil ? .warning : .ok, apt ?? "not installed",
+                "images with Debian packages are planned with it; other images can be built"))
+        checks.append(nftables())
+        return checks
+    }
+
+    private static func nspawn() -> HostCheck {
+        let advice = "containers run in it: apt-get install systemd-container"
+        guard let path = Executable.find("systemd-nspawn") else {
+            return HostCheck("systemd-nspawn", .missing, "not installed", advice)
+        }
+        // "systemd 252 (252.38-1~deb12u1)"
+        let text = (try? Command(path, ["--version"]).runBlocking().text) ?? ""
+        let words = text.split(whereSeparator: \.isWhitespace)
+        let version = words.count > 1 ? Int(words[1].prefix(while: \.isNumber)) ?? 0 : 0
+        return HostCheck(
+            "systemd-nspawn", version >= 250 ? .ok : .missing, "version \(version)",
+            "250 is the first that can be used; upgrade systemd-container")
+    }
+
+    /// Asks the kernel whether it would take a table, and makes none.
+    private static func nftables() -> HostCheck {
+        let refused = "tasks can have the host's network or none; --network private and --publish are refused"
+        guard let path = Executable.find("nft") else {
+            return HostCheck("nftables", .warning, "not installed", "\(refused); apt-get install nftables")
+        }
+        let answer = try? Command(path, ["--check", "add table ip dish-doctor"]).runBlocking()
+        let works = answer?.status.isSuccess == true
+        return HostCheck("nftables", works ? .ok : .warning, works ? path : "the kernel takes no rules for IPv4", refused)
+    }
+
+    static func ofCgroups() -> [HostCheck] {
+        guard let host = try? CgroupHost.current() else {
+            return [HostCheck("cgroup v2", .warning, "/proc/self/mountinfo can't be read", "limits are refused")]
+        }
+        let every = CgroupLimits(cpu: .value(1000), memory: .value(1 << 30), pids: .value(100))
+        let missing = host.unenforceable(every)
+        let advice = "boot with systemd.unified_cgroup_hierarchy=1, or run without these limits"
+        return [
+            HostCheck(
+                "cgroup v2", missing.isEmpty ? .ok : .warning,
+                missing.isEmpty ? "cpu, memory, pids" : missing.map(\.reason).joined(separator: "; "), advice)
+        ]
+    }
+
+    static func ofPools() -> [HostCheck] {
+        let registry = PoolRegistry.host
+        guard let entries = try? registry.entries(), !entries.isEmpty else {
+            return [
+                HostCheck("pool", .warning, "none", "make one: dish pool create /var/lib/dish/pool --size 20G")
+            ]
+        }
+        return entries.map { entry in
+            do {
+                let space = try Pool(at: entry.path).filesystem().space()
+                let free = "\(ByteCount(bytes: space.available)) of \(ByteCount(bytes: space.total)) free"
+                guard access(entry.path, W_OK) == 0 else {
+                    return HostCheck("pool \(entry.path)", .missing, "read-only", "see why: dmesg | grep -i btrfs")
+                }
+                return HostCheck(
+                    "pool \(entry.path)", space.available < space.total / 10 ? .warning : .ok, free,
+                    "make room: dish image gc, dish rm")
+            } catch {
+                return HostCheck(
+                    "pool \(entry.path)", .missing, "\(error)", "mount it: dish pool create \(entry.path)")
+            }
+        }
+    }
+
+    private static func number(_ path: String) -> Int {
+        (try? Files.readText(path)).flatMap { Int($0.filter { !$0.isWhitespace }) } ?? 0
+    }
+}
