@@ -25,6 +25,8 @@ struct TaskIntent: Sendable, Codable, Equatable {
     let notEnforced: [String]
     /// What it sees at some paths instead of what the image has there.
     var mounts: [ImageConfiguration.Mount]?
+    /// Volumes that it sees.
+    var volumes: [VolumeMount]?
     /// The number of what asks a command to end; nil for SIGTERM.
     var stopSignal: Int?
     /// The boot of the host it was made in; nil in intents of agents that didn't note it.
@@ -38,6 +40,6 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var ports: [PublishedPort] { request.publish.compactMap { try? PublishedPort($0) } }
 
     var record: TaskRecord {
-        TaskRecord(id: id, name: name, image: request.image, layer: layer, quotaGroup: quotaGroup)
+        TaskRecord(id: id, name: name, image: request.image, layer: layer, quotaGroup: quotaGroup, volumes: volumes)
     }
 }

@@ -115,6 +115,10 @@ struct TaskLauncher: Sendable {
                 container.memory.append(.init(at: mount.path, size: size, readOnly: mount.readOnly))
             }
         }
+        for volume in task.volumes ?? [] {
+            container.binds.append(
+                .init(pool.data(ofVolume: volume.volume), at: volume.path, readOnly: volume.readOnly))
+        }
         return container
     }
 }

@@ -11,6 +11,7 @@ import Linux
 /// names/<name>  actions/<key>                  each a file that holds a layer id
 /// builds/<label>/<number>.json                 what each build was made from, and what ran
 /// failed/<label>/{failure.json, rootfs}        what a failed step found
+/// volumes/<name>/{volume.json, data, snapshots}  data and snapshots/<name>/data: subvolumes
 /// tests/<label>/<test>.json                    that a test has passed
 /// staging/<random>/                            everything unfinished
 /// cache/                                       fetched packages, by digest

@@ -5,7 +5,7 @@ import Glibc
 struct Dish: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dish",
-        abstract: "Containers on Btrfs: build images, run tasks.",
+        abstract: "Containers on Btrfs: build images, run tasks, keep volumes.",
         discussion: """
             Examples:
               dish pool create /var/lib/dish/pool --size 20G
@@ -16,7 +16,9 @@ struct Dish: AsyncParsableCommand {
         version: AgentVersion.text,
         subcommands: [],
         groupedSubcommands: [
-            CommandGroup(name: "Pools and images", subcommands: [PoolCommand.self, ImageCommand.self, StreamGroup.self]),
+            CommandGroup(
+                name: "Pools, images and volumes",
+                subcommands: [PoolCommand.self, ImageCommand.self, VolumeCommand.self, StreamGroup.self]),
             CommandGroup(
                 name: "Tasks",
                 subcommands: [

@@ -16,6 +16,7 @@ struct Run: AsyncParsableCommand {
             Examples:
               dish run //web:app --name web --publish 8080:80
               dish run //web:app --name web --memory 512M --cpu 1.5 --disk 2G
+              dish run //web:db --name db --volume data:/var/lib/db
               dish run --rm //org:base -- /bin/cat /etc/os-release
               dish run --rm -it //org:base -- /bin/bash
             """)
@@ -34,6 +35,8 @@ struct Run: AsyncParsableCommand {
     var network = TaskRequest.Network.private
     @Option(help: "A path of the host that the image may mount, with what is below it.")
     var allowMount: [String] = []
+    @Option(name: .shortAndLong, help: "NAME:/path[:ro]: a volume and where the task sees it.")
+    var volume: [String] = []
     @OptionGroup var environment: EnvironmentOptions
     @Option(name: .shortAndLong, help: "The user inside that the command runs as.")
     var user: String?
@@ -75,6 +78,7 @@ struct Run: AsyncParsableCommand {
         request.network = network
         request.publish = publish
         request.allowedMounts = allowMount.map { Files.absolute($0) }
+        request.volumes = volume
         request.userNamespace = userNamespace
         request.terminal = tty
         request.interactive = interactive
