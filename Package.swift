@@ -130,7 +130,7 @@ let package = Package(
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["faulty_proxy.py"], swiftSettings: settings),
+            exclude: ["faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI", "SendStream"],

@@ -25,7 +25,8 @@ struct TaskAdmission: Sendable {
         let layer = try pool.resolve(request.image)
         let name = try name(request)
         let defaults = try ImageDefaults(root: pool.root(of: layer.id))
-        let request = try defaults.complete(request)
+        var request = try defaults.complete(request)
+        let account = try defaults.account(&request, root: pool.root(of: layer.id))
         try checkProgram(request)
         let ports = try ports(request)
         let volumes = try volumes(request)
@@ -35,7 +36,7 @@ struct TaskAdmission: Sendable {
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), volumes: volumes, stopSignal: defaults.stopSignal, boot: try ProcessIdentity.bootID())
+            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: defaults.stopSignal, boot: try ProcessIdentity.bootID())
     }
 
     private func name(_ request: TaskRequest) throws -> String {

@@ -31,6 +31,7 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     public var entrypoint: [String]?
     /// What runs in an image without init; empty for nothing.
     public var command: [String] = []
+    /// `USER[:GROUP]`, names or numbers.
     public var user: String?
     public var directory: String?
     /// With its prefix: `SIGTERM`.

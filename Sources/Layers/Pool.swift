@@ -14,6 +14,7 @@ import Linux
 /// volumes/<name>/{volume.json, data, snapshots}  data and snapshots/<name>/data: subvolumes
 /// tests/<label>/<test>.json                    that a test has passed
 /// staging/<random>/                            everything unfinished
+/// pins/<random>                                layers that a process is at work with
 /// cache/                                       fetched packages, by digest
 /// ```
 ///
@@ -24,6 +25,8 @@ public struct Pool: Sendable {
     public let path: String
     /// The UUID of the file system.
     public let filesystemUUID: String
+    /// Holds the layers that are looked up; nil to hold none.
+    var pin: LayerPin?
 
     static let version = 1
 

@@ -46,7 +46,12 @@ extension Pool {
         let directory = directory(ofTask: task.id)
         try Files.makeDirectories(directory, mode: 0o700)
         do {
-            try claimVolumes(of: task) { try StateFile.write(task, "\(directory)/task.json", durable: false) }
+            try claimVolumes(of: task) {
+                try whileLayersStay { try StateFile.write(task, "\(directory)/task.json", durable: false) }
+            }
+            guard try layer(task.layer) != nil else {
+                throw PoolError(.unknownImage, "the image '\(task.image)' was removed meanwhile")
+            }
             var groups: [QuotaGroup] = []
             if let number = task.quotaGroup {
                 let filesystem = try filesystem()

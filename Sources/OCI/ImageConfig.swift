@@ -74,8 +74,7 @@ public struct ImageConfig: Sendable, Codable, Equatable {
             configuration.entrypoint = config.Entrypoint ?? []
             configuration.command = config.Cmd ?? []
         }
-        // A group after a colon is the user's own in all but rare images.
-        configuration.user = config.User.flatMap { $0.split(separator: ":").first.map(String.init) }
+        configuration.user = config.User.flatMap { $0.isEmpty ? nil : $0 }
         configuration.directory = config.WorkingDir.flatMap { $0.isEmpty ? nil : $0 }
         configuration.stopSignal = config.StopSignal.flatMap { $0.isEmpty ? nil : $0 }
         configuration.labels = config.Labels ?? [:]

@@ -65,6 +65,10 @@ public struct Layout: Sendable {
     public func read(_ descriptor: Descriptor) throws -> [UInt8] {
         let path = path(of: descriptor.digest)
         guard Files.exists(path) else { throw OCIError(.notFound, "there is no blob \(descriptor.digest) in '\(self.path)'") }
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_size <= OCIJSON.limit else {
+            throw OCIError(.damaged, "'\(path)' has \(status.st_size) bytes where at most \(OCIJSON.limit >> 20) MiB belong")
+        }
         let bytes = try Files.read(path)
         guard BlobDigest(of: bytes) == descriptor.digest else {
             throw OCIError(.damaged, "'\(path)' doesn't have the digest it is named by; the layout is damaged")

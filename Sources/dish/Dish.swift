@@ -49,7 +49,7 @@ struct Dish: AsyncParsableCommand {
                 print(text, to: code == .success ? .output : .errors)
                 Glibc.exit(code == .success ? 0 : 2)
             }
-            print("dish: \(error)", to: .errors)
+            print(printable("dish: \(error)"), to: .errors)
             Glibc.exit(1)
         }
     }

@@ -44,7 +44,7 @@ extension Registries {
                 cd \(path) && mkdir -p deep/er && echo x > deep/er/x && ln deep/er/x hard && ln -s ../../../../etc/passwd link
                 mkfifo pipe && mknod null c 1 3 && truncate -s 100M sparse && printf 'new\\nline' > 'new
                 line' && chown 1000:1001 deep hard && chmod 4755 hard && touch -d @1.5 deep/er && mkdir empty
-                setfattr -n user.note -v kept noise
+                python3 -c 'import os; os.setxattr("noise", "user.note", b"kept")'
                 """)
             return path
         }
@@ -75,6 +75,7 @@ extension Registries {
                     #expect(try TreeDigest(of: hosts.receiverPool.data(ofSnapshot: name, of: "copy")).id == snapshot.id)
                     #expect(try TreeDigest(of: hosts.receiverPool.data(ofVolume: "copy")).id == snapshot.id)
                     #expect(try Subvolume.info(hosts.receiverPool.data(ofSnapshot: name, of: "copy")).isReadOnly)
+                    if name == "tuesday" { break }
                     try await shell(
                         "cd \(path) && printf changed | dd of=noise bs=1 seek=5000000 conv=notrunc status=none && rm hard && mv deep moved")
                 }
@@ -131,12 +132,11 @@ extension Registries {
                     if let spoilt { bytes[spoilt] ^= 1 }
                     try Files.replace("\(file).bad", with: bytes, durable: false)
                     let received = try await hosts.receiver.dish("volume", "receive", "data", "\(file).bad")
-                    #expect(received.code == 1 && received.errors.contains("stream") || received.errors.contains("nothing to"), "\(received)")
+                    #expect(received.code == 1 && received.errors.contains(/stream|nothing to receive/), "\(received)")
                     try requireNoneLeft(hosts.receiverPool)
                 }
                 // Another kind of stream, and a base that isn't here.
                 try await build(hosts.sender, version: 1, megabytes: 1)
-                try await shell("true")
                 let image = try await hosts.sender.dish(
                     arguments: ["image", "send", "//app:app"], under: ["/bin/sh", "-c", "\"$@\" > \(file).bad", "sh"])
                 #expect(image.code == 0, "\(image)")

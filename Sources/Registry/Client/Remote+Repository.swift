@@ -36,6 +36,17 @@ extension Remote: Repository {
         return true
     }
 
+    public func mount(_ blob: BlobDigest, from repository: String) async throws -> Bool {
+        guard repository.hasPrefix(reference.host + "/"), repository != name else { return false }
+        let from = String(repository.dropFirst(reference.host.utf8.count + 1))
+        let response = try await send(
+            "POST", "blobs/uploads/?mount=\(urlEncoded(blob.description))&from=\(urlEncoded(from))", body: .bytes([]))
+        if response.head.status == 201 { return true }
+        // A registry that can't do it, or may not tell, begins an upload instead.
+        if response.head.status == 202, let location = response.head["Location"] { _ = try? await send("DELETE", location) }
+        return false
+    }
+
     public func fetch(
         _ blob: Descriptor, into cache: BlobCache, progress: @escaping @Sendable (Int) -> Void
     ) async throws -> String {

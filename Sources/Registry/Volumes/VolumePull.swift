@@ -40,7 +40,7 @@ public struct VolumePull: Sendable {
     ) async throws -> ReceivedVolume {
         let found = try await repository.requireManifest(reference)
         let what = "the manifest '\(reference)' of \(repository.name)"
-        let manifest = try OCIJSON.decode(Manifest.self, found.bytes, what)
+        let manifest = try Manifest.read(found.bytes, what)
         guard manifest.artifactType == VolumePackage.artifactType, manifest.layers.count == 1 else {
             throw RegistryError(.invalid, "\(what) is no volume's")
         }

@@ -58,9 +58,6 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func validate() throws {
-        if command.isEmpty, tty || interactive || user != nil || workdir != nil {
-            throw ValidationError("--tty, --interactive, --user and --workdir are for a command; add -- COMMAND.")
-        }
         if detach, interactive { throw ValidationError("--detach and --interactive exclude each other.") }
         if bootTimeout < 1 { throw ValidationError("--boot-timeout must be at least 1.") }
     }
@@ -103,7 +100,7 @@ struct Run: AsyncParsableCommand {
         guard image.hasPrefix("docker://") else { return image }
         let reference = try Reference(image)
         try requireRoot(to: "import images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         if (try? pool.resolve(reference.description)) == nil {
             let policy = try SignaturePolicy()
             _ = try await transferring { report in

@@ -34,7 +34,7 @@ struct VolumeReceive: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "receive volumes")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         try pool.cleanStaging()
         let (name, file, size, options) = (name, file, size.bytes, registry.options)
         let received: ReceivedVolume
