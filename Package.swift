@@ -125,7 +125,7 @@ let package = Package(
             name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
             swiftSettings: settings),
         .testTarget(
-            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Layers", "Linux", "Networks", "TaskHelper"],
+            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Layers", "Linux", "Networks", "Runtime", "TaskHelper"],
             swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
