@@ -10,6 +10,12 @@ public struct CollectionRules: Sendable {
     public var free: UInt64?
     /// Whether images with names that no task uses may go too.
     public var includesNamed = false
+    /// Names whose images stay all the same; one that ends with `*` stands for all that begin so.
+    public var kept: [String] = []
+
+    func keeps(_ name: String) -> Bool {
+        kept.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
+    }
 
     public init() {}
 }
@@ -21,8 +27,9 @@ extension Pool {
     /// - Returns: the layers that went, or would.
     public func collectGarbage(_ rules: CollectionRules, isDry: Bool) throws -> [Layer] {
         var layers = try allLayers()
-        let named = Set(try allNames().values)
-        let used = Set(try allTasks().map(\.layer)).union(try heldLayers())
+        let names = try allNames()
+        let named = Set(names.values)
+        let used = Set(try allTasks().map(\.layer)).union(try heldLayers()).union(names.filter { rules.keeps($0.key) }.values)
         let latest = Int64(time(nil)) - rules.age
         var removed: [Layer] = []
         // Each round takes those on which nothing stands any more.

@@ -89,6 +89,8 @@ public struct Layout: Sendable {
 
     /// Gives a name to a manifest that is stored, taking it from another.
     public func name(_ descriptor: Descriptor, _ name: String?) throws {
+        // Another program may be adding something at the same time.
+        let lock = try FileLock(waitingFor: "\(path)/index.json.lock")
         var index = try index()
         var descriptor = descriptor
         if let name {
@@ -98,5 +100,8 @@ public struct Layout: Sendable {
         index.manifests.removeAll { $0.digest == descriptor.digest && $0.annotations?[Descriptor.nameAnnotation] == name }
         index.manifests.append(descriptor)
         try Files.replace("\(path)/index.json", with: OCIJSON.encode(index))
+        // While it is held: afterwards it may be another's.
+        unlink("\(path)/index.json.lock")
+        _ = consume lock
     }
 }

@@ -1,8 +1,8 @@
 """Passes requests on to a registry and spoils the blobs that come back.
 
 faulty_proxy.py PORT REGISTRY FAULTS: each blob that is fetched takes the first line of the file FAULTS, if there is one:
-500, cut, stall, slow, wrong, long, short, norange, badrange, redirect, loop. FAULTS.log gets a line for each request: method, path,
-range, bytes sent.
+500, cut, stall, slow, wrong, long, short, norange, badrange, redirect, loop. So does each piece of an upload: 500, drop, or lost, where it
+arrives and the answer doesn't. FAULTS.log gets a line for each request: method, path, range, bytes sent.
 """
 import http.client
 import http.server
@@ -75,8 +75,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             log.write(f"{self.command} {self.path} {self.headers.get('Range', '-')} {self.headers.get('Content-Length', 0)}\n")
         if self.path.startswith("/loop"):
             return self.answer(302, [("Location", f"http://127.0.0.1:{port}{self.path}")], b"")
-        fault = next_fault() if self.command == "GET" and "/blobs/sha256:" in self.path else None
+        isBlob = self.command == "GET" and "/blobs/sha256:" in self.path or self.command == "PATCH"
+        fault = next_fault() if isBlob else None
+        if fault == "drop":
+            self.rfile.read(int(self.headers["Content-Length"]) // 2)
+        if fault in ("drop", "lost"):
+            if fault == "lost":
+                self.upstream()
+            self.close_connection = True
+            return self.connection.close()
         if fault == "500":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             return self.answer(500, [], b"out of order")
         if fault == "redirect":
             # Another name of this host, which is another origin.

@@ -77,7 +77,8 @@ struct CredentialStore: Sendable {
                 .program, "'\(path ?? "")' names the credential helper '\(helper)', and there is no docker-credential-\(helper)")
         }
         var command = Command(program, ["get"])
-        if let home = getenv("HOME") { command.spawn.environment["HOME"] = String(cString: home) }
+        // Where its secrets are it knows from there: a session bus, a key ring, a cloud's variables.
+        command.spawn.environment = ProcessInfo.processInfo.environment
         command.input = Array(host.utf8)
         command.spawn.timeLimit = .seconds(60)
         let result = try await command.run()

@@ -65,7 +65,9 @@ public actor Remote {
             response = try await transfer(request.authorized(used), sink)
         }
         let challenges = response.head.all("WWW-Authenticate").compactMap { Challenge($0) }
-        guard response.head.status == 401, let challenge = challenges.first else { return response }
+        guard response.head.status == 401, let challenge = challenges.first(where: { $0 != .basic }) ?? challenges.first else {
+            return response
+        }
         guard let value = try await answer(challenge), value != used else { return response }
         authorization = value
         return try await transfer(request.authorized(value), sink)
