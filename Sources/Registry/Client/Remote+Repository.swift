@@ -164,7 +164,8 @@ extension Remote: Repository {
         }
         let target = location + (location.contains("?") ? "&" : "?") + "digest=\(urlEncoded(blob.digest.description))"
         let finished = try await send("PUT", target, body: .bytes([]), headers: [("Content-Type", "application/octet-stream")])
-        guard finished.head.isSuccess else { throw failure(finished, what) }
+        // The answer to the first attempt may have been lost.
+        guard try await finished.head.isSuccess || has(blob.digest) else { throw failure(finished, what) }
         progress(Int(blob.size))
     }
 

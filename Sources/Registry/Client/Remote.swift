@@ -51,6 +51,9 @@ public actor Remote {
         let url =
             path.hasPrefix("http://") || path.hasPrefix("https://")
             ? path : path.hasPrefix("/") ? base + path : "\(base)/v2/\(reference.apiRepository)/\(path)"
+        guard !base.hasPrefix("https://") || url.hasPrefix("https://") else {
+            throw RegistryError(.refused, "\(reference.host) sends to '\(url)', which is no HTTPS; nothing was sent there")
+        }
         var request = HTTPRequest(method, url)
         request.body = body
         request.headers = headers.map { (name: $0.0, value: $0.1) }
