@@ -36,7 +36,8 @@ struct TaskAdmission: Sendable {
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: defaults.stopSignal, boot: try ProcessIdentity.bootID())
+            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: defaults.stopSignal,
+            boot: try ProcessIdentity.bootID())
     }
 
     private func name(_ request: TaskRequest) throws -> String {

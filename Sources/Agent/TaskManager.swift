@@ -363,7 +363,8 @@ public actor TaskManager {
         return TaskStatus(
             id: intent.id, name: intent.name, image: intent.request.image, layer: intent.layer.hex, pool: intent.pool,
             state: machine.visible, reason: machine.reason, created: intent.created, exit: exit, processes: processes,
-            address: intent.address, network: intent.request.network, publish: intent.request.publish, volumes: intent.request.volumes,
+            address: intent.address, network: intent.request.network, publish: intent.request.publish,
+            volumes: intent.request.volumes,
             command: intent.request.command, limits: intent.request.limits, notEnforced: intent.notEnforced,
             userBase: intent.userBase,
             paths: TaskStatus.Paths(

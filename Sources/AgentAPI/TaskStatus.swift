@@ -88,7 +88,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,
         created: Int64, exit: Exit?, processes: Processes?, address: String?, network: TaskRequest.Network,
-        publish: [String], volumes: [String]?, command: [String]?, limits: TaskRequest.Limits, notEnforced: [String], userBase: UInt32?,
+        publish: [String], volumes: [String]?, command: [String]?, limits: TaskRequest.Limits, notEnforced: [String],
+        userBase: UInt32?,
         paths: Paths
     ) {
         self.id = id

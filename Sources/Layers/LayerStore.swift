@@ -86,7 +86,8 @@ extension Pool {
                 throw PoolError(.inUse, "layer \(id.short) is in use by \(users.joined(separator: ", ")); remove those first")
             }
             guard try !heldLayers().contains(id) else {
-                throw PoolError(.inUse, "layer \(id.short) is in use by a pull, an import or a build that is running; wait for its end")
+                throw PoolError(
+                    .inUse, "layer \(id.short) is in use by a pull, an import or a build that is running; wait for its end")
             }
             for name in try allNames() where name.value == id { try removeName(name.key) }
             if rename("\(self.layers)/\(id.hex)", "\(staged.path)/layer") != 0, errno != ENOENT {

@@ -51,7 +51,8 @@ public struct Descriptor: Sendable, Codable, Equatable {
         platform = try values.decodeIfPresent(Platform.self, forKey: .platform)
         annotations = try values.decodeIfPresent([String: String].self, forKey: .annotations)
         guard size <= Self.sizeLimit else {
-            throw DecodingError.dataCorruptedError(forKey: .size, in: values, debugDescription: "\(size) bytes are more than any blob has")
+            throw DecodingError.dataCorruptedError(
+                forKey: .size, in: values, debugDescription: "\(size) bytes are more than any blob has")
         }
     }
 

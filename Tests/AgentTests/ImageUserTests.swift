@@ -17,7 +17,8 @@ import Testing
         try Files.makeDirectories("\(root)/etc")
         try write(
             "/etc/passwd",
-            "root:x:0:0::/root:/bin/sh\nkeeper:x:1000:1001::/srv:/bin/sh\n2000:x:7:8::/x:/bin/sh\nshort:x\nhuge:x:70000:1::/:/x\n")
+            "root:x:0:0::/root:/bin/sh\nkeeper:x:1000:1001::/srv:/bin/sh\n2000:x:7:8::/x:/bin/sh\nshort:x\nhuge:x:70000:1::/:/x\n"
+        )
         try write("/etc/group", "root:x:0:\nkeeper:x:1001:\nextra:x:2000:other,keeper\nmore:x:2001:keeper\nbroken\n")
     }
 

@@ -77,7 +77,8 @@ extension Registries {
                     """)
             }
 
-            static let expected = "/made/up\n1000\n1000\n1000 2000\nhello there, /srv, keeper\n/srv:\ndir\nhard\n\n/srv/dir:\nnew\nx\n"
+            static let expected =
+                "/made/up\n1000\n1000\n1000 2000\nhello there, /srv, keeper\n/srv:\ndir\nhard\n\n/srv/dir:\nnew\nx\n"
         }
 
         @Test func whatPodmanPushesRunsHere() async throws {
@@ -101,12 +102,17 @@ extension Registries {
                         #expect(run.code == 0 && run.output == Podman.expected, "\(tag): \(run)")
                     }
                     // The same layers, however they were compressed.
-                    let ids = try ["gzip", "zstd", "docker"].map { try hosts.receiverPool.resolve("\(registry)/team/app:\($0)").id }
+                    let ids = try ["gzip", "zstd", "docker"].map {
+                        try hosts.receiverPool.resolve("\(registry)/team/app:\($0)").id
+                    }
                     #expect(Set(ids).count == 1)
                     let image = "\(registry)/team/app:gzip"
-                    for (user, ids) in [("0", "0 0"), ("1000:2000", "1000 2000"), ("1234", "1234 0"), ("keeper:extra", "1000 2000")] {
+                    for (user, ids) in [
+                        ("0", "0 0"), ("1000:2000", "1000 2000"), ("1234", "1234 0"), ("keeper:extra", "1000 2000"),
+                    ] {
                         let run = try await host.dish(
-                            "run", "--rm", "--network", "none", "--user", user, image, "--", "/bin/sh", "-c", "echo $(id -u) $(id -g)")
+                            "run", "--rm", "--network", "none", "--user", user, image, "--", "/bin/sh", "-c",
+                            "echo $(id -u) $(id -g)")
                         #expect(run.text == ids, "\(user): \(run)")
                     }
                     let unknown = try await host.dish("run", "--rm", "--user", "nobody", image, "--", "/bin/true")
@@ -151,7 +157,9 @@ extension Registries {
                     #expect(try Files.readText("\(hosts.receiverPool.root(of: running.id))/srv/kept") == "kept\n")
                     // It is still the image that it was: its user, its directory, its command.
                     let again = try await host.dish("run", "--rm", "--network", "none", "app:running")
-                    #expect(again.code == 0 && again.output.hasPrefix("/made/up\n1000\n") && again.output.contains("kept"), "\(again)")
+                    #expect(
+                        again.code == 0 && again.output.hasPrefix("/made/up\n1000\n") && again.output.contains("kept"), "\(again)"
+                    )
                 }
             }
         }
@@ -178,8 +186,12 @@ extension Registries {
                     """)
                 try await podman.recompress()
                 var ids: Set<String> = []
-                let sources = ["podman.tar", "podman.tar.gz", "skopeo.tar", "docker.tar"].map { "docker-archive:\(podman.folder)/\($0)" }
-                for (number, source) in (sources + ["oci:\(podman.folder)/layout:app", "oci:\(podman.folder)/zstd:app"]).enumerated() {
+                let sources = ["podman.tar", "podman.tar.gz", "skopeo.tar", "docker.tar"].map {
+                    "docker-archive:\(podman.folder)/\($0)"
+                }
+                for (number, source) in (sources + ["oci:\(podman.folder)/layout:app", "oci:\(podman.folder)/zstd:app"])
+                    .enumerated()
+                {
                     let imported = try await host.dish("image", "import", source, "--name", "app:\(number)")
                     try #require(imported.code == 0, "\(source): \(imported)")
                     ids.insert(try hosts.receiverPool.resolve("app:\(number)").id.hex)

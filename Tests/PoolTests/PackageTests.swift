@@ -169,7 +169,8 @@ extension Registries {
                 _ = try hosts.senderPool.resolve("//app:app")
                 #expect(try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--free", "1M").text == "")
                 for name in ["//app:app", "//app:*", "//*"] {
-                    #expect(try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--keep", name).text == "", "\(name)")
+                    #expect(
+                        try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--keep", name).text == "", "\(name)")
                 }
                 #expect(try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--keep", "app:app").code == 0)
                 #expect(try hosts.senderPool.allLayers().isEmpty)

@@ -94,7 +94,9 @@ extension Registries {
                     ["copy", "-q", "--dest-tls-verify=false", "oci:\(folder):app", "docker://\(hosts.registry.host)/oci:1"]
                 ).run()
                 try #require(copied.status.isSuccess, "\(copied.errorText)")
-                for faults in [["none", "cut", "500"], ["none", "wrong", "wrong"], ["none", "stall"], ["none", "short", "long"]] {
+                for faults in [
+                    ["none", "cut", "500"], ["none", "wrong", "wrong"], ["none", "stall"], ["none", "short", "long"],
+                ] {
                     try proxy.spoil(faults)
                     let imported = try await hosts.receiver.dish(
                         "image", "import", "\(proxy.host)/oci:1", "--stall-timeout", "2")

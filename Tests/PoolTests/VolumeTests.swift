@@ -77,7 +77,8 @@ extension Registries {
                     #expect(try Subvolume.info(hosts.receiverPool.data(ofSnapshot: name, of: "copy")).isReadOnly)
                     if name == "tuesday" { break }
                     try await shell(
-                        "cd \(path) && printf changed | dd of=noise bs=1 seek=5000000 conv=notrunc status=none && rm hard && mv deep moved")
+                        "cd \(path) && printf changed | dd of=noise bs=1 seek=5000000 conv=notrunc status=none && rm hard && mv deep moved"
+                    )
                 }
                 var status = stat()
                 #expect(stat("\(folder)/tuesday", &status) == 0 && status.st_size < 64 << 10, "\(status.st_size)")
@@ -210,7 +211,8 @@ extension Registries {
                         #expect(try Files.list("\(hosts.receiverPool.cache)/blobs") == [])
                     }
                 }
-                let none = try await hosts.receiver.dish("volume", "receive", "x", "--from", "\(hosts.registry.host)/backup/data:none")
+                let none = try await hosts.receiver.dish(
+                    "volume", "receive", "x", "--from", "\(hosts.registry.host)/backup/data:none")
                 #expect(none.code == 1 && none.errors.contains("there is no image"), "\(none)")
             }
         }

@@ -32,7 +32,9 @@ import Testing
         return descriptor
     }
 
-    private func json(_ descriptor: Descriptor) throws -> String { String(decoding: try OCIJSON.encode(descriptor), as: UTF8.self) }
+    private func json(_ descriptor: Descriptor) throws -> String {
+        String(decoding: try OCIJSON.encode(descriptor), as: UTF8.self)
+    }
 
     /// A package's manifest of one layer, with its parts as given.
     private func package(
@@ -88,7 +90,8 @@ import Testing
         try await refuses("is not what it is called", #"{"schemaVersion": 2, "manifests": []}"#)
         try await refuses("is not what it is called", "\u{1F}\u{8B}not JSON")
         // An index that names itself ends.
-        let index = #"{"schemaVersion": 2, "manifests": [{"mediaType": "\#(MediaType.index)", "digest": "sha256:\#(Self.hex)", "size": 1}]}"#
+        let index =
+            #"{"schemaVersion": 2, "manifests": [{"mediaType": "\#(MediaType.index)", "digest": "sha256:\#(Self.hex)", "size": 1}]}"#
         _ = try store(index, as: MediaType.index)
         await #expect(throws: RegistryError.self) { try await FoundImage.find("app", in: repository, cache, name: nil) }
         // The layers of an image may be called anything; their bytes decide, when they are there.

@@ -54,7 +54,8 @@ extension Volume {
     /// Whether a volume or a snapshot can be called so: letters, digits, dots, dashes and underscores, 63 at most, a letter or digit first.
     public static func isName(_ name: String) -> Bool {
         func isLetterOrDigit(_ byte: UInt8) -> Bool {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
         }
         return (1...63).contains(name.utf8.count) && name.utf8.first.map(isLetterOrDigit) == true
             && name.utf8.allSatisfy { isLetterOrDigit($0) || ".-_".utf8.contains($0) }

@@ -45,7 +45,9 @@ extension Pool {
         if let there = try volumeIfPresent(name) {
             guard there.size == size else {
                 throw PoolError(
-                    .inUse, "there is a volume '\(name)' already, of another size; choose another name, or remove it: dish volume rm \(name)")
+                    .inUse,
+                    "there is a volume '\(name)' already, of another size; choose another name, or remove it: dish volume rm \(name)"
+                )
             }
             return there
         }

@@ -165,7 +165,7 @@ extension Remote: Repository {
         let target = location + (location.contains("?") ? "&" : "?") + "digest=\(urlEncoded(blob.digest.description))"
         let finished = try await send("PUT", target, body: .bytes([]), headers: [("Content-Type", "application/octet-stream")])
         // The answer to the first attempt may have been lost.
-        guard try await finished.head.isSuccess || has(blob.digest) else { throw failure(finished, what) }
+        if !finished.head.isSuccess, try await !has(blob.digest) { throw failure(finished, what) }
         progress(Int(blob.size))
     }
 

@@ -154,7 +154,10 @@ public actor Remote {
         var fields = service.map { ["service=\(urlEncoded($0))"] } ?? []
         var request: HTTPRequest
         if let identity = credentials?.identityToken {
-            fields += ["scope=\(urlEncoded(scope))", "grant_type=refresh_token", "client_id=butterdish", "refresh_token=\(urlEncoded(identity))"]
+            fields += [
+                "scope=\(urlEncoded(scope))", "grant_type=refresh_token", "client_id=butterdish",
+                "refresh_token=\(urlEncoded(identity))",
+            ]
             request = HTTPRequest("POST", realm)
             request.body = .bytes(Array(fields.joined(separator: "&").utf8))
         } else {

@@ -56,7 +56,10 @@ struct FoundPackage: Sendable {
         }
         // They are shown, and become names.
         guard
-            config.layers.allSatisfy({ $0.label.utf8.count <= 500 && $0.label.unicodeScalars.allSatisfy { $0.value >= 32 && !(127..<160).contains($0.value) } })
+            config.layers.allSatisfy({
+                $0.label.utf8.count <= 500
+                    && $0.label.unicodeScalars.allSatisfy { $0.value >= 32 && !(127..<160).contains($0.value) }
+            })
         else { throw RegistryError(.damaged, "\(what) has a layer whose label can't be shown") }
         descriptor = found.descriptor
         self.manifest = manifest

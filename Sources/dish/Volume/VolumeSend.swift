@@ -43,7 +43,8 @@ struct VolumeSend: AsyncParsableCommand {
         let reference = try VolumeReference(name)
         let target = try to.map { try VolumePlace($0) }
         let base = try since.map { try pool.snapshot($0, of: reference.volume) }
-        let snapshot = try reference.snapshot.map { try pool.snapshot($0, of: reference.volume) } ?? made(of: reference.volume, pool)
+        let snapshot =
+            try reference.snapshot.map { try pool.snapshot($0, of: reference.volume) } ?? made(of: reference.volume, pool)
         if let target {
             let options = registry.options
             let digest = try await transferring { report in
