@@ -28,7 +28,9 @@ extension Registries {
                 let reference = "\(registry.host)/team/app:1"
                 let pushed = try await known.dish("image", "push", "//app:app", reference)
                 try #require(pushed.code == 0, "\(pushed)")
-                let actions: Set<Substring> = ["GET known repository:team/app:pull,push", "GET known repository:team/app:push,pull"]
+                let actions: Set<Substring> = [
+                    "GET known repository:team/app:pull,push", "GET known repository:team/app:push,pull",
+                ]
                 #expect(tokens.log.contains(where: actions.contains), "\(tokens.log)")
                 // Who isn't known gets a token that allows nothing.
                 let anonymous = try await hosts.receiver.dish("image", "pull", reference)

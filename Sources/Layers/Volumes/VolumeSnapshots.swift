@@ -50,7 +50,14 @@ extension Pool {
         // What was written must be in the file system's trees before the snapshot.
         try filesystem().sync()
         let root = "\(staged.snapshot)/data"
-        try Subvolume.snapshot(data(ofVolume: volume), to: root, readOnly: true, in: record.groups)
+        do {
+            try Subvolume.snapshot(data(ofVolume: volume), to: root, readOnly: true, in: record.groups)
+        } catch let error as SystemError where error.code == EDQUOT {
+            throw PoolError(
+                .invalid,
+                "the volume '\(volume)' has reached its size, so there is no room for a snapshot; remove files, or snapshots: dish volume rm \(volume)@SNAPSHOT"
+            )
+        }
         try filesystem().sync()
         let missing = try filesystem().subvolumes(below: Subvolume.info(data(ofVolume: volume)).id).map(\.path)
         let tree = try tree(ofSnapshot: root, of: volume)
