@@ -190,6 +190,24 @@ extension Registries {
             }
         }
 
+        @Test func aFullPoolIsAnErrorThatSaysSo() async throws {
+            try await withHosts { hosts in
+                let path = try await fill(hosts.sender, "data")
+                try Files.replace("\(path)/more", with: noise(96 << 20), durable: false)
+                let file = try Scratch.make("streams") + "/stream"
+                #expect(try await hosts.sender.dish("volume", "send", "data", "-o", file).code == 0)
+                let filler = "\(hosts.receiverPool.path)/filler"
+                let free = try hosts.receiverPool.filesystem().space().available
+                #expect(try await Command("/usr/bin/fallocate", ["-l", "\(free - (64 << 20))", filler]).run().status.isSuccess)
+                let received = try await hosts.receiver.dish("volume", "receive", "data", file)
+                #expect(received.code == 1 && received.errors.contains("is full"), "\(received)")
+                try requireNoneLeft(hosts.receiverPool)
+                unlink(filler)
+                try hosts.receiverPool.filesystem().sync()
+                #expect(try await hosts.receiver.dish("volume", "receive", "data", file).code == 0)
+            }
+        }
+
         @Test func aSnapshotTravelsThroughARegistryAndADirectory() async throws {
             try await withHosts { hosts in
                 let path = try await fill(hosts.sender, "data")

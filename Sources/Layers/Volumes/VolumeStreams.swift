@@ -102,6 +102,11 @@ extension Pool {
         }
         do {
             return try receive(&reader, head, description, volume, as: name, size: size)
+        } catch let error as SystemError where error.code == ENOSPC {
+            throw PoolError(
+                .invalid,
+                "receive the snapshot '\(description.snapshot)': the pool at '\(path)' is full; remove images (dish image gc), or add a device (dish pool add-device), then receive it again"
+            )
         } catch let error as SystemError where error.code == EDQUOT {
             let limit = volume == nil ? size ?? description.size : volume?.size
             throw PoolError(

@@ -32,6 +32,8 @@ struct VolumeSnapshotCommand: ParsableCommand {
 /// Says what a snapshot hasn't got.
 func warn(ofMissing subvolumes: [String], in volume: String) {
     for path in subvolumes {
-        print("dish: not in the snapshot: the subvolume '\(path)' that was made inside the volume '\(volume)'", to: .errors)
+        print(
+            printable("dish: not in the snapshot: the subvolume '\(path)' that was made inside the volume '\(volume)'"),
+            to: .errors)
     }
 }
