@@ -126,12 +126,12 @@ let package = Package(
             name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
             swiftSettings: settings),
         .testTarget(
-            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Layers", "Linux", "Networks", "TaskHelper"],
+            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Layers", "Linux", "Networks", "Runtime", "TaskHelper"],
             swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["faulty_proxy.py"], swiftSettings: settings),
+            exclude: ["faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI", "SendStream"],

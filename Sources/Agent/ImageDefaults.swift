@@ -2,6 +2,7 @@ import AgentAPI
 import Glibc
 import Layers
 import Linux
+import Runtime
 
 /// What an image says of its tasks, where a request says nothing.
 struct ImageDefaults: Sendable {
@@ -31,6 +32,12 @@ struct ImageDefaults: Sendable {
             request.command = configuration.commandLine
         }
         guard request.command != nil else {
+            guard given.user == nil, given.directory == nil, !given.terminal, !given.interactive else {
+                throw AgentError(
+                    .invalid,
+                    "the image \(given.image) is booted, and --user, --workdir, --tty and --interactive are for a command; give one: dish run \(given.image) -- COMMAND"
+                )
+            }
             request.attach = false
             return request
         }
@@ -39,8 +46,31 @@ struct ImageDefaults: Sendable {
         return request
     }
 
+    /// Finds whom a request's command runs as, and puts what that user is to have into its environment.
+    ///
+    /// - Returns: nil for root, and where the runtime has to look the name up.
+    func account(_ request: inout TaskRequest, root: String) throws -> TaskAccount? {
+        guard let user = request.user, let first = request.command?.first, IdentityProgram.isAvailable else { return nil }
+        let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
+        let found = try ImageUser(user, root: directory)
+        if found.identity.user == 0, found.identity.group == 0 { return nil }
+        for (name, value) in [("HOME", found.home), ("USER", found.name), ("LOGNAME", found.name)] {
+            request.environment[name] = request.environment[name] ?? value
+        }
+        let path = try ImageUser.program(first, path: request.environment["PATH"], root: directory)
+        if path.hasPrefix("/"), request.volumes.isEmpty, configuration.mounts.isEmpty, !directory.contains(path) {
+            throw AgentError(.invalid, "there is no '\(path)' in the image \(request.image)")
+        }
+        return TaskAccount(identity: found.identity, program: path)
+    }
+
     /// What asks a command to end; nil for SIGTERM.
-    var stopSignal: Int? { configuration.stopSignal.flatMap { Self.signals[$0] } }
+    var stopSignal: Int? {
+        configuration.stopSignal.flatMap { text in
+            if let number = Int(text) { return (1...64).contains(number) ? number : nil }
+            return Self.signals[text.hasPrefix("SIG") ? text : "SIG" + text]
+        }
+    }
 
     private static let signals = [
         "SIGTERM": Int(SIGTERM), "SIGINT": Int(SIGINT), "SIGQUIT": Int(SIGQUIT), "SIGHUP": Int(SIGHUP),

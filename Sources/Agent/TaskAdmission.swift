@@ -25,16 +25,19 @@ struct TaskAdmission: Sendable {
         let layer = try pool.resolve(request.image)
         let name = try name(request)
         let defaults = try ImageDefaults(root: pool.root(of: layer.id))
-        let request = try defaults.complete(request)
+        var request = try defaults.complete(request)
+        let account = try defaults.account(&request, root: pool.root(of: layer.id))
         try checkProgram(request)
         let ports = try ports(request)
+        let volumes = try volumes(request)
         let notEnforced = try limits(request)
         return TaskIntent(
             id: randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), stopSignal: defaults.stopSignal, boot: try ProcessIdentity.bootID())
+            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: defaults.stopSignal,
+            boot: try ProcessIdentity.bootID())
     }
 
     private func name(_ request: TaskRequest) throws -> String {
@@ -66,6 +69,18 @@ struct TaskAdmission: Sendable {
         for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
             throw AgentError(.invalid, "'\(name)' can't be a variable's name")
         }
+    }
+
+    private func volumes(_ request: TaskRequest) throws -> [VolumeMount]? {
+        if request.volumes.isEmpty { return nil }
+        let mounts = try request.volumes.map { text in
+            guard let mount = VolumeMount(text) else {
+                throw AgentError(.invalid, "'\(text)' is no volume for a task; write NAME:/path or NAME:/path:ro")
+            }
+            return mount
+        }
+        try configuration.pool.checkUse(of: mounts, by: nil)
+        return mounts
     }
 
     private func ports(_ request: TaskRequest) throws -> [PublishedPort] {

@@ -1,6 +1,7 @@
 import AgentAPI
 import Layers
 import Networks
+import Runtime
 
 /// What a task shall be: written to its state directory before anything is done for it, never changed
 /// afterwards, and removed last of all.
@@ -25,6 +26,10 @@ struct TaskIntent: Sendable, Codable, Equatable {
     let notEnforced: [String]
     /// What it sees at some paths instead of what the image has there.
     var mounts: [ImageConfiguration.Mount]?
+    /// Whom its command runs as; nil for root, and where the runtime has to look a name up.
+    var account: TaskAccount?
+    /// Volumes that it sees.
+    var volumes: [VolumeMount]?
     /// The number of what asks a command to end; nil for SIGTERM.
     var stopSignal: Int?
     /// The boot of the host it was made in; nil in intents of agents that didn't note it.
@@ -38,6 +43,13 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var ports: [PublishedPort] { request.publish.compactMap { try? PublishedPort($0) } }
 
     var record: TaskRecord {
-        TaskRecord(id: id, name: name, image: request.image, layer: layer, quotaGroup: quotaGroup)
+        TaskRecord(id: id, name: name, image: request.image, layer: layer, quotaGroup: quotaGroup, volumes: volumes)
     }
+}
+
+/// A user of an image, found before the task starts.
+struct TaskAccount: Sendable, Codable, Equatable {
+    let identity: Container.Identity
+    /// The path inside of the command's program.
+    let program: String
 }

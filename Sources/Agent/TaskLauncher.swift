@@ -21,7 +21,16 @@ struct TaskLauncher: Sendable {
         async let network: Void = connect(task)
         async let helper: Void = startHelper(task)
         let pool = pool
-        try await blocking { try pool.createTask(task.record, limit: task.request.limits.disk) }
+        let program = identityProgram(of: task.id)
+        try await blocking {
+            try pool.createTask(task.record, limit: task.request.limits.disk)
+            // systemd-nspawn takes nothing without it for a root; images of one static program have none.
+            let root = "\(pool.directory(ofTask: task.id))/rootfs"
+            if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
+            if let directory = task.request.directory { try Self.makeDirectory(directory, in: root) }
+            guard let account = task.account else { return }
+            try Files.replace(program, with: IdentityProgram.content(account.identity), mode: 0o755, durable: false)
+        }
         try await network
         try await helper
     }
@@ -100,6 +109,22 @@ struct TaskLauncher: Sendable {
 
     func log(of id: String) -> String { "\(pool.directory(ofTask: id))/logs/console.log" }
 
+    /// A working directory that the image hasn't got is made (image-spec, config.md); links lead nowhere outside.
+    private static func makeDirectory(_ path: String, in root: String) throws {
+        let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
+        var made = ""
+        for component in path.split(separator: "/") where component != "." && component != ".." {
+            let parent = try directory.open(inRoot: made.isEmpty ? "/" : made, O_RDONLY | O_DIRECTORY)
+            made += "/\(component)"
+            if directory.contains(made) { continue }
+            let number = parent.number
+            try retryingInterrupts("create directory", made) { mkdirat(number, String(component), 0o755) }
+        }
+    }
+
+    /// What makes a command run as its user.
+    private func identityProgram(of id: String) -> String { "\(pool.directory(ofTask: id))/as-user" }
+
     private func container(_ task: TaskIntent) -> Container {
         let request = task.request
         var container = Container(
@@ -114,7 +139,12 @@ struct TaskLauncher: Sendable {
         container.userBase = task.userBase
         container.machineID = task.machineID
         container.environment = request.environment
-        container.user = request.user
+        if let account = task.account, let command = request.command {
+            container.program = .command([IdentityProgram.path, account.program] + command)
+            container.binds.append(.init(identityProgram(of: task.id), at: IdentityProgram.path, mapsOwners: false))
+        } else if !IdentityProgram.isAvailable {
+            container.user = request.user
+        }
         container.directory = request.directory
         container.resolvesNames = request.network != .none
         for mount in task.mounts ?? [] {
@@ -122,6 +152,10 @@ struct TaskLauncher: Sendable {
             if let size = mount.tmpfs {
                 container.memory.append(.init(at: mount.path, size: size, readOnly: mount.readOnly))
             }
+        }
+        for volume in task.volumes ?? [] {
+            container.binds.append(
+                .init(pool.data(ofVolume: volume.volume), at: volume.path, readOnly: volume.readOnly))
         }
         return container
     }

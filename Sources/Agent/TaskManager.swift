@@ -334,8 +334,16 @@ public actor TaskManager {
         switch error {
         case let error as AgentError: error
         case let error as NetworkError: AgentError(error.code == .conflict ? .conflict : .invalid, error.description)
-        case let error as PoolError: AgentError(error.code == .unknownImage ? .notFound : .invalid, error.description)
+        case let error as PoolError: AgentError(code(of: error), error.description)
         default: AgentError(.failed, "\(error)")
+        }
+    }
+
+    private static func code(of error: PoolError) -> AgentError.Code {
+        switch error.code {
+        case .unknownImage, .unknownVolume: .notFound
+        case .inUse: .conflict
+        default: .invalid
         }
     }
 
@@ -365,6 +373,7 @@ public actor TaskManager {
             id: intent.id, name: intent.name, image: intent.request.image, layer: intent.layer.hex, pool: intent.pool,
             state: machine.visible, reason: machine.reason, created: intent.created, exit: exit, processes: processes,
             address: intent.address, network: intent.request.network, publish: intent.request.publish,
+            volumes: intent.request.volumes,
             command: intent.request.command, limits: intent.request.limits, notEnforced: intent.notEnforced,
             userBase: intent.userBase,
             paths: TaskStatus.Paths(

@@ -48,6 +48,8 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var publish: [String] = []
     /// Paths of the host which the image may mount, with what is below them.
     public var allowedMounts: [String] = []
+    /// Volumes and where the task sees them: `data:/srv/data`, `data:/srv/data:ro`.
+    public var volumes: [String] = []
     /// Whether the task has its own range of user ids.
     public var userNamespace = true
     /// Whether the command has a terminal.
@@ -84,6 +86,7 @@ extension TaskRequest {
         network = try value(.network, network)
         publish = try value(.publish, publish)
         allowedMounts = try value(.allowedMounts, allowedMounts)
+        volumes = try value(.volumes, volumes)
         userNamespace = try value(.userNamespace, userNamespace)
         terminal = try value(.terminal, terminal)
         interactive = try value(.interactive, interactive)

@@ -74,6 +74,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var address: String?
     public var network: TaskRequest.Network
     public var publish: [String]
+    /// As they were asked for; nil from agents that know none.
+    public var volumes: [String]?
     /// What runs; nil: the image's init.
     public var command: [String]?
     public var limits: TaskRequest.Limits
@@ -86,7 +88,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,
         created: Int64, exit: Exit?, processes: Processes?, address: String?, network: TaskRequest.Network,
-        publish: [String], command: [String]?, limits: TaskRequest.Limits, notEnforced: [String], userBase: UInt32?,
+        publish: [String], volumes: [String]?, command: [String]?, limits: TaskRequest.Limits, notEnforced: [String],
+        userBase: UInt32?,
         paths: Paths
     ) {
         self.id = id
@@ -102,6 +105,7 @@ public struct TaskStatus: Sendable, Codable, Equatable {
         self.address = address
         self.network = network
         self.publish = publish
+        self.volumes = volumes
         self.command = command
         self.limits = limits
         self.notEnforced = notEnforced

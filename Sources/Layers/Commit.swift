@@ -7,6 +7,7 @@ extension Pool {
     ///
     /// - Parameter name: what the layer is called.
     public func commit(_ task: TaskRecord, as name: String) throws -> Layer {
+        if pin == nil { return try holdingLayers().commit(task, as: name) }
         let staged = try StagingDirectory(in: self)
         let root = "\(directory(ofTask: task.id))/rootfs"
         // What the task has written must be in the file system's trees before the snapshot.

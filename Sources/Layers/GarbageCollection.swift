@@ -4,25 +4,32 @@ import Linux
 
 /// What may be removed from a pool, and when.
 public struct CollectionRules: Sendable {
-    /// Seconds since it was made that spare a layer: what a build or a pull in progress found stays.
+    /// Seconds since it was made that spare a layer. What a running pull, import or build has stays in any case.
     public var age: Int64 = 3600
     /// Bytes that shall be free; nil to remove all that may be removed.
     public var free: UInt64?
     /// Whether images with names that no task uses may go too.
     public var includesNamed = false
+    /// Names whose images stay all the same; one that ends with `*` stands for all that begin so.
+    public var kept: [String] = []
+
+    func keeps(_ name: String) -> Bool {
+        kept.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
+    }
 
     public init() {}
 }
 
 extension Pool {
-    /// Removes layers that no name, no task and no other layer needs, oldest first.
+    /// Removes layers that no name, no task, no other layer and no running command needs, oldest first.
     ///
     /// - Parameter isDry: whether it is only said what would go.
     /// - Returns: the layers that went, or would.
     public func collectGarbage(_ rules: CollectionRules, isDry: Bool) throws -> [Layer] {
         var layers = try allLayers()
-        let named = Set(try allNames().values)
-        let used = Set(try allTasks().map(\.layer))
+        let names = try allNames()
+        let named = Set(names.values)
+        let used = Set(try allTasks().map(\.layer)).union(try heldLayers()).union(names.filter { rules.keeps($0.key) }.values)
         let latest = Int64(time(nil)) - rules.age
         var removed: [Layer] = []
         // Each round takes those on which nothing stands any more.
@@ -42,7 +49,7 @@ extension Pool {
                 continue
             }
         }
-        if !isDry { try forgetBlobs(before: latest) }
+        if !isDry, try !hasHolders() { try forgetBlobs(before: latest) }
         return removed
     }
 

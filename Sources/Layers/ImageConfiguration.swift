@@ -31,11 +31,15 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     public var entrypoint: [String]?
     /// What runs in an image without init; empty for nothing.
     public var command: [String] = []
+    /// `USER[:GROUP]`, names or numbers.
     public var user: String?
     public var directory: String?
     /// With its prefix: `SIGTERM`.
     public var stopSignal: String?
     public var labels: [String: String] = [:]
+    /// What an OCI image says of its ports and volumes: kept for whoever it is exported to.
+    public var exposedPorts: [String]?
+    public var volumes: [String]?
     /// In the order of their paths.
     public var mounts: [Mount] = []
 
@@ -60,8 +64,17 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     public static func read(root: String) throws -> ImageConfiguration {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
         guard directory.contains(path) else { return ImageConfiguration() }
-        return try ImageConfiguration(try Files.read(try directory.open(inRoot: path, O_RDONLY), path))
+        // The image may be anybody's: something that waits for a writer would be opened for ever.
+        let file = try directory.open(inRoot: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        var status = stat()
+        let number = file.number
+        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= sizeLimit else {
+            throw PoolError(.damaged, "the image's \(path) is no file, or larger than \(sizeLimit >> 20) MiB")
+        }
+        return try ImageConfiguration(try Files.read(file, path))
     }
+
+    private static let sizeLimit = 8 << 20
 
     /// The file's content: keys are sorted, so equal configurations have equal files.
     public func encoded() throws -> [UInt8] { Array(try StateFile.encode(self)) }

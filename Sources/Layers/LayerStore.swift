@@ -8,6 +8,11 @@ extension Pool {
 
     /// The layer with an id; nil when the pool hasn't got it.
     public func layer(_ id: LayerID) throws -> Layer? {
+        try hold(id)
+        return try read(id)
+    }
+
+    private func read(_ id: LayerID) throws -> Layer? {
         let path = "\(layers)/\(id.hex)/layer.json"
         guard Files.exists(path) else { return nil }
         return try StateFile.read(Layer.self, path)
@@ -15,7 +20,7 @@ extension Pool {
 
     /// All layers, oldest first.
     public func allLayers() throws -> [Layer] {
-        try Files.list(layers).compactMap { LayerID($0) }.compactMap { try layer($0) }
+        try Files.list(layers).compactMap { LayerID($0) }.compactMap { try read($0) }
             .sorted { ($0.created, $0.id.hex) < ($1.created, $1.id.hex) }
     }
 
@@ -42,6 +47,7 @@ extension Pool {
         _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String, created: Int64? = nil
     ) throws -> Layer {
         let digest = TreeDigest(tree)
+        try hold(digest.id)
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
             id: digest.id, parent: parent, label: label, created: created ?? Int64(time(nil)),
@@ -70,19 +76,24 @@ extension Pool {
     ///
     /// - Throws: `PoolError` `.inUse` naming the layers and tasks that need it.
     public func remove(_ id: LayerID) throws {
-        let layers = try allLayers()
-        let children = layers.filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
-        let tasks = try allTasks().filter { $0.layer == id }.map { "task \($0.name)" }
-        let users = children + tasks
-        guard users.isEmpty else {
-            throw PoolError(.inUse, "layer \(id.short) is in use by \(users.joined(separator: ", ")); remove those first")
-        }
-        for name in try allNames() where name.value == id { try removeName(name.key) }
         let staged = try StagingDirectory(in: self)
-        let entry = "\(staged.path)/layer"
-        guard rename("\(self.layers)/\(id.hex)", entry) == 0 else {
-            if errno == ENOENT { return }
-            throw SystemError("remove layer", id.hex)
+        let layers = try whileLayersStay {
+            let layers = try allLayers()
+            let children = layers.filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
+            let tasks = try allTasks().filter { $0.layer == id }.map { "task \($0.name)" }
+            let users = children + tasks
+            guard users.isEmpty else {
+                throw PoolError(.inUse, "layer \(id.short) is in use by \(users.joined(separator: ", ")); remove those first")
+            }
+            guard try !heldLayers().contains(id) else {
+                throw PoolError(
+                    .inUse, "layer \(id.short) is in use by a pull, an import or a build that is running; wait for its end")
+            }
+            for name in try allNames() where name.value == id { try removeName(name.key) }
+            if rename("\(self.layers)/\(id.hex)", "\(staged.path)/layer") != 0, errno != ENOENT {
+                throw SystemError("remove layer", id.hex)
+            }
+            return layers
         }
         try filesystem().startCommit()
         guard let packages = layers.first(where: { $0.id == id })?.packages,

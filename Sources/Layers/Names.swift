@@ -33,8 +33,7 @@ extension Pool {
 
     /// What an action made, if it is still here.
     public func result(ofAction key: String) throws -> LayerID? {
-        guard let text = try Files.readTextIfPresent("\(actions)/\(key)"), let id = LayerID(text),
-            Files.exists("\(layers)/\(id.hex)/layer.json")
+        guard let text = try Files.readTextIfPresent("\(actions)/\(key)"), let id = LayerID(text), try layer(id) != nil
         else { return nil }
         return id
     }

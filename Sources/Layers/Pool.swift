@@ -11,8 +11,10 @@ import Linux
 /// names/<name>  actions/<key>                  each a file that holds a layer id
 /// builds/<label>/<number>.json                 what each build was made from, and what ran
 /// failed/<label>/{failure.json, rootfs}        what a failed step found
+/// volumes/<name>/{volume.json, data, snapshots}  data and snapshots/<name>/data: subvolumes
 /// tests/<label>/<test>.json                    that a test has passed
 /// staging/<random>/                            everything unfinished
+/// pins/<random>                                layers that a process is at work with
 /// cache/                                       fetched packages, by digest
 /// ```
 ///
@@ -23,6 +25,8 @@ public struct Pool: Sendable {
     public let path: String
     /// The UUID of the file system.
     public let filesystemUUID: String
+    /// Holds the layers that are looked up; nil to hold none.
+    var pin: LayerPin?
 
     static let version = 1
 

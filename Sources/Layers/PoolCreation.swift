@@ -56,6 +56,13 @@ extension PoolRegistry {
                 throw PoolError(
                     .inUse, "the pool '\(path)' has the tasks \(tasks.joined(separator: ", ")); remove them first: dish rm NAME")
             }
+            let volumes = try pool.allVolumes().map(\.name)
+            guard volumes.isEmpty else {
+                throw PoolError(
+                    .inUse,
+                    "the pool '\(path)' has the volumes \(volumes.joined(separator: ", ")); remove them first: dish volume rm NAME"
+                )
+            }
         }
         switch entry.backing {
         case .directory: break

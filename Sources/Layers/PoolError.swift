@@ -4,6 +4,7 @@ public struct PoolError: Error, CustomStringConvertible, Equatable {
         case notPool
         case notBtrfs
         case unknownImage
+        case unknownVolume
         case ambiguous
         case inUse
         case invalid

@@ -71,6 +71,9 @@ extension Pool {
                     name: task.name, id: task.id, own: usage?.used, shared: try held(below: task.layer),
                     limit: usage?.limit)
             },
-            volumes: [])
+            volumes: try allVolumes().map { volume in
+                PoolUsage.Entry(
+                    name: volume.name, id: volume.name, own: try self.usage(of: volume), shared: 0, limit: volume.size)
+            })
     }
 }

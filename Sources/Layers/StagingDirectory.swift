@@ -35,14 +35,23 @@ public final class StagingDirectory: Sendable {
         if Files.exists(path) {
             // Where all that may be written is, even a subvolume can't be deleted from the directory it is in.
             try? Filesystem(at: path).limit(quotaGroup(ofName: Files.name(of: path)), to: nil)
-            for directory in [path, "\(path)/layer", "\(path)/failed"] where Files.isDirectory(directory) {
-                for name in try Files.list(directory) where Subvolume.exists("\(directory)/\(name)") {
-                    try Subvolume.deleteRecursively("\(directory)/\(name)")
-                }
-            }
+            try removeSubvolumes(path, depth: 3)
             try Files.removeTree(path)
         }
         unlink(path + ".lock")
+    }
+
+    /// - Parameter depth: how many directories deep they may lie: as those of a volume's snapshots.
+    private static func removeSubvolumes(_ directory: String, depth: Int) throws {
+        for name in try Files.list(directory) {
+            let path = "\(directory)/\(name)"
+            guard Files.isDirectory(path, followsLink: false) else { continue }
+            if Subvolume.exists(path) {
+                try Subvolume.deleteRecursively(path)
+            } else if depth > 0 {
+                try removeSubvolumes(path, depth: depth - 1)
+            }
+        }
     }
 }
 

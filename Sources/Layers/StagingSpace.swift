@@ -31,8 +31,9 @@ extension Pool {
 
     /// The groups of the staging directories that somebody is at work in.
     func stagingQuotaGroups() throws -> [UInt64] {
-        try Files.list(staging).filter { $0.hasSuffix(".lock") }.map {
-            StagingDirectory.quotaGroup(ofName: String($0.dropLast(5))).number
+        try Files.list(staging).filter { $0.hasSuffix(".lock") }.flatMap { lock in
+            let name = String(lock.dropLast(5))
+            return [StagingDirectory.quotaGroup(ofName: name).number, StagingDirectory.volumeQuotaGroup(ofName: name).number]
         }
     }
 }

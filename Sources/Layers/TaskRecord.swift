@@ -11,13 +11,18 @@ public struct TaskRecord: Sendable, Codable, Equatable {
     public let layer: LayerID
     /// The number of its level-1 quota group; nil on pools without quotas.
     public let quotaGroup: UInt64?
+    /// The volumes it sees; nil for none.
+    public let volumes: [VolumeMount]?
 
-    public init(id: String, name: String, image: String, layer: LayerID, quotaGroup: UInt64?) {
+    public init(
+        id: String, name: String, image: String, layer: LayerID, quotaGroup: UInt64?, volumes: [VolumeMount]? = nil
+    ) {
         self.id = id
         self.name = name
         self.image = image
         self.layer = layer
         self.quotaGroup = quotaGroup
+        self.volumes = volumes
     }
 }
 
@@ -41,7 +46,12 @@ extension Pool {
         let directory = directory(ofTask: task.id)
         try Files.makeDirectories(directory, mode: 0o700)
         do {
-            try StateFile.write(task, "\(directory)/task.json", durable: false)
+            try claimVolumes(of: task) {
+                try whileLayersStay { try StateFile.write(task, "\(directory)/task.json", durable: false) }
+            }
+            guard try layer(task.layer) != nil else {
+                throw PoolError(.unknownImage, "the image '\(task.image)' was removed meanwhile")
+            }
             var groups: [QuotaGroup] = []
             if let number = task.quotaGroup {
                 let filesystem = try filesystem()
@@ -66,14 +76,15 @@ extension Pool {
         try Files.removeTree(directory)
     }
 
-    /// Removes quota groups of tasks and builds that are gone and no longer count anything. A deleted
+    /// Removes quota groups of tasks, volumes and builds that are gone and no longer count anything. A deleted
     /// subvolume is counted until the kernel has cleaned it, so this is tried again later.
     public func removeUnusedQuotaGroups() throws {
         let filesystem = try filesystem()
         guard try filesystem.quotaMode() == .simple else { return }
         // Read before what they belong to, which is there before them.
         let groups = try filesystem.quotaGroups()
-        let kept = Set(try allTasks().compactMap(\.quotaGroup) + stagingQuotaGroups())
+        let kept = Set(
+            try allTasks().compactMap(\.quotaGroup) + stagingQuotaGroups() + allVolumes().compactMap(\.quotaGroup))
         var waiting = false
         for group in groups where group.level == 1 && !kept.contains(group.number) {
             do {

@@ -39,6 +39,23 @@ public struct Descriptor: Sendable, Codable, Equatable {
         self.init(mediaType: mediaType, digest: BlobDigest(of: bytes), size: UInt64(bytes.count))
     }
 
+    /// No blob is larger, so that sums of sizes are numbers.
+    static let sizeLimit: UInt64 = 1 << 50
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        mediaType = try values.decodeIfPresent(String.self, forKey: .mediaType)
+        digest = try values.decode(BlobDigest.self, forKey: .digest)
+        size = try values.decode(UInt64.self, forKey: .size)
+        artifactType = try values.decodeIfPresent(String.self, forKey: .artifactType)
+        platform = try values.decodeIfPresent(Platform.self, forKey: .platform)
+        annotations = try values.decodeIfPresent([String: String].self, forKey: .annotations)
+        guard size <= Self.sizeLimit else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .size, in: values, debugDescription: "\(size) bytes are more than any blob has")
+        }
+    }
+
     /// Whether it names a list of manifests.
     public var isIndex: Bool { MediaType.isIndex(mediaType) }
 

@@ -10,7 +10,12 @@ public struct ImageConfig: Sendable, Codable, Equatable {
         public var WorkingDir: String?
         public var StopSignal: String?
         public var Labels: [String: String]?
+        public var ExposedPorts: [String: Nothing]?
+        public var Volumes: [String: Nothing]?
     }
+
+    /// `{}`: image-spec has sets as objects.
+    public struct Nothing: Sendable, Codable, Equatable {}
 
     public struct RootFS: Sendable, Codable, Equatable {
         public var type = "layers"
@@ -53,7 +58,13 @@ public struct ImageConfig: Sendable, Codable, Equatable {
         // What systemd as init understands as "shut down".
         process.StopSignal = configuration.stopSignal ?? (boots ? "SIGRTMIN+3" : nil)
         process.Labels = configuration.labels.isEmpty ? nil : configuration.labels
+        process.ExposedPorts = Self.set(configuration.exposedPorts)
+        process.Volumes = Self.set(configuration.volumes)
         config = process
+    }
+
+    private static func set(_ names: [String]?) -> [String: Nothing]? {
+        names.map { Dictionary($0.map { ($0, Nothing()) }) { first, _ in first } }
     }
 
     private static let inits = [
@@ -74,11 +85,12 @@ public struct ImageConfig: Sendable, Codable, Equatable {
             configuration.entrypoint = config.Entrypoint ?? []
             configuration.command = config.Cmd ?? []
         }
-        // A group after a colon is the user's own in all but rare images.
-        configuration.user = config.User.flatMap { $0.split(separator: ":").first.map(String.init) }
+        configuration.user = config.User.flatMap { $0.isEmpty ? nil : $0 }
         configuration.directory = config.WorkingDir.flatMap { $0.isEmpty ? nil : $0 }
         configuration.stopSignal = config.StopSignal.flatMap { $0.isEmpty ? nil : $0 }
         configuration.labels = config.Labels ?? [:]
+        configuration.exposedPorts = config.ExposedPorts.flatMap { $0.isEmpty ? nil : $0.keys.sorted() }
+        configuration.volumes = config.Volumes.flatMap { $0.isEmpty ? nil : $0.keys.sorted() }
         return configuration
     }
 }

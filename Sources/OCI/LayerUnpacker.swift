@@ -281,11 +281,21 @@ extension LayerUnpacker {
         }
     }
 
+    /// Less than `BTRFS_MAX_XATTR_SIZE` for the usual size of nodes.
+    private static let attributeLimit = 16_000
+
     private func setAttributes(_ entry: TarEntry, _ path: [UInt8], follow: Bool) throws {
         for attribute in entry.attributes {
             let isKept = attribute.name.starts(with: "user.".utf8) || attribute.name.elementsEqual("security.capability".utf8)
             // The kernel allows none of `user.` on anything but files and directories.
             guard isKept, !attribute.name.contains(0), follow || !attribute.name.starts(with: "user.".utf8) else { continue }
+            // The file system says of such a one that it has no space left.
+            guard attribute.name.count + attribute.value.count <= Self.attributeLimit else {
+                throw OCIError(
+                    .hostile,
+                    "its attribute '\(shown(Array(attribute.name.prefix(60))))' has \(attribute.value.count) bytes, of which a file system takes \(Self.attributeLimit)"
+                )
+            }
             try retryingInterrupts("set attribute \(shown(attribute.name)) of", shown(entry.path)) {
                 withBytes(path) { path in
                     withBytes(attribute.name) {

@@ -65,6 +65,10 @@ public struct Layout: Sendable {
     public func read(_ descriptor: Descriptor) throws -> [UInt8] {
         let path = path(of: descriptor.digest)
         guard Files.exists(path) else { throw OCIError(.notFound, "there is no blob \(descriptor.digest) in '\(self.path)'") }
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_size <= OCIJSON.limit else {
+            throw OCIError(.damaged, "'\(path)' has \(status.st_size) bytes where at most \(OCIJSON.limit >> 20) MiB belong")
+        }
         let bytes = try Files.read(path)
         guard BlobDigest(of: bytes) == descriptor.digest else {
             throw OCIError(.damaged, "'\(path)' doesn't have the digest it is named by; the layout is damaged")
@@ -85,6 +89,8 @@ public struct Layout: Sendable {
 
     /// Gives a name to a manifest that is stored, taking it from another.
     public func name(_ descriptor: Descriptor, _ name: String?) throws {
+        // Another program may be adding something at the same time.
+        let lock = try FileLock(waitingFor: "\(path)/index.json.lock")
         var index = try index()
         var descriptor = descriptor
         if let name {
@@ -94,5 +100,8 @@ public struct Layout: Sendable {
         index.manifests.removeAll { $0.digest == descriptor.digest && $0.annotations?[Descriptor.nameAnnotation] == name }
         index.manifests.append(descriptor)
         try Files.replace("\(path)/index.json", with: OCIJSON.encode(index))
+        // While it is held: afterwards it may be another's.
+        unlink("\(path)/index.json.lock")
+        _ = consume lock
     }
 }

@@ -19,6 +19,21 @@ public struct Manifest: Sendable, Codable, Equatable {
         self.layers = layers
         self.subject = subject
     }
+
+    /// The most layers that are taken; others make 127 at most.
+    public static let layerLimit = 500
+
+    /// Reads one.
+    ///
+    /// - Parameter what: for messages.
+    /// - Throws: `OCIError` `.damaged`, `.hostile` for more layers than anybody needs.
+    public static func read(_ bytes: [UInt8], _ what: String) throws -> Manifest {
+        let manifest = try OCIJSON.decode(Manifest.self, bytes, what)
+        guard manifest.layers.count <= layerLimit else {
+            throw OCIError(.hostile, "\(what) has \(manifest.layers.count) layers; \(layerLimit) are taken at most")
+        }
+        return manifest
+    }
 }
 
 /// A list of manifests (image-spec, image-index.md).

@@ -28,6 +28,20 @@ public struct Container: Sendable {
         case output
     }
 
+    /// Ids inside.
+    public struct Identity: Sendable, Codable, Equatable {
+        public var user: UInt32
+        public var group: UInt32
+        /// All its groups.
+        public var groups: [UInt32]
+
+        public init(user: UInt32, group: UInt32, groups: [UInt32]) {
+            self.user = user
+            self.group = group
+            self.groups = groups
+        }
+    }
+
     /// A host path that appears inside.
     public struct Bind: Sendable, Equatable {
         /// Absolute path on the host.

@@ -6,7 +6,7 @@ import Linux
 struct Dish: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dish",
-        abstract: "Containers on Btrfs: build images, run tasks.",
+        abstract: "Containers on Btrfs: build images, run tasks, keep volumes.",
         discussion: """
             Examples:
               dish pool create /var/lib/dish/pool --size 20G
@@ -17,7 +17,9 @@ struct Dish: AsyncParsableCommand {
         version: AgentVersion.text,
         subcommands: [],
         groupedSubcommands: [
-            CommandGroup(name: "Pools and images", subcommands: [PoolCommand.self, ImageCommand.self, StreamGroup.self]),
+            CommandGroup(
+                name: "Pools, images and volumes",
+                subcommands: [PoolCommand.self, ImageCommand.self, VolumeCommand.self, StreamGroup.self]),
             CommandGroup(
                 name: "Tasks",
                 subcommands: [
@@ -54,7 +56,7 @@ struct Dish: AsyncParsableCommand {
                 print(text, to: code == .success ? .output : .errors)
                 return code == .success ? 0 : 2
             }
-            print("dish: \(error)", to: .errors)
+            print(printable("dish: \(error)"), to: .errors)
             return 1
         }
     }

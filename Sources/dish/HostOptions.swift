@@ -20,6 +20,9 @@ struct PoolOptions: ParsableArguments {
         let registry = PoolRegistry.host
         return try registry.open(requested ?? registry.defaultPath())
     }
+
+    /// The pool for a command that makes or needs layers: none that it has found is removed while it runs.
+    func openHolding() throws -> Pool { try open().holdingLayers() }
 }
 
 struct JSONOption: ParsableArguments {

@@ -14,6 +14,16 @@ func print(_ text: String, to output: Output) {
     try? Files.write((text + "\n").utf8, to: output == .output ? STDOUT_FILENO : STDERR_FILENO, "terminal")
 }
 
+/// Text from elsewhere as one that moves no cursor: control characters but line ends and tabs are shown as `?`.
+func printable(_ text: String) -> String {
+    String(
+        String.UnicodeScalarView(
+            text.unicodeScalars.map { scalar in
+                let isControl = scalar.value < 32 && scalar != "\n" && scalar != "\t" || (127..<160).contains(scalar.value)
+                return isControl ? "?" : scalar
+            }))
+}
+
 /// JSON for programs.
 func printJSON(_ value: some Encodable) throws {
     try Files.write(try StateFile.encode(value), to: STDOUT_FILENO, "standard output")

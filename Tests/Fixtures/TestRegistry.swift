@@ -1,5 +1,6 @@
 public import Glibc
 import Linux
+import Synchronization
 
 /// Debian's docker-registry on a free port of the loopback interface, with a store of its own.
 public final class TestRegistry: Sendable {
@@ -8,14 +9,16 @@ public final class TestRegistry: Sendable {
     /// The certificate to trust; nil without TLS.
     public let authority: String?
     public let directory: String
-    public let pid: pid_t
+    private let process = Mutex<pid_t>(0)
+    public var pid: pid_t { process.withLock { $0 } }
 
     public static let user = "keeper"
     public static let password = "correct horse"
 
     /// - Parameters:
     ///   - isSecure: whether it speaks TLS and wants `user` and `password`.
-    public init(isSecure: Bool = false) async throws {
+    ///   - tokens: who gives the tokens that it wants then; nil for none.
+    public init(isSecure: Bool = false, tokens: TokenServer? = nil) async throws {
         directory = try Scratch.make("registry")
         let port = try FreePort.tcp()
         host = "127.0.0.1:\(port)"
@@ -28,15 +31,7 @@ public final class TestRegistry: Sendable {
 
             """
         if isSecure {
-            let made = try await Command(
-                "/usr/bin/openssl",
-                [
-                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                    "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(directory)/key.pem", "-out",
-                    "\(directory)/cert.pem",
-                ]
-            ).run()
-            guard made.status.isSuccess else { throw FixtureError("make a certificate: \(made.errorText)") }
+            try await Self.makeCertificates(in: directory)
             // bcrypt of the password.
             let hash = "$2b$05$\(Self.hash)"
             try Files.replace("\(directory)/users", with: "\(Self.user):\(hash)\n".utf8, durable: false)
@@ -47,10 +42,43 @@ public final class TestRegistry: Sendable {
 
                 """
         }
-        authority = isSecure ? "\(directory)/cert.pem" : nil
+        if let tokens {
+            configuration += """
+                auth:
+                  token: {realm: "\(tokens.url)", service: test-service, issuer: test-issuer, rootcertbundle: \(tokens.directory)/cert.pem}
+
+                """
+        }
+        authority = isSecure ? "\(directory)/ca.pem" : nil
         try Files.replace("\(directory)/config.yml", with: configuration.utf8, durable: false)
-        pid = try Self.start(directory)
+        try await start()
+    }
+
+    /// Starts it again after it was killed, with what it has stored.
+    public func start() async throws {
+        let pid = try Self.start(directory)
+        process.withLock { $0 = pid }
         try await waitUntilItAnswers()
+    }
+
+    /// Ends it at once.
+    public func stop() {
+        kill(pid, SIGKILL)
+        waitpid(pid, nil, 0)
+    }
+
+    /// An authority of its own, and a certificate for the loopback address by it.
+    private static func makeCertificates(in directory: String) async throws {
+        let script = """
+            cd \(directory)
+            openssl ecparam -name prime256v1 -genkey -noout -out ca.key && openssl ecparam -name prime256v1 -genkey -noout -out key.pem
+            openssl req -x509 -new -key ca.key -days 2 -subj '/CN=test authority' -out ca.pem
+            openssl req -new -key key.pem -subj /CN=test -out request.pem
+            printf 'subjectAltName=IP:127.0.0.1' > names
+            openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem
+            """
+        let made = try await Command("/bin/sh", ["-ec", script]).run()
+        guard made.status.isSuccess else { throw FixtureError("make certificates: \(made.errorText)") }
     }
 
     private static let hash = "abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
@@ -84,16 +112,13 @@ public final class TestRegistry: Sendable {
         return folder
     }
 
-    deinit {
-        kill(pid, SIGKILL)
-        waitpid(pid, nil, 0)
-    }
+    deinit { stop() }
 }
 
 /// A server between `dish` and a registry that spoils what it passes on.
 public final class FaultyProxy: Sendable {
     public let host: String
-    private let pid: pid_t
+    private let server: PythonServer
     private let faults: String
 
     /// - Parameter registry: its `HOST:PORT`, without TLS.
@@ -101,16 +126,8 @@ public final class FaultyProxy: Sendable {
         let port = try FreePort.tcp()
         host = "127.0.0.1:\(port)"
         faults = try Scratch.make("proxy") + "/faults"
-        guard let python = Executable.find("python3") else { throw FixtureError("python3 is not installed") }
         try Files.replace(faults, with: [], durable: false)
-        pid = try Spawn(python, ["\(Programs.repository)/Tests/Fixtures/faulty_proxy.py", "\(port)", registry, faults]).start()
-        for _ in 0..<100 {
-            if try await Command("/usr/bin/curl", ["--silent", "--max-time", "2", "http://\(host)/v2/"]).run().status.isSuccess {
-                return
-            }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw FixtureError("the proxy doesn't answer")
+        server = try await PythonServer("faulty_proxy.py", ["\(port)", registry, faults], answersAt: "http://\(host)/v2/")
     }
 
     /// What happens to the next blobs that are fetched, one word each; afterwards none is spoiled.
@@ -121,8 +138,6 @@ public final class FaultyProxy: Sendable {
     /// The faults that nothing has met yet.
     public var left: String { (try? Files.readText(faults)) ?? "" }
 
-    deinit {
-        kill(pid, SIGKILL)
-        waitpid(pid, nil, 0)
-    }
+    /// A line for each request: method, path, range, bytes sent.
+    public var log: [Substring] { ((try? Files.readText(faults + ".log")) ?? "").split(separator: "\n") }
 }

@@ -1,7 +1,8 @@
 """Passes requests on to a registry and spoils the blobs that come back.
 
 faulty_proxy.py PORT REGISTRY FAULTS: each blob that is fetched takes the first line of the file FAULTS, if there is one:
-500, cut, stall, wrong, long, short, norange, badrange, redirect, auth.
+500, cut, stall, slow, wrong, long, short, norange, badrange, redirect, loop. So does each piece of an upload: 500, drop, or lost, where it
+arrives and the answer doesn't. FAULTS.log gets a line for each request: method, path, range, bytes sent.
 """
 import http.client
 import http.server
@@ -54,13 +55,45 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def stream(self):
+        """Passes an answer on as it comes, slowly; ends when the registry does."""
+        connection = http.client.HTTPConnection(registry)
+        connection.request("GET", self.path, headers={k: v for k, v in self.headers.items() if k.lower() != "connection"})
+        answer = connection.getresponse()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "date", "server"):
+                self.send_header(name, value)
+        self.end_headers()
+        self.close_connection = True
+        while piece := answer.read1(65536):
+            self.wfile.write(piece)
+            time.sleep(0.01)
+
     def handle_any(self):
-        fault = next_fault() if self.command == "GET" and "/blobs/sha256:" in self.path else None
+        with lock, open(faults + ".log", "a") as log:
+            log.write(f"{self.command} {self.path} {self.headers.get('Range', '-')} {self.headers.get('Content-Length', 0)}\n")
+        if self.path.startswith("/loop"):
+            return self.answer(302, [("Location", f"http://127.0.0.1:{port}{self.path}")], b"")
+        isBlob = self.command == "GET" and "/blobs/sha256:" in self.path or self.command == "PATCH"
+        fault = next_fault() if isBlob else None
+        if fault == "drop":
+            self.rfile.read(int(self.headers["Content-Length"]) // 2)
+        if fault in ("drop", "lost"):
+            if fault == "lost":
+                self.upstream()
+            self.close_connection = True
+            return self.connection.close()
         if fault == "500":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             return self.answer(500, [], b"out of order")
         if fault == "redirect":
             # Another name of this host, which is another origin.
             return self.answer(307, [("Location", f"http://localhost:{port}{self.path}")], b"")
+        if fault == "loop":
+            return self.answer(302, [("Location", f"http://127.0.0.1:{port}/loop")], b"")
+        if fault == "slow":
+            return self.stream()
         if fault in ("norange", "badrange"):
             self.headers.replace_header("Range", "bytes=0-") if "Range" in self.headers else None
         status, headers, body = self.upstream()

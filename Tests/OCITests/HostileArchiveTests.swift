@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 import Testing
@@ -145,6 +146,26 @@ import Testing
             entry.attributes = [(Array("user.huge".utf8), [UInt8](repeating: 1, count: 2 << 20))]
             try archive.writer.add(entry)
         }
+    }
+
+    @Test func hugeAttributesAreRefusedAndThoseOfTheHostLeftOut() throws {
+        try refuses("of which a file system takes") { archive in
+            var entry = TestArchive.entry("x", .file)
+            entry.attributes = [(Array("user.large".utf8), [UInt8](repeating: 1, count: 65_000))]
+            try archive.add(entry, [])
+        }
+        let archive = try TestArchive()
+        var entry = TestArchive.entry("x", .file)
+        let names = [
+            "security.selinux", "security.ima", "system.posix_acl_access", "trusted.overlay.opaque", "btrfs.compression",
+        ]
+        entry.attributes = names.map { (Array($0.utf8), Array("value".utf8)) }
+        try archive.add(entry, [])
+        try archive.unpack()
+        var list = [CChar](repeating: 0, count: 4096)
+        let length = dish_listxattr("\(archive.root)/x", &list, 4096, 0)
+        let found = String(decoding: list.prefix(max(0, Int(length))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        #expect(!names.contains { found.contains($0) }, "\(found)")
     }
 
     @Test func whiteoutsHideLowerLayersOnly() throws {

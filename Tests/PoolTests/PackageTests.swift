@@ -168,7 +168,11 @@ extension Registries {
                 #expect(try hosts.senderPool.allLayers().count == 2)
                 _ = try hosts.senderPool.resolve("//app:app")
                 #expect(try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--free", "1M").text == "")
-                #expect(try await hosts.sender.dish("image", "gc", "--age", "0", "--all").code == 0)
+                for name in ["//app:app", "//app:*", "//*"] {
+                    #expect(
+                        try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--keep", name).text == "", "\(name)")
+                }
+                #expect(try await hosts.sender.dish("image", "gc", "--age", "0", "--all", "--keep", "app:app").code == 0)
                 #expect(try hosts.senderPool.allLayers().isEmpty)
             }
         }

@@ -53,6 +53,64 @@ extension Registries {
             }
         }
 
+        @Test(arguments: [["500"], ["drop", "drop"], ["lost"], ["none", "lost", "500", "drop"]])
+        func aPushGetsOverFaults(_ faults: [String]) async throws {
+            try await withProxy { hosts, proxy, _ in
+                // Another registry, which has nothing yet.
+                let other = try await TestRegistry()
+                let proxy = try await FaultyProxy(to: other.host)
+                try proxy.spoil(faults)
+                let pushed = try await hosts.sender.dish("image", "push", "//app:app", "\(proxy.host)/app:1")
+                #expect(pushed.code == 0 && proxy.left == "", "\(faults): \(pushed)")
+                let pulled = try await hosts.receiver.dish("image", "pull", "\(other.host)/app:1")
+                #expect(pulled.code == 0, "\(pulled)")
+                #expect(try hosts.receiverPool.resolve("\(other.host)/app:1").id == hosts.senderPool.resolve("//app:app").id)
+            }
+        }
+
+        @Test(arguments: ["500", "drop"])
+        func aPushThatFailsLeavesNoImage(_ fault: String) async throws {
+            try await withProxy { hosts, _, _ in
+                let other = try await TestRegistry()
+                let proxy = try await FaultyProxy(to: other.host)
+                try proxy.spoil([String](repeating: fault, count: 40))
+                let pushed = try await hosts.sender.dish("image", "push", "//app:app", "\(proxy.host)/app:1", "--attempts", "2")
+                #expect(pushed.code == 1 && pushed.errors.contains("store the blob"), "\(pushed)")
+                let pulled = try await hosts.receiver.dish("image", "pull", "\(other.host)/app:1")
+                #expect(pulled.code == 1 && pulled.errors.contains("there is no image"), "\(pulled)")
+                try proxy.spoil([])
+                #expect(try await hosts.sender.dish("image", "push", "//app:app", "\(proxy.host)/app:1").code == 0)
+                #expect(try await hosts.receiver.dish("image", "pull", "\(other.host)/app:1").code == 0)
+            }
+        }
+
+        /// An image of others, whose blobs come the same way.
+        @Test func anImportGetsOverFaults() async throws {
+            try await withProxy { hosts, proxy, _ in
+                let folder = try Scratch.make("layout")
+                #expect(try await hosts.sender.dish("image", "export", "//app:app", "oci:\(folder):app").code == 0)
+                let copied = try await Command(
+                    "/usr/bin/skopeo",
+                    ["copy", "-q", "--dest-tls-verify=false", "oci:\(folder):app", "docker://\(hosts.registry.host)/oci:1"]
+                ).run()
+                try #require(copied.status.isSuccess, "\(copied.errorText)")
+                for faults in [
+                    ["none", "cut", "500"], ["none", "wrong", "wrong"], ["none", "stall"], ["none", "short", "long"],
+                ] {
+                    try proxy.spoil(faults)
+                    let imported = try await hosts.receiver.dish(
+                        "image", "import", "\(proxy.host)/oci:1", "--stall-timeout", "2")
+                    #expect(imported.code == 0 && proxy.left == "", "\(faults): \(imported)")
+                    #expect(try await hosts.receiver.dish("image", "gc", "--age", "0", "--all").code == 0)
+                    try requireNothing(hosts.receiverPool)
+                }
+                try proxy.spoil(["none"] + [String](repeating: "wrong", count: 20))
+                let imported = try await hosts.receiver.dish("image", "import", "\(proxy.host)/oci:1")
+                #expect(imported.code == 1 && imported.errors.contains("other bytes than its digest"), "\(imported)")
+                try requireNothing(hosts.receiverPool)
+            }
+        }
+
         @Test func aRegistryThatIsGoneIsAnErrorThatSaysSo() async throws {
             try await withProxy { hosts, _, _ in
                 kill(hosts.registry.pid, SIGKILL)

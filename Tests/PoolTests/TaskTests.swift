@@ -83,6 +83,27 @@ struct TaskTests {
         }
     }
 
+    @Test func aVolumeOutlivesTheBootedTaskThatWroteToIt() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            #expect(try await host.dish("volume", "create", "kept", "--size", "100M").code == 0)
+            for text in ["first", "second"] {
+                let started = try await host.dish("run", "//web:app", "--name", text, "--volume", "kept:/srv/kept")
+                try #require(started.code == 0, "\(started)")
+                let script =
+                    "cat /srv/kept/log; echo \(text) >> /srv/kept/log; chown www-data /srv/kept/log; stat -c %U /srv/kept/log"
+                let written = try await host.dish("exec", text, "--", "sh", "-c", script)
+                #expect(written.output == (text == "first" ? "www-data\n" : "first\nwww-data\n"), "\(written)")
+                let full = try await host.dish(
+                    "exec", text, "--", "dd", "if=/dev/urandom", "of=/srv/kept/big", "bs=1M", "count=200")
+                #expect(full.code == 1 && full.errors.contains("quota exceeded"), "\(full)")
+                #expect(try await host.dish("exec", text, "--", "rm", "/srv/kept/big").code == 0)
+                #expect(try await host.dish("rm", "--force", text).code == 0)
+            }
+            #expect(try await host.dish("volume", "rm", "kept").code == 0)
+        }
+    }
+
     @Test func treeShowsTheStack() async throws {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in

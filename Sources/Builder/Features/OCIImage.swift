@@ -31,7 +31,7 @@ struct OCIImage: Sendable {
                 let index = try OCIJSON.decode(Index.self, layout.read(descriptor), "an index in '\(path)'")
                 descriptor = try index.manifest(for: .current, of: path)
             }
-            let manifest = try OCIJSON.decode(OCI.Manifest.self, layout.read(descriptor), "the manifest in '\(path)'")
+            let manifest = try OCI.Manifest.read(layout.read(descriptor), "the manifest in '\(path)'")
             let config = try OCIJSON.decode(ImageConfig.self, layout.read(manifest.config), "the config in '\(path)'")
             let digests = config.rootfs.diff_ids
             digest = descriptor.digest.description

@@ -9,7 +9,11 @@ public struct BlobCache: Sendable {
     public let directory: String
 
     public init(_ pool: Pool) throws {
-        directory = "\(pool.cache)/blobs"
+        try self.init(directory: "\(pool.cache)/blobs")
+    }
+
+    init(directory: String) throws {
+        self.directory = directory
         try Files.makeDirectories(directory, mode: 0o700)
     }
 

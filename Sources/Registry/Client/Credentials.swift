@@ -43,8 +43,9 @@ struct CredentialStore: Sendable {
         return CredentialStore(path: directory.map { "\($0)/config.json" })
     }
 
+    /// - Parameter names: what the registry may be called.
     /// - Throws: `RegistryError` when the file is damaged, or the helper is missing or fails.
-    func credentials(for host: String) async throws -> Credentials? {
+    func credentials(for names: [String]) async throws -> Credentials? {
         guard let path, Files.exists(path) else { return nil }
         let configuration: Configuration
         do {
@@ -52,10 +53,11 @@ struct CredentialStore: Sendable {
         } catch {
             throw RegistryError(.invalid, "the credentials in '\(path)' can't be read: \(error)")
         }
-        if let helper = configuration.credHelpers?[host] ?? configuration.credsStore {
-            if let found = try await ask(helper, host) { return found }
+        let helper = names.compactMap { configuration.credHelpers?[$0] }.first ?? configuration.credsStore
+        if let helper, let host = names.first, let found = try await ask(helper, host) { return found }
+        guard let (host, entry) = names.compactMap({ name in configuration.auths?[name].map { (name, $0) } }).first else {
+            return nil
         }
-        guard let entry = configuration.auths?[host] ?? configuration.auths?["https://\(host)"] else { return nil }
         if let token = entry.identitytoken, !token.isEmpty { return Credentials(user: "", password: "", identityToken: token) }
         if let user = entry.username, let password = entry.password { return Credentials(user: user, password: password) }
         guard let auth = entry.auth, let data = Data(base64Encoded: auth) else { return nil }
@@ -75,7 +77,8 @@ struct CredentialStore: Sendable {
                 .program, "'\(path ?? "")' names the credential helper '\(helper)', and there is no docker-credential-\(helper)")
         }
         var command = Command(program, ["get"])
-        if let home = getenv("HOME") { command.spawn.environment["HOME"] = String(cString: home) }
+        // Where its secrets are it knows from there: a session bus, a key ring, a cloud's variables.
+        command.spawn.environment = ProcessInfo.processInfo.environment
         command.input = Array(host.utf8)
         command.spawn.timeLimit = .seconds(60)
         let result = try await command.run()

@@ -36,6 +36,17 @@ extension Remote: Repository {
         return true
     }
 
+    public func mount(_ blob: BlobDigest, from repository: String) async throws -> Bool {
+        guard repository.hasPrefix(reference.host + "/"), repository != name else { return false }
+        let from = String(repository.dropFirst(reference.host.utf8.count + 1))
+        let response = try await send(
+            "POST", "blobs/uploads/?mount=\(urlEncoded(blob.description))&from=\(urlEncoded(from))", body: .bytes([]))
+        if response.head.status == 201 { return true }
+        // A registry that can't do it, or may not tell, begins an upload instead.
+        if response.head.status == 202, let location = response.head["Location"] { _ = try? await send("DELETE", location) }
+        return false
+    }
+
     public func fetch(
         _ blob: Descriptor, into cache: BlobCache, progress: @escaping @Sendable (Int) -> Void
     ) async throws -> String {
@@ -117,41 +128,51 @@ extension Remote: Repository {
     ) async throws {
         if try await has(blob.digest) { return progress(Int(blob.size)) }
         let what = "store the blob \(blob.digest.short) in \(name)"
-        var response = try await send("POST", "blobs/uploads/", body: .bytes([]))
-        guard response.head.status == 202, var location = response.head["Location"] else { throw failure(response, what) }
+        var location = try await beginUpload(what)
         // Sent in one piece; what breaks off goes on from where the registry says it is.
         var (attempt, from) = (1, UInt64(0))
-        while true {
+        while from < blob.size || attempt == 1 {
             let body = blob.size == 0 ? HTTPRequest.Body.bytes([]) : .file(path: file, from: from)
             var headers = [("Content-Type", "application/octet-stream")]
             if blob.size > 0 { headers.append(("Content-Range", "\(from)-\(blob.size - 1)")) }
             do {
-                response = try await sendOnce("PATCH", location, body: body, headers: headers)
+                let response = try await sendOnce("PATCH", location, body: body, headers: headers)
                 if response.head.isSuccess {
                     location = response.head["Location"] ?? location
                     break
                 }
-                guard HTTPClient.isWorthAnother(response.head.status) || response.head.status == 416 else {
+                guard HTTPClient.isWorthAnother(response.head.status) || response.head.status == 416, attempt < attempts else {
                     throw failure(response, what)
                 }
-                if attempt >= attempts { throw failure(response, what) }
             } catch let error as RegistryError where error.code == .unreachable {
                 if attempt >= attempts { throw RegistryError(error.code, "\(what): \(error)") }
             }
             try await pause(after: attempt)
             attempt += 1
             let status = try await send("GET", location)
-            guard status.head.isSuccess else { throw failure(status, what) }
-            location = status.head["Location"] ?? location
-            // "0-9" says that ten bytes are there, and so that none are.
-            let end = status.head["Range"]?.split(separator: "-").last.flatMap { UInt64($0) } ?? 0
-            from = end > 0 ? end + 1 : 0
-            if from >= blob.size { break }
+            if status.head.isSuccess {
+                location = status.head["Location"] ?? location
+                // "0-9" says that ten bytes are there, and so that none are.
+                let end = status.head["Range"]?.split(separator: "-").last.flatMap { UInt64($0) } ?? 0
+                from = end > 0 ? end + 1 : 0
+            } else {
+                // Registries give an upload up when they are asked for it by a location that is older than their last answer, which was
+                // lost; or they forgot it when they were started again.
+                location = try await beginUpload(what)
+                from = 0
+            }
         }
         let target = location + (location.contains("?") ? "&" : "?") + "digest=\(urlEncoded(blob.digest.description))"
         let finished = try await send("PUT", target, body: .bytes([]), headers: [("Content-Type", "application/octet-stream")])
-        guard finished.head.isSuccess else { throw failure(finished, what) }
+        // The answer to the first attempt may have been lost.
+        if !finished.head.isSuccess, try await !has(blob.digest) { throw failure(finished, what) }
         progress(Int(blob.size))
+    }
+
+    private func beginUpload(_ what: String) async throws -> String {
+        let response = try await send("POST", "blobs/uploads/", body: .bytes([]))
+        guard response.head.status == 202, let location = response.head["Location"] else { throw failure(response, what) }
+        return location
     }
 
     /// Without other attempts than ours, which begin elsewhere in the file.

@@ -50,23 +50,30 @@ public actor Remote {
         let base = try await findBase()
         let url =
             path.hasPrefix("http://") || path.hasPrefix("https://")
-            ? path : path.hasPrefix("/") ? base + path : "\(base)/v2/\(reference.repository)/\(path)"
+            ? path : path.hasPrefix("/") ? base + path : "\(base)/v2/\(reference.apiRepository)/\(path)"
+        guard !base.hasPrefix("https://") || url.hasPrefix("https://") else {
+            throw RegistryError(.refused, "\(reference.host) sends to '\(url)', which is no HTTPS; nothing was sent there")
+        }
         var request = HTTPRequest(method, url)
         request.body = body
         request.headers = headers.map { (name: $0.0, value: $0.1) }
         // Uploads may go to a host that isn't the registry's.
         let isOurs = request.origin == HTTPRequest.origin(of: base)
-        if let authorization, isOurs { request.headers.append((name: "Authorization", value: authorization)) }
-        let response = try await transfer(request, sink)
-        guard response.head.status == 401, isOurs else { return response }
-        let failed = authorization
+        guard isOurs else { return try await transfer(request, sink) }
+        var used = authorization
+        var response = try await transfer(request.authorized(used), sink)
+        if response.head.status == 401, authorization != used {
+            // Another request has got a newer one meanwhile.
+            used = authorization
+            response = try await transfer(request.authorized(used), sink)
+        }
         let challenges = response.head.all("WWW-Authenticate").compactMap { Challenge($0) }
-        guard let challenge = challenges.first else { return response }
-        guard let value = try await answer(challenge), value != failed else { return response }
+        guard response.head.status == 401, let challenge = challenges.first(where: { $0 != .basic }) ?? challenges.first else {
+            return response
+        }
+        guard let value = try await answer(challenge), value != used else { return response }
         authorization = value
-        request.headers.removeAll { $0.name == "Authorization" }
-        request.headers.append((name: "Authorization", value: value))
-        return try await transfer(request, sink)
+        return try await transfer(request.authorized(value), sink)
     }
 
     /// What went wrong, for an answer that isn't what it should be.
@@ -100,12 +107,12 @@ public actor Remote {
     /// HTTPS, and HTTP where that is allowed and nothing else is spoken.
     private func findBase() async throws -> String {
         if let base { return base }
-        let plain = "http://\(reference.host)"
+        let plain = "http://\(reference.apiHost)"
         if isPlain {
             base = plain
             return plain
         }
-        let secure = "https://\(reference.host)"
+        let secure = "https://\(reference.apiHost)"
         if reference.isLoopback {
             do {
                 var once = client
@@ -124,7 +131,7 @@ public actor Remote {
     }
 
     private func answer(_ challenge: Challenge) async throws -> String? {
-        let credentials = try await store.credentials(for: reference.host)
+        let credentials = try await store.credentials(for: reference.credentialNames)
         switch challenge {
         case .basic: return credentials?.basic
         case .bearer(let realm, let service, let scope):
@@ -143,15 +150,19 @@ public actor Remote {
     /// Docker's token authentication; OAuth 2 when there is an identity token.
     private func token(_ realm: String, _ service: String?, _ scope: String?, _ credentials: Credentials?) async throws -> String
     {
-        let scope = scope ?? "repository:\(reference.repository):pull"
-        var fields = ["scope=\(urlEncoded(scope))"]
-        if let service { fields.append("service=\(urlEncoded(service))") }
+        let scope = scope ?? "repository:\(reference.apiRepository):pull"
+        var fields = service.map { ["service=\(urlEncoded($0))"] } ?? []
         var request: HTTPRequest
         if let identity = credentials?.identityToken {
-            fields += ["grant_type=refresh_token", "client_id=butterdish", "refresh_token=\(urlEncoded(identity))"]
+            fields += [
+                "scope=\(urlEncoded(scope))", "grant_type=refresh_token", "client_id=butterdish",
+                "refresh_token=\(urlEncoded(identity))",
+            ]
             request = HTTPRequest("POST", realm)
             request.body = .bytes(Array(fields.joined(separator: "&").utf8))
         } else {
+            // Several scopes, as for a mount, are several fields.
+            fields += scope.split(separator: " ").map { "scope=\(urlEncoded(String($0)))" }
             request = HTTPRequest("GET", realm + (realm.contains("?") ? "&" : "?") + fields.joined(separator: "&"))
             if let credentials { request.headers.append((name: "Authorization", value: credentials.basic)) }
         }

@@ -22,6 +22,11 @@ public protocol Repository: Sendable {
     /// Whether it has a blob.
     func has(_ blob: BlobDigest) async throws -> Bool
 
+    /// Takes a blob over from another repository, `HOST/NAME`, without sending it.
+    ///
+    /// - Returns: false where that can't be done.
+    func mount(_ blob: BlobDigest, from repository: String) async throws -> Bool
+
     /// Stores a blob that lies in a file.
     func store(_ blob: Descriptor, from file: String, progress: @escaping @Sendable (Int) -> Void) async throws
 
@@ -35,6 +40,19 @@ public protocol Repository: Sendable {
 }
 
 extension Repository {
+    public func mount(_ blob: BlobDigest, from repository: String) async throws -> Bool { false }
+
+    /// Makes sure that a blob is there if it, or another repository of the same registry, has it.
+    ///
+    /// - Parameter places: where it is known to be.
+    func finds(_ blob: BlobDigest, in places: [String]) async throws -> Bool {
+        if try await has(blob) { return true }
+        for place in places.suffix(3).reversed() where place != name {
+            if try await mount(blob, from: place) { return true }
+        }
+        return false
+    }
+
     /// Stores a manifest that says something of another, so that `referrers` finds it.
     func storeReferrer(_ manifest: Manifest, subject: BlobDigest, tag: String? = nil) async throws {
         let bytes = try OCIJSON.encode(manifest)

@@ -18,6 +18,14 @@ struct HTTPRequest: Sendable {
         self.url = url
     }
 
+    /// The same with the value of an `Authorization` field; nil for none.
+    func authorized(_ value: String?) -> HTTPRequest {
+        guard let value else { return self }
+        var request = self
+        request.headers.append((name: "Authorization", value: value))
+        return request
+    }
+
     /// Scheme, host and port: where secrets made for this request may go.
     var origin: Substring { Self.origin(of: url) }
 

@@ -90,7 +90,7 @@ public struct ImageExport: Sendable {
 
     /// An archive as `docker save` has it, from a layout whose layers aren't compressed.
     private static func pack(_ layout: Layout, _ descriptor: Descriptor, _ name: String, to path: String) throws {
-        let manifest = try OCIJSON.decode(Manifest.self, layout.read(descriptor), "the manifest")
+        let manifest = try Manifest.read(layout.read(descriptor), "the manifest")
         let unfinished = "\(path).\(getpid()).new"
         let file = try OwnedFD.open(unfinished, O_WRONLY | O_CREAT | O_TRUNC)
         do {

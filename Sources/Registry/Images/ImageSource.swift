@@ -70,7 +70,7 @@ extension FoundImage {
             let next = try index.manifest(for: .current, of: name ?? reference)
             found = try await repository.requireManifest(next.digest.description)
         }
-        let manifest = try OCIJSON.decode(Manifest.self, found.bytes, "the manifest '\(reference)' of \(repository.name)")
+        let manifest = try Manifest.read(found.bytes, "the manifest '\(reference)' of \(repository.name)")
         let config = try OCIJSON.decode(ImageConfig.self, await repository.read(manifest.config), "the config of '\(reference)'")
         let layers = manifest.layers.map { descriptor in
             Layer(

@@ -41,7 +41,7 @@ struct FoundPackage: Sendable {
     init?(_ reference: String, in repository: some Repository) async throws {
         guard let found = try await repository.manifest(reference) else { return nil }
         let what = "the manifest '\(reference)' of \(repository.name)"
-        guard !found.descriptor.isIndex, let manifest = try? OCIJSON.decode(Manifest.self, found.bytes, what),
+        guard !found.descriptor.isIndex, case let manifest = try Manifest.read(found.bytes, what),
             manifest.artifactType == Package.artifactType
         else {
             throw RegistryError(
@@ -54,6 +54,13 @@ struct FoundPackage: Sendable {
         guard !config.layers.isEmpty, config.layers.count == manifest.layers.count else {
             throw RegistryError(.damaged, "\(what) has \(manifest.layers.count) layers and names \(config.layers.count)")
         }
+        // They are shown, and become names.
+        guard
+            config.layers.allSatisfy({
+                $0.label.utf8.count <= 500
+                    && $0.label.unicodeScalars.allSatisfy { $0.value >= 32 && !(127..<160).contains($0.value) }
+            })
+        else { throw RegistryError(.damaged, "\(what) has a layer whose label can't be shown") }
         descriptor = found.descriptor
         self.manifest = manifest
     }

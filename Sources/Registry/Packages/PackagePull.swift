@@ -53,6 +53,9 @@ public struct PackagePull: Sendable {
                 let description = LayerDescription(
                     id: layer.id, base: step.base, parent: step.index > 0 ? layers[step.index - 1].id : nil, label: layer.label)
                 try await apply(fetched.0, fetched.1, description)
+                if case .stream(let blob) = step.source {
+                    try StreamBlob(pool: pool, layer: layer.id, base: step.base).remember(blob, at: repository.name)
+                }
                 cache.remove(fetched.0.digest)
             })
         guard let top = try pool.layer(layers[layers.count - 1].id) else {
@@ -67,7 +70,7 @@ public struct PackagePull: Sendable {
         case .stream(let descriptor): return descriptor
         case .delta(let digest):
             let found = try await repository.requireManifest(digest.description)
-            let manifest = try OCIJSON.decode(Manifest.self, found.bytes, "the delta \(digest.short)")
+            let manifest = try Manifest.read(found.bytes, "the delta \(digest.short)")
             guard manifest.artifactType == Package.deltaType, let layer = manifest.layers.first, layer.size == step.size else {
                 throw RegistryError(.damaged, "the delta \(digest) isn't what the list of deltas says of it")
             }

@@ -34,6 +34,7 @@ public struct PackagePush: Sendable {
             older.append(layer)
         }
         var blobs: [Descriptor] = []
+        var places: [String] = []
         for (index, layer) in stack.enumerated() {
             report(.step("layer \(index + 1) of \(stack.count), \(layer.label)"))
             let blob = StreamBlob(pool: pool, layer: layer.id, base: index > 0 ? stack[index - 1].id : nil)
@@ -41,11 +42,14 @@ public struct PackagePush: Sendable {
             guard let stored = try await blob.store(in: repository, limit: nil, progress: { report(.transferred(bytes: $0)) })
             else { continue }
             blobs.append(stored)
+            places = blob.places
         }
         let config = try OCIJSON.encode(
             Package.Config(layers: stack.map { .init(id: $0.id, label: $0.label, entries: $0.entries, size: $0.size) }))
         let configDescriptor = Descriptor(mediaType: Package.configType, of: config)
-        try await repository.store(configDescriptor, bytes: config)
+        if try await !repository.finds(configDescriptor.digest, in: places) {
+            try await repository.store(configDescriptor, bytes: config)
+        }
         let manifest = try OCIJSON.encode(Manifest(config: configDescriptor, layers: blobs, artifactType: Package.artifactType))
         let subject = Descriptor(mediaType: MediaType.manifest, of: manifest)
         try await repository.store(manifest: manifest, mediaType: MediaType.manifest, tag: tag)

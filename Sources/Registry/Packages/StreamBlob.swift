@@ -17,6 +17,10 @@ struct StreamBlob: Sendable {
         var digest: BlobDigest
         var size: UInt64
         var length: UInt64
+        /// Repositories that have it, `HOST/NAME`, the latest last.
+        var places: [String]?
+
+        mutating func add(place: String) { places = Array(((places ?? []).filter { $0 != place } + [place]).suffix(8)) }
     }
 
     private var record: String { "\(pool.cache)/streams/\(layer.hex)-\(base?.hex ?? "none").json" }
@@ -28,9 +32,13 @@ struct StreamBlob: Sendable {
     func store(
         in repository: some Repository, limit: UInt64?, progress: @escaping @Sendable (Int) -> Void
     ) async throws -> Descriptor? {
-        if let known = try? StateFile.read(Record.self, record) {
+        let known = try? StateFile.read(Record.self, record)
+        if let known {
             if let limit, known.size >= limit { return nil }
-            if try await repository.has(known.digest) { return descriptor(known) }
+            if try await repository.finds(known.digest, in: known.places ?? []) {
+                try keep(known, at: repository.name)
+                return descriptor(known)
+            }
         }
         let (pool, layer, base) = (pool, layer, base)
         let scratch = try await blocking { try StagingDirectory(in: pool) }
@@ -46,11 +54,29 @@ struct StreamBlob: Sendable {
             let digest = try ContentHash.file(OwnedFD.open(path, O_RDONLY), path)
             return Record(digest: try BlobDigest("sha256:" + hexadecimal(digest)), size: UInt64(status.st_size), length: length)
         }
+        if let limit, made.size >= limit {
+            try keep(made, at: nil)
+            return nil
+        }
+        try await repository.store(descriptor(made), from: path, progress: progress)
+        try keep(made, at: repository.name)
+        return descriptor(made)
+    }
+
+    /// Remembers the blob that the layer was made from, and where it came from: it need be neither made nor sent again.
+    func remember(_ blob: Descriptor, at place: String) throws {
+        guard let length = blob.annotations?[Package.lengthAnnotation].flatMap({ UInt64($0) }) else { return }
+        try keep(Record(digest: blob.digest, size: blob.size, length: length), at: place)
+    }
+
+    /// Repositories that are known to have it.
+    var places: [String] { (try? StateFile.read(Record.self, record))?.places ?? [] }
+
+    private func keep(_ made: Record, at place: String?) throws {
+        var made = made
+        if let place { made.add(place: place) }
         try Files.makeDirectories(Files.parent(of: record), mode: 0o700)
         try StateFile.write(made, record, durable: false)
-        if let limit, made.size >= limit { return nil }
-        try await repository.store(descriptor(made), from: path, progress: progress)
-        return descriptor(made)
     }
 
     private func descriptor(_ record: Record) -> Descriptor {

@@ -85,7 +85,7 @@ public enum Signing {
 
     private static func listed(_ digest: BlobDigest, in repository: some Repository) async throws -> Manifest? {
         guard let found = try await repository.manifest(SimpleSigning.tag(of: digest)) else { return nil }
-        return try OCIJSON.decode(Manifest.self, found.bytes, "the signatures of \(digest)")
+        return try Manifest.read(found.bytes, "the signatures of \(digest)")
     }
 
     /// What is under cosign's tag, and what refers to the manifest.
@@ -93,7 +93,7 @@ public enum Signing {
         var layers = try await listed(digest, in: repository)?.layers ?? []
         for referrer in try await repository.referrers(of: digest, artifactType: SimpleSigning.artifactType).prefix(50) {
             guard let found = try await repository.manifest(referrer.digest.description) else { continue }
-            layers += try OCIJSON.decode(Manifest.self, found.bytes, "a signature of \(digest)").layers
+            layers += try Manifest.read(found.bytes, "a signature of \(digest)").layers
         }
         var signatures: [Signature] = []
         var seen: Set<String> = []

@@ -63,7 +63,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "build images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         let workspace = workspace.open()
         if watch { return try await interruptible { try await buildOnChanges(workspace, pool) } }
         let result = try await interruptible { try await build(workspace, pool) }

@@ -8,7 +8,7 @@ struct ImageCollect: ParsableCommand {
         discussion: """
             Examples:
               dish image gc --dry-run
-              dish image gc --age 7d --free 20G --all
+              dish image gc --age 7d --free 20G --all --keep '//org:*'
             """)
 
     @Option(help: "Spare what is younger, like 30m, 12h or 7d.")
@@ -17,6 +17,8 @@ struct ImageCollect: ParsableCommand {
     var free: String?
     @Flag(help: "Images with names that no task uses may go too.")
     var all = false
+    @Option(help: "With --all: a name whose image stays; * at its end stands for anything.")
+    var keep: [String] = []
     @Flag(name: [.customShort("n"), .long], help: "Only say what would go.")
     var dryRun = false
     @OptionGroup var pool: PoolOptions
@@ -41,6 +43,7 @@ struct ImageCollect: ParsableCommand {
         rules.age = seconds ?? rules.age
         rules.free = free.flatMap { ByteCount($0)?.bytes }
         rules.includesNamed = all
+        rules.kept = keep
         let names = try pool.allNames()
         let rows = try pool.collectGarbage(rules, isDry: dryRun).map { ImageList.Row($0, names: names) }
         if json.json { return try printJSON(rows) }

@@ -24,7 +24,7 @@ struct ImageImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "import images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         let source = try ImageSource(source)
         let (name, options) = (name, registry.options)
         let policy = try SignaturePolicy()

@@ -25,7 +25,7 @@ struct ImagePull: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "pull images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         let reference = try Reference(reference)
         let (from, options, name) = (from, registry.options, name)
         let policy = try SignaturePolicy()

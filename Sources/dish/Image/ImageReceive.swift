@@ -21,7 +21,7 @@ struct ImageReceive: ParsableCommand {
 
     func run() throws {
         try requireRoot(to: "receive images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         try pool.cleanStaging()
         let input = try openInput(file)
         let layers = try pool.receiveImage(FileSource(input.number, file == "-" ? "standard input" : file))

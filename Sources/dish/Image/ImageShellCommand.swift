@@ -28,7 +28,7 @@ struct ImageShellCommand: ParsableCommand {
 
     func run() throws {
         try requireRoot(to: "open images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         var shell: ImageShell
         if failed {
             let label = try workspace.label(image)

@@ -47,7 +47,7 @@ struct ImageTestCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "test images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         let results = try await interruptible { try await test(in: pool) }
         if let junit {
             try Files.replace(Files.absolute(junit), with: JUnitReport.text(results).utf8, durable: false)

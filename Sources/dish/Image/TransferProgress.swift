@@ -31,7 +31,8 @@ final class TransferProgress: Sendable {
         switch event {
         case .expecting(let bytes): state.value.withLock { $0.expected = bytes }
         case .transferred(let bytes): state.value.withLock { $0.done += Int64(bytes) }
-        case .step(let text):
+        case .step(let given):
+            let text = printable(given)
             state.value.withLock { $0.step = text }
             if let live { live.line(text) } else { print(text, to: .errors) }
         }

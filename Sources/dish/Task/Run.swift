@@ -16,6 +16,7 @@ struct Run: AsyncParsableCommand {
             Examples:
               dish run //web:app --name web --publish 8080:80
               dish run //web:app --name web --memory 512M --cpu 1.5 --disk 2G
+              dish run //web:db --name db --volume data:/var/lib/db
               dish run --rm //org:base -- /bin/cat /etc/os-release
               dish run --rm -it //org:base -- /bin/bash
             """)
@@ -34,6 +35,8 @@ struct Run: AsyncParsableCommand {
     var network = TaskRequest.Network.private
     @Option(help: "A path of the host that the image may mount, with what is below it.")
     var allowMount: [String] = []
+    @Option(name: .shortAndLong, help: "NAME:/path[:ro]: a volume and where the task sees it.")
+    var volume: [String] = []
     @OptionGroup var environment: EnvironmentOptions
     @Option(name: .shortAndLong, help: "The user inside that the command runs as.")
     var user: String?
@@ -55,9 +58,6 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func validate() throws {
-        if command.isEmpty, tty || interactive || user != nil || workdir != nil {
-            throw ValidationError("--tty, --interactive, --user and --workdir are for a command; add -- COMMAND.")
-        }
         if detach, interactive { throw ValidationError("--detach and --interactive exclude each other.") }
         if bootTimeout < 1 { throw ValidationError("--boot-timeout must be at least 1.") }
     }
@@ -75,6 +75,7 @@ struct Run: AsyncParsableCommand {
         request.network = network
         request.publish = publish
         request.allowedMounts = allowMount.map { Files.absolute($0) }
+        request.volumes = volume
         request.userNamespace = userNamespace
         request.terminal = tty
         request.interactive = interactive
@@ -99,7 +100,7 @@ struct Run: AsyncParsableCommand {
         guard image.hasPrefix("docker://") else { return image }
         let reference = try Reference(image)
         try requireRoot(to: "import images")
-        let pool = try pool.open()
+        let pool = try pool.openHolding()
         if (try? pool.resolve(reference.description)) == nil {
             let policy = try SignaturePolicy()
             _ = try await transferring { report in

@@ -1,0 +1,59 @@
+import Linux
+
+/// Who has a volume: a task has its volumes as long as its record is in the pool.
+extension Pool {
+    /// The tasks that have a volume.
+    public func tasks(using volume: String) throws -> [TaskRecord] {
+        try allTasks().filter { $0.volumes?.contains { $0.volume == volume } == true }
+    }
+
+    /// Checks that a task may have volumes: one writes, or all only read.
+    ///
+    /// - Throws: `PoolError` `.unknownVolume`, `.inUse` naming the task in the way, `.invalid`.
+    public func checkUse(of mounts: [VolumeMount], by task: String?) throws {
+        for (index, mount) in mounts.enumerated() {
+            _ = try volume(mount.volume)
+            if mounts[..<index].contains(where: { $0.path == mount.path }) {
+                throw PoolError(.invalid, "two volumes at '\(mount.path)' in one task")
+            }
+            for other in try tasks(using: mount.volume) where other.id != task {
+                let isShared = other.volumes?.contains { $0.volume == mount.volume && !$0.readOnly } == false && mount.readOnly
+                guard isShared else {
+                    throw PoolError(
+                        .inUse,
+                        "the volume '\(mount.volume)' is in use by the task '\(other.name)'; remove that first (dish rm \(other.name)), or let all only read it (\(mount.volume):\(mount.path):ro)"
+                    )
+                }
+            }
+        }
+    }
+
+    /// Writes a task's record once its volumes are known to be there and free.
+    func claimVolumes(of task: TaskRecord, _ write: () throws -> Void) throws {
+        let mounts = task.volumes ?? []
+        guard !mounts.isEmpty else { return try write() }
+        let lock = try lockVolumeUse()
+        try checkUse(of: mounts, by: task.id)
+        try write()
+        _ = consume lock
+    }
+
+    /// Does something to a volume that no task may notice. It takes a moment: tasks that start wait for it.
+    func whileUnused(_ name: String, _ what: String, _ body: () throws -> Void) throws {
+        let lock = try lockVolumeUse()
+        let users = try tasks(using: name).map(\.name)
+        guard users.isEmpty else {
+            throw PoolError(
+                .inUse,
+                "the volume '\(name)' can't be \(what): it is in use by \(users.joined(separator: ", ")); remove that first: dish rm \(users[0])"
+            )
+        }
+        try body()
+        _ = consume lock
+    }
+
+    private func lockVolumeUse() throws -> FileLock {
+        try Files.makeDirectories(volumes, mode: 0o700)
+        return try FileLock(waitingFor: "\(volumes)/.use.lock")
+    }
+}

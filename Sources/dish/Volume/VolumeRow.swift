@@ -1,0 +1,33 @@
+import Layers
+import Manifest
+
+/// What is told of a volume.
+struct VolumeRow: Encodable {
+    let name: String
+    let created: Int64
+    /// The most bytes it may take; nil for no limit.
+    let size: UInt64?
+    /// Bytes that it and its snapshots take; nil where nobody counts.
+    let used: UInt64?
+    /// Oldest first.
+    let snapshots: [VolumeSnapshot]
+    /// Names of tasks.
+    let users: [String]
+    /// The subvolume with its data.
+    let path: String
+
+    init(_ volume: Volume, in pool: Pool) throws {
+        name = volume.name
+        created = volume.created
+        size = volume.size
+        used = try pool.usage(of: volume)
+        snapshots = try pool.snapshots(of: volume.name)
+        users = try pool.tasks(using: volume.name).map(\.name)
+        path = pool.data(ofVolume: volume.name)
+    }
+}
+
+func byteCount(_ text: String) -> UInt64? { ByteCount(text)?.bytes }
+
+/// For people; "-" for none.
+func shownBytes(_ bytes: UInt64?) -> String { bytes.map { "\(ByteCount(bytes: $0))" } ?? "-" }
