@@ -62,18 +62,21 @@ extension Builder {
             let (tree, packages) = try await tree(of: work, in: staged, steps, reusesPackages: true)
             let layer = try await blocking {
                 try pool.publish(
-                    staged, tree: tree, parent: work.parent?.id, packages: packages?.layer.id, label: label)
+                    staged, tree: tree, parent: work.parent?.id, packages: packages?.layer.id, label: label,
+                    isSynced: work.parent != nil || packages != nil, commits: false)
             }
             if let packages, !packages.isNew { record.packages = packages.layer.id }
             (record.layer, record.steps, record.seconds) = (layer.id, steps.finish(), seconds(since: start))
             let finished = record
             try await blocking {
-                try pool.record(action: finished.key, made: layer.id)
+                try pool.record(action: finished.key, made: layer.id, commits: false)
                 if let key = work.packagesKey, !work.target.hasMoreThanPackages {
-                    try pool.record(action: key.hex, made: layer.id)
+                    try pool.record(action: key.hex, made: layer.id, commits: false)
                 }
-                try pool.name(label, layer.id)
-                try pool.add(finished)
+                try pool.name(label, layer.id, commits: false)
+                try pool.add(finished, commits: false)
+                // One commit for all of it.
+                try pool.filesystem().commit()
                 try pool.forgetFailure(of: label)
             }
             return layer
