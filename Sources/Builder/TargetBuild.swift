@@ -114,7 +114,7 @@ extension Builder {
         let before = try await blocking { try key.flatMap { try installedPackages($0) } }
         let files = before == nil ? try await fetch(work) : []
         let groups = try await blocking {
-            let groups = try pool.limitSpace(of: staged, to: max(64 << 20, try pool.filesystem().space().available / 10 * 9))
+            let groups = try pool.limitSteps(of: staged)
             let origin = before?.layer.id ?? work.parent?.id
             try Self.start(staged, from: origin.map { pool.root(of: $0) }, in: groups)
             return groups
