@@ -188,8 +188,8 @@ extension Builder {
             )
         }
         let (fullBelow, text) = (UInt64(48 << 20), "\(error)")
-        guard let space = try? pool.filesystem().space(),
-            space.available < fullBelow || text.contains("No space left on device") || text.contains("quota exceeded")
+        // Programs that run into the limit of space say so in the C library's words; there is no other quota in the sandbox.
+        guard let space = try? pool.filesystem().space(), space.available < fullBelow || text.contains("quota exceeded")
         else { return error }
         return BuildError(
             .step,

@@ -68,7 +68,7 @@ extension BuildEngine {
             }
             // It runs nothing in a sandbox, and leaves one record more than before.
             let pool = try Pool(at: await BuildEnginePool.shared.path())
-            #expect(try labels.map { try pool.builds(of: $0).count } == [1, 2, 1, 1])
+            #expect(try labels.map { try pool.builds(of: $0).count } == [1, 2, 1, 1], "\(again)")
             #expect(try pool.builds(of: label).last?.steps.isEmpty == true)
         }
 
@@ -111,7 +111,6 @@ extension BuildEngine {
             #expect(built.code == 1)
             #expect(built.errors.contains("\(labels[0]): FAILED"), "\(built)")
             #expect(built.errors.contains("\(labels[1]): skipped, it needs \(labels[0])"), "\(built)")
-            #expect(built.errors.contains("2 of 4 images could not be built"), "\(built)")
             #expect(built.errors.contains("\(labels[2]): built layer"), "\(built)")
         }
 

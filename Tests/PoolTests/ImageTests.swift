@@ -200,9 +200,9 @@ struct ImageTests {
         let host = try await SharedPool.shared.host()
         let workspace = try workspace(
             """
-            - {name: alone, commands: ["perl -e '$x = \"x\" x 400000000' || true"]}
-            - {name: fine, commands: ["perl -e '$x = \"x\" x 40000000'"]}
-            - {name: booted, boot: {}, commands: ["perl -e '$x = \"x\" x 400000000' || true"]}
+            - {name: alone, commands: ["perl -e '$x = q(x) x 400000000' || true"]}
+            - {name: fine, commands: ["perl -e '$x = q(x) x 40000000'"]}
+            - {name: booted, boot: {}, commands: ["perl -e '$x = q(x) x 400000000' || true"]}
             """)
         let tested = try await host.dish("image", "test", "//tested:app", "--json", "--memory", "250M", in: workspace.path)
         #expect(tested.code == 1)
@@ -252,7 +252,7 @@ struct ImageTests {
         let messages = try #require(try tested.tests()["//tested:app boots"], "\(tested)").messages
         #expect(
             messages == [
-                "tested/IMAGES.yaml:10:11: expected 'setpriv' to run, but there is no program 'setpriv' in the booted image's PATH, /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                "tested/IMAGES.yaml:10:13: expected 'setpriv' to run, but there is no program 'setpriv' in the booted image's PATH, /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
             ])
     }
 
