@@ -118,7 +118,8 @@ struct Accounts {
             guard parts.count == fields else {
                 throw ManifestError(
                     place,
-                    "the image's \(path) has a line with \(parts.count) instead of \(fields) fields: '\(line)'; mend what writes it")
+                    "the image's \(path) has a line with \(parts.count) instead of \(fields) fields: '\(line)'; mend what writes it"
+                )
             }
             return parts
         }

@@ -30,7 +30,7 @@ struct LanguageErrorTests {
             "features:\n  - {name: a}\n  - {name: a}", "f:3:12: the label '//f:a' is defined twice; the first time at f:2:12"),
         Mistake(
             "features:\n  - {name: a, parent: ':b'}",
-            "f:2:15: unknown key 'parent' in a feature set (known: \(imageKeys.replacing(/parent, base, |size_budget, |, tests/, with: "")))"
+            "f:2:15: unknown key 'parent' in a feature set (known: \(setKeys))"
         ),
         Mistake("images: [x]", "f:1:10: an image must be a mapping with the keys \(imageKeys), not 'x'"),
         Mistake("images:\n  - parent: :b", "f:2:5: an image needs the key 'name'"),
@@ -50,7 +50,8 @@ struct LanguageErrorTests {
         Mistake("images: []\n---\nimages: []", "f:2:1: a second document starts here; a file has one"),
         Mistake("images: []\nfeatures: \u{7}", "f:2:11: not valid YAML: control characters are not allowed"),
         Mistake(
-            "images: " + String(repeating: "[", count: 100), "f:1:72: lists and mappings stand deeper than 64 levels in each other"),
+            "images: " + String(repeating: "[", count: 100),
+            "f:1:72: lists and mappings stand deeper than 64 levels in each other"),
         Mistake(aliases, "f:5:29: the file has more than 100000 values, aliases followed"),
         Mistake(
             "images:\n  - {name: a, parent: b}", "f:2:23: 'b' is not a label; write //folder:name, or :name for one of this file"),
@@ -79,10 +80,12 @@ struct LanguageErrorTests {
     ]
 
     /// Each line stands for ten times as many values as the one before.
-    private static let aliases = (["a: &a [x,x,x,x,x,x,x,x,x,x]"]
+    private static let aliases =
+        (["a: &a [x,x,x,x,x,x,x,x,x,x]"]
         + zip("bcde", "abcd").map { "\($0): &\($0) [\(Array(repeating: "*\($1)", count: 10).joined(separator: ","))]" })
         .joined(separator: "\n")
 
+    private static let setKeys = imageKeys.replacing(/parent, base, |size_budget, |, tests/, with: "")
     private static let imageKeys =
         "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, requires, task, run, tests"
 

@@ -108,16 +108,16 @@ struct ReuseTests {
     @Test func setsThatSayDifferentThingsAreBothNamed() {
         let files = [
             "o": """
-                images:
-                  - name: a
-                    base: scratch
-                    use: [':s']
-                    task: {environment: {A: x}, user: root}
-                features:
-                  - name: s
-                    task:
-                      environment: {A: y}
-                """
+            images:
+              - name: a
+                base: scratch
+                use: [':s']
+                task: {environment: {A: x}, user: root}
+            features:
+              - name: s
+                task:
+                  environment: {A: y}
+            """
         ]
         #expect(
             message("//o:a", files)

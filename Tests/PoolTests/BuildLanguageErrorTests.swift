@@ -91,7 +91,8 @@ struct BuildLanguageErrorTests {
         Mistake("packages: [sysvinit-core]", "4:16: installing sysvinit-core would remove systemd-sysv"),
         Mistake("remove_packages: [nginx]", "4:23: removing nginx failed: exit code 1\n  | the package nginx is not installed"),
         Mistake(
-            "size_budget: 1M", "4:18: //app:wrong has SIZE of files, more than its budget of 1 MiB; remove something, or raise it"),
+            "size_budget: 1M", "4:18: //app:wrong has SIZE of files, more than its budget of 1 MiB; remove something, or raise it"
+        ),
         Mistake("run: [exit 3]", "4:11: the run step failed: exit code 3"),
         Mistake(
             "run: [{script: sleep 100, timeout: 1s}]",
@@ -179,7 +180,8 @@ struct BuildLanguageErrorTests {
         let outcome = try await host.dish("image", "build", "//app:wrong", in: workspace.path)
         #expect(outcome.code == 1)
         #expect(
-            outcome.errors.contains(/app\/IMAGES.yaml:2:11: '[^']+' doesn't have the digest it is named by; the layout is damaged/),
+            outcome.errors.contains(
+                /app\/IMAGES.yaml:2:11: '[^']+' doesn't have the digest it is named by; the layout is damaged/),
             "\(outcome)")
     }
 

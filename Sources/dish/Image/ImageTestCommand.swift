@@ -38,7 +38,7 @@ struct ImageTestCommand: AsyncParsableCommand {
     var vendor: String?
     @Flag(help: "Refuse instead of planning what the lock file doesn't cover.")
     var locked = false
-    @Option(help: "The most memory that all that runs in one test may use together, like 4G (default: three quarters of the host's).")
+    @Option(help: "The most memory that all of one test may use together, like 4G (default: three quarters of the host's).")
     var memory: String?
     @Flag(name: .shortAndLong, help: "Print what the steps and the tests print.")
     var verbose = false
