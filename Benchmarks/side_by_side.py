@@ -4,14 +4,17 @@ import statistics
 import time
 
 
-def measure(contestants, runs, warmup=2, pause=0):
+def measure(contestants, runs, warmup=2, pause=0, prepare={}):
     """Milliseconds of each run of each contestant, a dictionary of name and function.
 
-    Between runs it pauses for some seconds: what one leaves for the kernel to clean up isn't billed to the next.
+    Between runs it pauses for some seconds: what one leaves for the kernel to clean up isn't billed to the next. What
+    `prepare` has for a contestant is called before each of its runs, and not timed.
     """
     times = {name: [] for name in contestants}
     for run in range(warmup + runs):
         for name, body in contestants.items():
+            if name in prepare:
+                prepare[name]()
             time.sleep(pause)
             start = time.perf_counter()
             body()

@@ -88,6 +88,14 @@ public struct Filesystem: ~Copyable, Sendable {
         var transaction: UInt64 = 0
         try control(directory.number, DISH_BTRFS_START_SYNC, &transaction, "start a commit of", path)
     }
+
+    /// Commits the current transaction, if there is one: what was changed in the file system's trees is on disk then. File
+    /// content that was written and not synced isn't.
+    public func commit() throws {
+        var transaction: UInt64 = 0
+        try control(directory.number, DISH_BTRFS_START_SYNC, &transaction, "start a commit of", path)
+        try control(directory.number, DISH_BTRFS_WAIT_SYNC, &transaction, "wait for a commit of", path)
+    }
 }
 
 /// How full a file system is; all figures in bytes.

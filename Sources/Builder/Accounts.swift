@@ -9,11 +9,12 @@ struct Accounts {
     private var shadow: [[String]]
     private var gshadow: [[String]]
 
-    init(_ root: borrowing RootDirectory) throws {
-        passwd = try Self.lines(root, "/etc/passwd", fields: 7)
-        group = try Self.lines(root, "/etc/group", fields: 4)
-        shadow = try Self.lines(root, "/etc/shadow", fields: 9)
-        gshadow = try Self.lines(root, "/etc/gshadow", fields: 4)
+    /// - Parameter place: of what needs to know them.
+    init(_ root: borrowing RootDirectory, for place: ManifestError.Place) throws {
+        passwd = try Self.lines(root, "/etc/passwd", fields: 7, place)
+        group = try Self.lines(root, "/etc/group", fields: 4, place)
+        shadow = try Self.lines(root, "/etc/shadow", fields: 9, place)
+        gshadow = try Self.lines(root, "/etc/gshadow", fields: 4, place)
     }
 
     /// The id of an owner, given as a name or as digits.
@@ -108,13 +109,17 @@ struct Accounts {
         return (1000...59999).first { !taken.contains(String($0)) } ?? 59999
     }
 
-    private static func lines(_ root: borrowing RootDirectory, _ path: String, fields: Int) throws -> [[String]] {
+    private static func lines(
+        _ root: borrowing RootDirectory, _ path: String, fields: Int, _ place: ManifestError.Place
+    ) throws -> [[String]] {
         let text = String(decoding: try root.read(path) ?? [], as: UTF8.self)
         return try text.split(separator: "\n").map { line in
             let parts = line.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard parts.count == fields else {
-                throw BuildError(
-                    .account, "the image's \(path) has a line with \(parts.count) instead of \(fields) fields: '\(line)'")
+                throw ManifestError(
+                    place,
+                    "the image's \(path) has a line with \(parts.count) instead of \(fields) fields: '\(line)'; mend what writes it"
+                )
             }
             return parts
         }

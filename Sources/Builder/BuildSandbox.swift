@@ -48,8 +48,17 @@ struct BuildSandbox: Sendable {
         }
         var outer = spawn
         outer.program = unshare
-        outer.arguments = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--", spawn.program] + spawn.arguments
+        outer.arguments = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"] + withVolatileRun(spawn)
         return outer
+    }
+
+    /// nspawn wants its directories in `/run` to be in memory, as systemd has them; elsewhere it complains among what the
+    /// step prints. The mount namespace that it is started in can have one of its own.
+    private static func withVolatileRun(_ spawn: Spawn) -> [String] {
+        let command = [spawn.program] + spawn.arguments
+        guard (try? Mounts.containing("/run"))?.type != "tmpfs" else { return command }
+        let script = "mkdir -p /run/systemd/nspawn; mount -t tmpfs -o mode=0700 tmpfs /run/systemd/nspawn; exec \"$0\" \"$@\""
+        return ["/bin/sh", "-ec", script] + command
     }
 
     /// Runs a script with `/bin/sh -e` and returns what it printed.

@@ -33,7 +33,8 @@ struct ImageBuild: Sendable {
             try await blocking { try checkRequirements(of: batch, in: RootDirectory(root)) }
             try await apply(batch, in: root)
         }
-        try await blocking { try DebianTidy.tidy(root: root) }
+        let searches = target.mayBringByteCode
+        try await blocking { try DebianTidy.tidy(root: root, searchesByteCode: searches) }
     }
 
     var output: @Sendable ([UInt8]) -> Void {
@@ -90,9 +91,26 @@ extension ImageTarget {
             if case .package = feature.content { false } else { true }
         }
     }
+
+    /// Whether byte code may come with it. The tree of a parent, and that of the packages, is free of it.
+    fileprivate var mayBringByteCode: Bool {
+        if case .base = origin { return true }
+        return features.contains { $0.mayBringByteCode }
+    }
 }
 
 extension Feature {
+    /// Whether it puts files into the image that it doesn't name, or names byte code.
+    fileprivate var mayBringByteCode: Bool {
+        switch content {
+        case .packageRemoval, .tarball, .clone, .extraction, .unitSwitch, .run: true
+        default:
+            provides.contains { provision in
+                if case .path(let path) = provision { path.hasSuffix(".pyc") } else { false }
+            }
+        }
+    }
+
     /// Whether it is applied in one go with another: what costs a start of the sandbox.
     fileprivate func isApplied(with other: Feature) -> Bool {
         switch (content, other.content) {

@@ -60,6 +60,8 @@ public struct Planner: Sendable {
         } catch let error as UnknownPackage {
             let place = target.packages.first { $0.value.selector == error.name }?.place ?? target.place
             throw ManifestError(place, error.description)
+        } catch let error as PackageError {
+            throw ManifestError(target.packages.first?.place ?? target.place, error.description)
         }
     }
 

@@ -84,6 +84,13 @@ struct RootDirectory: ~Copyable, Sendable {
         (try? open(path, DISH_O_PATH | O_NOFOLLOW)) != nil
     }
 
+    /// Whether there is a regular file that may be run, perhaps behind a link.
+    func isExecutable(_ path: String) -> Bool {
+        guard let opened = try? open(path, DISH_O_PATH) else { return false }
+        var status = stat()
+        return fstat(opened.number, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o111 != 0
+    }
+
     /// Whether there is a directory, perhaps behind a link.
     func isDirectory(_ path: String) -> Bool {
         (try? open(path, DISH_O_PATH | O_DIRECTORY)) != nil

@@ -1,5 +1,4 @@
 import Btrfs
-import Cgroups
 import Glibc
 import Layers
 import Linux
@@ -36,8 +35,8 @@ final class StepRuntime: Runtime {
     private let root: String
     /// Where its snapshot from before the current step is.
     let before: String
-    /// Nil on hosts that can't limit the memory of a group of processes: there each process is limited.
-    private let cgroup: StepCgroup?
+    /// What limits the memory of the steps; nil before the first one.
+    private let memory = Mutex<StepMemory?>(nil)
     private let state = Mutex(State())
 
     init(_ runtime: any Runtime, limits: StepLimits, staged: StagingDirectory) {
@@ -45,7 +44,6 @@ final class StepRuntime: Runtime {
         self.limits = limits
         root = staged.root
         before = "\(staged.path)/before-step"
-        cgroup = (try? CgroupHost.current()).flatMap { StepCgroup(memory: limits.memory, on: $0) }
     }
 
     /// Names the steps that follow.
@@ -59,10 +57,15 @@ final class StepRuntime: Runtime {
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
         var limited = BuildSandbox.sealed(container)
         limited.processLimit = limits.processes
-        if cgroup == nil { limited.dataLimit = limits.memory }
+        let memory = memory.withLock { memory in
+            let made = memory ?? StepMemory(limit: limits.memory)
+            memory = made
+            return made
+        }
+        memory.limit(&limited)
         var spawn = try BuildSandbox.contained(try runtime.spawn(limited))
         spawn.timeLimit = limits.time
-        spawn.cgroups = cgroup?.procs ?? []
+        spawn.cgroups = memory.procs
         do {
             try Subvolume.deleteRecursively(before)
             try Subvolume.snapshot(root, to: before)
@@ -70,7 +73,7 @@ final class StepRuntime: Runtime {
             throw RuntimeError(.invalid, "keep what is before the step: \(error)")
         }
         let (command, environment) = ([spawn.program] + spawn.arguments, spawn.environment)
-        let kills = cgroup?.outOfMemoryKills ?? 0
+        let kills = memory.kills
         state.withLock { state in
             state.end()
             state.killsBefore = kills
@@ -91,7 +94,7 @@ final class StepRuntime: Runtime {
 
     /// Whether the last step reached its limit of memory, and the kernel killed something of it.
     var hasReachedMemoryLimit: Bool {
-        let kills = cgroup?.outOfMemoryKills ?? 0
+        let kills = memory.withLock { $0?.kills ?? 0 }
         return state.withLock { kills > $0.killsBefore }
     }
 

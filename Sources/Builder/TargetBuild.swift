@@ -62,18 +62,21 @@ extension Builder {
             let (tree, packages) = try await tree(of: work, in: staged, steps, reusesPackages: true)
             let layer = try await blocking {
                 try pool.publish(
-                    staged, tree: tree, parent: work.parent?.id, packages: packages?.layer.id, label: label)
+                    staged, tree: tree, parent: work.parent?.id, packages: packages?.layer.id, label: label,
+                    isSynced: work.parent != nil || packages != nil, commits: false)
             }
             if let packages, !packages.isNew { record.packages = packages.layer.id }
             (record.layer, record.steps, record.seconds) = (layer.id, steps.finish(), seconds(since: start))
             let finished = record
             try await blocking {
-                try pool.record(action: finished.key, made: layer.id)
+                try pool.record(action: finished.key, made: layer.id, commits: false)
                 if let key = work.packagesKey, !work.target.hasMoreThanPackages {
-                    try pool.record(action: key.hex, made: layer.id)
+                    try pool.record(action: key.hex, made: layer.id, commits: false)
                 }
-                try pool.name(label, layer.id)
-                try pool.add(finished)
+                try pool.name(label, layer.id, commits: false)
+                try pool.add(finished, commits: false)
+                // One commit for all of it.
+                try pool.filesystem().commit()
                 try pool.forgetFailure(of: label)
             }
             return layer
@@ -111,7 +114,7 @@ extension Builder {
         let before = try await blocking { try key.flatMap { try installedPackages($0) } }
         let files = before == nil ? try await fetch(work) : []
         let groups = try await blocking {
-            let groups = try pool.limitSpace(of: staged, to: max(64 << 20, try pool.filesystem().space().available / 10 * 9))
+            let groups = try pool.limitSteps(of: staged)
             let origin = before?.layer.id ?? work.parent?.id
             try Self.start(staged, from: origin.map { pool.root(of: $0) }, in: groups)
             return groups
@@ -185,8 +188,8 @@ extension Builder {
             )
         }
         let (fullBelow, text) = (UInt64(48 << 20), "\(error)")
-        guard let space = try? pool.filesystem().space(),
-            space.available < fullBelow || text.contains("No space left on device") || text.contains("quota exceeded")
+        // Programs that run into the limit of space say so in the C library's words; there is no other quota in the sandbox.
+        guard let space = try? pool.filesystem().space(), space.available < fullBelow || text.contains("quota exceeded")
         else { return error }
         return BuildError(
             .step,

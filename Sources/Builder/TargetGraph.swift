@@ -28,7 +28,16 @@ struct TargetGraph {
             }
             try add(needed, below: chain)
         }
+        try requireDebian(below: target)
         order.append(target)
+    }
+
+    /// Packages need what they are installed with, and a suite to come from.
+    private func requireDebian(below target: ImageTarget) throws {
+        guard let package = target.packages.first else { return }
+        guard Planner.debian(chain(below: target, in: order) + [target]) == nil else { return }
+        throw ManifestError(
+            package.place, "\(target.label) can't have packages: it doesn't stand on a base of Debian packages ('base: debian')")
     }
 
     private func image(_ label: Label, for user: (label: Label, place: ManifestError.Place)?) throws -> ImageTarget {

@@ -28,8 +28,8 @@ __attribute__((noreturn)) static void fail(int report, int step) {
 
 // Raw system calls: glibc's would pass the change on to all threads, and in a vforked child those are
 // the caller's.
-static int become(uint32_t uid, uint32_t gid) {
-    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0) return -1;
+static int become(uint32_t uid, uint32_t gid, const uint32_t *groups, int group_count) {
+    if (syscall(SYS_setgroups, group_count, groups) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0) return -1;
     return (int)syscall(SYS_setresuid, uid, uid, uid);
 }
 
@@ -195,7 +195,7 @@ __attribute__((noinline, noreturn)) static void run_child(const struct dish_spaw
         if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
         // After joining a user namespace this process has no identity in it until it takes one.
         if (request->set_identity) {
-            if (become(0, 0) < 0) fail(report, DISH_SPAWN_IDENTITY);
+            if (become(0, 0, NULL, 0) < 0) fail(report, DISH_SPAWN_IDENTITY);
         }
         if (request->death_signal) prctl(PR_SET_PDEATHSIG, request->death_signal);
         if (request->terminal_socket) {
@@ -222,7 +222,7 @@ __attribute__((noinline, noreturn)) static void run_child(const struct dish_spaw
     if (request->unshare_flags && unshare(request->unshare_flags) < 0) fail(report, DISH_SPAWN_UNSHARE);
     if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
     if (request->set_identity) {
-        if (become(request->uid, request->gid) < 0) fail(report, DISH_SPAWN_IDENTITY);
+        if (become(request->uid, request->gid, request->groups, request->group_count) < 0) fail(report, DISH_SPAWN_IDENTITY);
     }
     // Last, because changing credentials clears it.
     prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);

@@ -90,9 +90,13 @@ public struct TaskCgroup: Sendable, Equatable {
 
     /// How often the kernel killed something in it because it had reached its memory limit.
     public func outOfMemoryKills() -> UInt64 {
-        guard hasLimits, let directory = directories.first,
-            let events = try? Files.readText("\(directory)/memory.events")
-        else { return 0 }
+        guard hasLimits, let directory = directories.first else { return 0 }
+        return Self.outOfMemoryKills(in: directory)
+    }
+
+    /// The same of any group's directory in the v2 hierarchy.
+    public static func outOfMemoryKills(in directory: String) -> UInt64 {
+        guard let events = try? Files.readText("\(directory)/memory.events") else { return 0 }
         let line = events.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
         return line.flatMap { UInt64($0.dropFirst("oom_kill ".count)) } ?? 0
     }

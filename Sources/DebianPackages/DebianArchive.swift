@@ -74,11 +74,10 @@ public struct DebianArchive: Sendable {
         defer { unlink(state) }
         try Files.replace(state, with: try await status(of: installed).utf8, durable: false)
         let core: [String] = bootstrap == nil ? [] : ["?essential"]
-        let essential = bootstrap == nil ? [] : try await simulate(core, state, bootstrap)
         let selections = try await simulate(core + (bootstrap == .apt ? ["apt"] : []) + names, state, bootstrap)
+        let essentials = bootstrap == nil ? [] : try await essentials(among: selections, core, state, bootstrap)
         let details = try await show(selections.map { "\($0.name)=\($0.version)" })
         let requested = Set(names.map { String($0.prefix { $0 != "=" }) })
-        let essentials = Set(essential.map(\.name))
         return try selections.map { selection in
             guard let fields = details["\(selection.name)=\(selection.version)"], let path = fields["Filename"],
                 let size = fields["Size"].flatMap({ Int($0) }), size > 0, let sha256 = fields["SHA256"],
@@ -88,6 +87,22 @@ public struct DebianArchive: Sendable {
                 name: selection.name, version: selection.version, architecture: architecture, path: path, size: size,
                 sha256: sha256, isAutomatic: !requested.contains(selection.name), isEssential: essentials.contains(selection.name)
             )
+        }
+    }
+
+    /// Which of the selected packages are essential, or needed by those that are.
+    ///
+    /// Alone they might be content with another alternative of a dependency than the one that is asked for.
+    private func essentials(
+        among selections: [Selection], _ core: [String], _ state: String, _ bootstrap: Bootstrap?
+    ) async throws -> Set<String> {
+        let selected = Set(selections.map(\.name))
+        var excluded: Set<String> = []
+        while true {
+            // apt leaves out what has a minus at its end.
+            let names = Set(try await simulate(core + excluded.sorted().map { "\($0)-" }, state, bootstrap).map(\.name))
+            guard !names.isSubset(of: selected) else { return names }
+            excluded.formUnion(names.subtracting(selected))
         }
     }
 

@@ -18,21 +18,36 @@ public enum DebianTidy {
         "var/lib/dbus/machine-id", "usr/sbin/policy-rc.d",
     ]
 
-    /// - Parameter root: a tree that nothing runs in. Links in it are not followed.
-    public static func tidy(root: String) throws {
+    /// - Parameters:
+    ///   - root: a tree that nothing runs in. Links in it are not followed.
+    ///   - searchesByteCode: whether byte code of Python is looked for, which takes a walk through the tree; everything
+    ///     else has a place where it is.
+    public static func tidy(root: String, searchesByteCode: Bool = true) throws {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
         for path in emptied { try empty(path, in: directory) }
         for path in removed { try remove(path, in: directory) }
         try removeHostKeys(in: directory)
-        try removeByteCode("usr/lib/python3", in: directory)
-        try removeByteCode("usr/share", in: directory)
-        try forgetPasswordDates(in: directory)
-        // An empty file lets systemd take the id its manager gives it, and write it down.
-        if let etc = try? directory.open(beneath: "etc", O_RDONLY | O_DIRECTORY) {
-            unlinkat(etc.number, "machine-id", 0)
-            let file = dish_openat(etc.number, "machine-id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o444)
-            if file >= 0 { close(file) }
+        if searchesByteCode {
+            try removeByteCode("usr/lib/python3", in: directory)
+            try removeByteCode("usr/share", in: directory)
         }
+        try forgetPasswordDates(in: directory)
+        forgetMachineID(in: directory)
+    }
+
+    /// An empty file lets systemd take the id its manager gives it, and write it down.
+    private static func forgetMachineID(in root: borrowing OwnedFD) {
+        guard let etc = try? root.open(beneath: "etc", O_RDONLY | O_DIRECTORY) else { return }
+        var status = stat()
+        // What is as it should be stays untouched: it need not be read again for the layer's id.
+        if fstatat(etc.number, "machine-id", &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode == S_IFREG | 0o444,
+            status.st_size == 0, status.st_uid == 0, status.st_gid == 0, status.st_nlink == 1
+        {
+            return
+        }
+        unlinkat(etc.number, "machine-id", 0)
+        let file = dish_openat(etc.number, "machine-id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o444)
+        if file >= 0 { close(file) }
     }
 
     private static func parent(of path: String, in root: borrowing OwnedFD) -> OwnedFD? {

@@ -16,6 +16,7 @@ public struct PackageInstaller: Sendable {
     /// Makes an empty directory a Debian.
     ///
     /// - Parameters:
+    ///   - root: its path; what is installed lies beside it meanwhile, so that must be on the file system of the packages.
     ///   - packages: in the order of installation; those dpkg needs are marked essential.
     ///   - file: where a package's file is.
     ///   - log: called with what is printed.
@@ -26,13 +27,21 @@ public struct PackageInstaller: Sendable {
         let essential = packages.filter(\.isEssential)
         try layOut(root)
         try await extract(essential.map(file), to: root)
-        let staged = try stage(essential, file)
+        try await installEssential(root: root, packages: essential, files: file, log: log)
+        try await install(root: root, packages: packages.filter { !$0.isEssential }, files: file, log: log)
+    }
+
+    /// What dpkg needs has been unpacked and is there for it to run; now it installs that as well.
+    private func installEssential(
+        root: String, packages: [LockedPackage], files file: @Sendable (LockedPackage) -> String,
+        log: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
+        let staged = try stage(packages, for: root, file)
         defer { try? Files.removeTree(staged.folder) }
         let names = staged.names.map { "\(Self.inside)/\($0)" }.joined(separator: " ")
         try await run(
             "dpkg --force-depends --force-confdef --force-confold --force-unsafe-io --install \(names)",
             root: root, packages: staged.folder, log: log)
-        try await install(root: root, packages: packages.filter { !$0.isEssential }, files: file, log: log)
     }
 
     /// Adds packages to a Debian: with its apt, or where it has none with its dpkg.
@@ -41,7 +50,7 @@ public struct PackageInstaller: Sendable {
         log: @escaping @Sendable ([UInt8]) -> Void
     ) async throws {
         guard !packages.isEmpty else { return }
-        let staged = try stage(packages, file)
+        let staged = try stage(packages, for: root, file)
         defer { try? Files.removeTree(staged.folder) }
         let names = staged.names.map { "\(Self.inside)/\($0)" }.joined(separator: " ")
         guard Files.exists("\(root)/usr/bin/apt-get") else {
@@ -120,10 +129,12 @@ public struct PackageInstaller: Sendable {
         let names: [String]
     }
 
-    /// A folder with just these packages under their usual names, which apt wants: hard links into the cache.
-    private func stage(_ packages: [LockedPackage], _ file: (LockedPackage) -> String) throws -> Staged {
-        let first = packages.first.map(file) ?? "/"
-        let folder = "\(Files.parent(of: first))/.install-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    /// A folder with just these packages under their usual names, which apt wants: hard links into the cache. It lies beside
+    /// the root, where it goes with all else that a killed build leaves.
+    private func stage(
+        _ packages: [LockedPackage], for root: String, _ file: (LockedPackage) -> String
+    ) throws -> Staged {
+        let folder = "\(Files.parent(of: root))/packages"
         try Files.makeDirectories(folder, mode: 0o755)
         let names = try packages.map { package in
             let name = package.fileName

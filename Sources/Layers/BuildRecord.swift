@@ -64,7 +64,9 @@ extension Pool {
     }
 
     /// Remembers a build, and forgets the oldest.
-    public func add(_ record: BuildRecord) throws {
+    ///
+    /// - Parameter commits: see `name`.
+    public func add(_ record: BuildRecord, commits: Bool = true) throws {
         let folder = folder(ofBuilds: record.label)
         try Files.makeDirectories(folder, mode: 0o700)
         let names = try Files.list(folder).filter { $0.hasSuffix(".json") }
@@ -72,7 +74,7 @@ extension Pool {
         // Names sort as their numbers do.
         let digits = String(number)
         let name = String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-        try StateFile.write(record, "\(folder)/\(name).json")
+        try StateFile.write(record, "\(folder)/\(name).json", syncsName: commits)
         for old in names.dropLast(Self.remembered - 1) { try Files.removeTree("\(folder)/\(old)") }
     }
 

@@ -43,10 +43,14 @@ extension Pool {
     /// - Parameters:
     ///   - packages: the layer it was made from, if that wasn't the parent.
     ///   - created: when it was built, in seconds since 1970; nil for now.
+    ///   - isSynced: whether all content of the root is on disk, as it is once `tree(of:parent:)` has compared it with a parent.
+    ///   - commits: whether its place in `layers` is on disk on return, or the caller commits the file system.
     public func publish(
-        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String, created: Int64? = nil
+        _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String, created: Int64? = nil,
+        isSynced: Bool = false, commits: Bool = true
     ) throws -> Layer {
-        let digest = TreeDigest(tree)
+        let uuid = try Subvolume.info(staged.root).uuid
+        let (digest, file) = try concurrently({ TreeDigest(tree) }, { TreeFile.encode(tree, subvolume: uuid) })
         try hold(digest.id)
         if let existing = try layer(digest.id) { return existing }
         let layer = Layer(
@@ -54,13 +58,15 @@ extension Pool {
             entries: digest.entries, size: digest.size, packages: packages)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)
-        try StateFile.write(layer, "\(entry)/layer.json", durable: false)
+        try StateFile.write(layer, "\(entry)/layer.json", syncsName: false)
         // Before it is read-only: a read-only subvolume can't be moved, only the directory it is in.
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
-        let uuid = try Subvolume.info("\(entry)/rootfs").uuid
-        try Files.replace("\(entry)/tree", with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600, durable: false)
+        // It is made anew where it is missing or damaged.
+        try Files.replace("\(entry)/tree", with: file, mode: 0o600, durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
-        try filesystem().sync()
+        let filesystem = try filesystem()
+        // The kernel has committed the flag, and all before it, already: there is little left to wait for.
+        if isSynced { try filesystem.commit() } else { try filesystem.sync() }
         let target = "\(layers)/\(digest.id.hex)"
         guard rename(entry, target) == 0 else {
             let code = errno
@@ -68,7 +74,7 @@ extension Pool {
             if code == EEXIST || code == ENOTEMPTY, let existing = try self.layer(digest.id) { return existing }
             throw SystemError("publish layer", target, code: code)
         }
-        try Files.syncDirectory(layers)
+        if commits { try Files.syncDirectory(layers) }
         return layer
     }
 

@@ -25,8 +25,7 @@ extension Pool {
     public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64? = nil) throws -> Tree {
         try flattenSubvolumes(in: staged)
         guard let parent else { return try Tree(of: staged.root, latestTime: latestTime) }
-        let source = try tree(of: parent)
-        try filesystem().sync()
+        let (source, _) = try concurrently({ TreeIndex(try tree(of: parent)) }, { try filesystem().sync() })
         return try Tree(ofSnapshot: staged.root, of: source, latestTime: latestTime)
     }
 

@@ -15,7 +15,9 @@ extension Pool {
     }
 
     /// Gives a layer a name, taking the name away from another.
-    public func name(_ name: String, _ id: LayerID) throws {
+    ///
+    /// - Parameter commits: whether that is on disk on return, or the caller commits the file system.
+    public func name(_ name: String, _ id: LayerID, commits: Bool = true) throws {
         guard Self.isName(name) else {
             throw PoolError(
                 .invalid,
@@ -23,7 +25,7 @@ extension Pool {
         }
         let path = "\(names)/\(Self.encode(name))"
         if try Files.readTextIfPresent(path) == id.hex { return }
-        try Files.replace(path, with: id.hex.utf8)
+        try Files.replace(path, with: id.hex.utf8, syncsName: commits)
     }
 
     public func removeName(_ name: String) throws {
@@ -38,8 +40,11 @@ extension Pool {
         return id
     }
 
-    public func record(action key: String, made id: LayerID) throws {
-        try Files.replace("\(actions)/\(key)", with: id.hex.utf8)
+    /// Remembers what an action made.
+    ///
+    /// - Parameter commits: see `name`.
+    public func record(action key: String, made id: LayerID, commits: Bool = true) throws {
+        try Files.replace("\(actions)/\(key)", with: id.hex.utf8, syncsName: commits)
     }
 
     /// The layer that a name, a full id or the beginning of one (6 digits or more) stands for.

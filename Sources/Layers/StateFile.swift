@@ -12,9 +12,13 @@ public enum StateFile {
         }
     }
 
-    /// - Parameter durable: whether it must have reached the disk on return.
-    public static func write(_ value: some Encodable, _ path: String, durable: Bool = true) throws {
-        try Files.replace(path, with: encode(value), durable: durable)
+    /// - Parameters:
+    ///   - durable: whether it must have reached the disk on return.
+    ///   - syncsName: whether its name must have; see `Files.replace`.
+    public static func write(
+        _ value: some Encodable, _ path: String, durable: Bool = true, syncsName: Bool = true
+    ) throws {
+        try Files.replace(path, with: encode(value), durable: durable, syncsName: syncsName)
     }
 
     public static func encode(_ value: some Encodable) throws -> Data {

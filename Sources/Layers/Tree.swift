@@ -23,8 +23,12 @@ public struct Tree: Sendable {
     ///
     /// The kernel must have written the changes to its trees: sync the file system first.
     public init(ofSnapshot root: String, of source: Tree, latestTime: Int64? = nil) throws {
+        try self.init(ofSnapshot: root, of: TreeIndex(source), latestTime: latestTime)
+    }
+
+    init(ofSnapshot root: String, of source: TreeIndex, latestTime: Int64?) throws {
         let changed = try Subvolume.inodesChanged(in: root, after: Subvolume.info(root).creation)
-        let baseline = TreeBaseline(source.nodes, changed: changed, latestTime: latestTime)
+        let baseline = TreeBaseline(source, changed: changed, latestTime: latestTime)
         self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline))
     }
 

@@ -59,9 +59,13 @@ public enum Files {
 
     /// Replaces a file so that a reader, or a power cut, sees either the old content or the new.
     ///
-    /// - Parameter durable: whether the new content and its name must have reached the disk on return.
+    /// - Parameters:
+    ///   - durable: whether the new content and its name must have reached the disk on return.
+    ///   - syncsName: whether that is so of the name too. Where it isn't, a power cut may still bring the old content back, until
+    ///     the caller syncs the directory or the file system.
     public static func replace(
-        _ path: String, with bytes: some Collection<UInt8>, mode: mode_t = 0o644, durable: Bool = true
+        _ path: String, with bytes: some Collection<UInt8>, mode: mode_t = 0o644, durable: Bool = true,
+        syncsName: Bool = true
     ) throws(SystemError) {
         let unfinished = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).new"
         let file = try OwnedFD.open(unfinished, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
@@ -76,7 +80,7 @@ public enum Files {
             unlink(unfinished)
             throw error
         }
-        if durable { try syncDirectory(parent(of: path)) }
+        if durable, syncsName { try syncDirectory(parent(of: path)) }
     }
 
     /// Makes the names in a directory durable.

@@ -31,6 +31,8 @@ public struct Spawn: Sendable {
     public var timeLimit: Duration?
     /// The user and group the program runs as; nil for the caller's (or 0 after joining).
     public var identity: (user: uid_t, group: gid_t)?
+    /// The supplementary groups, with an identity.
+    public var groups: [gid_t] = []
 
     public struct Join: Sendable {
         /// A pidfd of the process whose namespaces are joined.
@@ -116,7 +118,11 @@ public struct Spawn: Sendable {
                                 request.set_identity = identity != nil || join != nil ? 1 : 0
                                 request.uid = identity?.user ?? 0
                                 request.gid = identity?.group ?? 0
-                                return dish_spawn(&request, &step, &code)
+                                return groups.withUnsafeBufferPointer { groups in
+                                    request.groups = groups.baseAddress
+                                    request.group_count = CInt(groups.count)
+                                    return dish_spawn(&request, &step, &code)
+                                }
                             }
                         }
                     }

@@ -78,6 +78,19 @@ func withWorkspace<Result>(
         }
     }
 
+    @Test func packagesNeedABaseOfPackages() throws {
+        let files = ["a/IMAGES.yaml": "images:\n  - {name: x, base: scratch}\n  - {name: y, parent: ':x', packages: [curl]}\n"]
+        try withWorkspace(files) { workspace in
+            let error = #expect(throws: ManifestError.self) { try workspace.targets([Label("//a:y")!]) }
+            #expect(
+                error?.description
+                    == "a/IMAGES.yaml:3:40: //a:y can't have packages: it doesn't stand on a base of Debian packages ('base: debian')"
+            )
+            let fine = try workspace.targets([Label("//a:x")!])
+            #expect(fine.count == 1)
+        }
+    }
+
     @Test func anErrorInAFileThatNobodyNeedsStopsNobody() throws {
         try withWorkspace(stack.merging(["bad/IMAGES.yaml": "images: 1"]) { $1 }) { workspace in
             let targets = try workspace.targets([Label("//os:base")!])

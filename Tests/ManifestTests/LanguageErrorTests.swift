@@ -22,6 +22,16 @@ struct LanguageErrorTests {
         Mistake("- a", "f:1:1: the file must be a mapping with the keys images, features, not a list"),
         Mistake("image: []", "f:1:1: unknown key 'image' in the file; did you mean 'images'? (known: images, features)"),
         Mistake("images: 3", "f:1:9: 'images' must be a list, not '3'"),
+        Mistake("images:", "f:1:8: 'images' must be a list, not nothing"),
+        Mistake("images: {a: b}", "f:1:9: 'images' must be a list, not a mapping"),
+        Mistake("images:\n  - {[a]: b}", "f:2:6: a key of an image must be a text, not a list"),
+        Mistake("images:\n  - name:\n    parent: :b", "f:2:10: 'name' must be a text, not nothing"),
+        Mistake(
+            "features:\n  - {name: a}\n  - {name: a}", "f:3:12: the label '//f:a' is defined twice; the first time at f:2:12"),
+        Mistake(
+            "features:\n  - {name: a, parent: ':b'}",
+            "f:2:15: unknown key 'parent' in a feature set (known: \(setKeys))"
+        ),
         Mistake("images: [x]", "f:1:10: an image must be a mapping with the keys \(imageKeys), not 'x'"),
         Mistake("images:\n  - parent: :b", "f:2:5: an image needs the key 'name'"),
         Mistake("images:\n  - name: a/b\n    parent: :b", "f:2:11: 'a/b' can't be a name: use letters, digits, '.', '_' and '-'"),
@@ -75,6 +85,7 @@ struct LanguageErrorTests {
         + zip("bcde", "abcd").map { "\($0): &\($0) [\(Array(repeating: "*\($1)", count: 10).joined(separator: ","))]" })
         .joined(separator: "\n")
 
+    private static let setKeys = imageKeys.replacing(/parent, base, |size_budget, |, tests/, with: "")
     private static let imageKeys =
         "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, requires, task, run, tests"
 
@@ -151,10 +162,14 @@ struct LanguageErrorTests {
         Mistake(
             "remove: [/a]\n    files: [{path: /a, text: x}]", "f:5:13: the path /a is provided here and removed at f:4:14"),
         Mistake(
+            "files: [{path: /a, text: x}]\n    remove: [/a]", "f:5:14: the path /a is removed here and provided at f:4:13"),
+        Mistake(
             "remove: [/a, {path: /a, must_exist: false}]",
             "f:4:18: the path /a is removed twice and differently; the first time at f:4:14"),
         Mistake(
             "packages: [curl]\n    remove_packages: [curl]", "f:5:23: the package curl is removed here and provided at f:4:16"),
+        Mistake(
+            "remove_packages: [curl]\n    packages: [curl]", "f:5:16: the package curl is provided here and removed at f:4:23"),
         Mistake(
             "packages: [curl, curl=1]", "f:4:22: the package curl is provided twice and differently; the first time at f:4:16"),
         Mistake(

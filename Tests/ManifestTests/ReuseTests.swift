@@ -105,6 +105,40 @@ struct ReuseTests {
                 == "o/IMAGES.yaml:2:19: //o:s, defined at o/IMAGES.yaml:2:19, is a feature set, not an image; put it under 'use'")
     }
 
+    @Test func setsThatSayDifferentThingsAreBothNamed() {
+        let files = [
+            "o": """
+            images:
+              - name: a
+                base: scratch
+                use: [':s']
+                task: {environment: {A: x}, user: root}
+            features:
+              - name: s
+                task:
+                  environment: {A: y}
+            """
+        ]
+        #expect(
+            message("//o:a", files)
+                == "o/IMAGES.yaml:9:24: the environment variable A is provided twice and differently; the first time at o/IMAGES.yaml:5:29"
+        )
+    }
+
+    @Test func aParentThatMayNotBeUsedNamesBothPlaces() throws {
+        let file = try ImageFile(
+            "images: [{name: base, base: scratch, visibility: ['//org/...']}]", file: "os/IMAGES.yaml", folder: "os")
+        let error = #expect(throws: ManifestError.self) {
+            try TargetReader { _, _, _ in file.definitions[0] }.image(
+                #require(Label("//os:base")),
+                for: (#require(Label("//web:app")), ManifestError.Place(file: "web/IMAGES.yaml", line: 3, column: 13)))
+        }
+        #expect(
+            error?.description
+                == "web/IMAGES.yaml:3:13: //os:base can't be used by //web:app: its visibility, at os/IMAGES.yaml:1:50, doesn't include it"
+        )
+    }
+
     @Test func setsThatUseEachOtherAreShownWhole() {
         let files = [
             "o": "images: [{name: a, base: scratch, use: [':s']}]\nfeatures: [{name: s, use: [':t']}, {name: t, use: [':s']}]"

@@ -1,6 +1,7 @@
 import Foundation
-import Manifest
 import Testing
+
+@testable import Manifest
 
 /// The JSON Schema and the documentation come from the parser's own description.
 struct SchemaTests {
@@ -21,6 +22,19 @@ struct SchemaTests {
         #expect(Set(references) == Set(definitions.keys))
         let image = try #require((definitions["images"] as? [String: Any])?["properties"] as? [String: Any])
         #expect(image.keys.contains("packages") && image.keys.contains("run"))
+    }
+
+    @Test func theExampleUsesEveryKey() throws {
+        let known = KeyUse.all()
+        let folder = Self.repository.appending(path: "examples/features")
+        let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+            .compactMap { $0 as? URL }.filter { $0.lastPathComponent == ImageFile.name }
+        var used: Set<String> = []
+        for file in files {
+            used.formUnion(try KeyUse.used(in: String(contentsOf: file, encoding: .utf8), file: file.lastPathComponent))
+        }
+        #expect(known.count > 100)
+        #expect(known.subtracting(used).sorted() == [])
     }
 
     @Test func theSchemaSaysOfTheExamplesWhatTheParserSays() throws {

@@ -47,6 +47,45 @@ extension BuildEngine {
             #expect(again.errors.contains("//\(folder):child: unchanged"), "\(again)")
         }
 
+        @Test func aChangedFileBuildsItsImageAndNoOther() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let workspace = try TestWorkspace()
+            let below = image(named: "org", "run: ['echo made > /srv/made']")
+            let siblings = ["app", "other", "third"].map {
+                image(named: $0, parent: ":org", "files: [{path: /srv/page, source: \($0).html}]")
+            }
+            try write(workspace, "images:\n" + below + siblings.joined())
+            for name in ["app", "other", "third"] { try workspace.write("\(folder)/\(name).html", name) }
+            let labels = ["org", "app", "other", "third"].map { "//\(folder):\($0)" }
+            #expect(try await host.dish(arguments: ["image", "build"] + labels, in: workspace.path).code == 0)
+            try workspace.write("\(folder)/app.html", "changed")
+            let again = try await host.dish(arguments: ["image", "build", "--json"] + labels, in: workspace.path)
+            #expect(again.code == 0, "\(again)")
+            #expect(again.errors.contains("\(label): built layer"), "\(again)")
+            for label in ["//os:base", labels[0], labels[2], labels[3]] {
+                #expect(again.errors.contains("\(label): unchanged"), "\(again)")
+                #expect(!again.errors.contains("\(label): build"), "\(again)")
+            }
+            // It runs nothing in a sandbox, and leaves one record more than before.
+            let pool = try Pool(at: await BuildEnginePool.shared.path())
+            let builds = try labels.map { try pool.builds(of: $0).count }
+            #expect(builds == [1, 2, 1, 1], "\(again)")
+            #expect(try pool.builds(of: label).last?.steps.isEmpty == true)
+        }
+
+        @Test func byteCodeStaysOutHoweverItComes() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let pool = try Pool(at: await BuildEnginePool.shared.path())
+            let workspace = try TestWorkspace()
+            let bring = "mkdir -p /usr/share/x/__pycache__; echo 1 > /usr/share/x/__pycache__/a.pyc; echo 2 > /usr/share/x/b.pyc"
+            for body in ["run: ['\(bring)']", "files: [{path: /usr/share/x/b.pyc, text: x}]"] {
+                try write(workspace, "images:\n" + image(body))
+                let built = try await host.dish("image", "build", label, in: workspace.path)
+                #expect(built.code == 0, "\(built)")
+                #expect(try Files.list(pool.root(of: pool.resolve(label).id) + "/usr/share/x") == [])
+            }
+        }
+
         @Test func verifyNamesTheFilesOfAnImageThatIsNotReproducible() async throws {
             let host = try await BuildEnginePool.shared.host()
             let workspace = try TestWorkspace()

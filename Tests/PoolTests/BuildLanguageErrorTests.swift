@@ -29,6 +29,11 @@ struct BuildLanguageErrorTests {
         Mistake("groups: [{name: web, gid: 1}]", "4:14: gid 1 belongs to the group 'daemon'"),
         Mistake("groups: [{name: daemon, gid: 7}]", "4:14: the group 'daemon' exists with gid 1"),
         Mistake("ssh: [{user: web, keys: [\(key)]}]", "4:30: there is no user 'web' in the image; add it under 'users'"),
+        Mistake("requires: {users: [web]}", "4:24: there is no user 'web' in the image; add it under 'users'"),
+        Mistake("requires: {groups: [web]}", "4:25: there is no group 'web' in the image; add it under 'groups'"),
+        Mistake(
+            "files: [{path: /etc/passwd, text: broken}]\n    devices: [{path: /d, type: char, major: 1, minor: 3, group: web}]",
+            "5:15: the image's /etc/passwd has a line with 1 instead of 7 fields: 'broken'; mend what writes it"),
         Mistake("task: {user: web}", "4:18: there is no user 'web' in the image; add it under 'users'"),
         Mistake(
             "systemd: {enable: [web.service]}",
@@ -63,6 +68,10 @@ struct BuildLanguageErrorTests {
             "4:44: 'WORKSPACE/app/t' has the SHA-256 7eba2e52fdceb4dc64ec8de692a4e0f4672af975738954d964897e222a66108a; get the file that is meant, or write down this digest"
         ),
         Mistake("tarballs: [{source: t, to: /a}]", "4:16: unpack 'WORKSPACE/app/t': "),
+        Mistake("files: [{path: /a, source: t/x}]", "4:32: open 't/x': Not a directory"),
+        Mistake(
+            "clone: [{from: '//os:base', path: /etc/issue, to: /srv}]",
+            "4:13: '/srv' is a directory in the image, and not where it comes from"),
         Mistake("clone: [{from: '//os:base', path: /etc/web}]", "4:20: there is no '/etc/web' in //os:base"),
         Mistake(
             "clone: [{from: '//os:bsae', path: /etc/web}]",
@@ -79,8 +88,11 @@ struct BuildLanguageErrorTests {
         Mistake(
             "packages: [no-such-package]",
             "4:16: the package 'no-such-package' is not in bookworm: Unable to locate package no-such-package"),
+        Mistake("packages: [sysvinit-core]", "4:16: installing sysvinit-core would remove systemd-sysv"),
         Mistake("remove_packages: [nginx]", "4:23: removing nginx failed: exit code 1\n  | the package nginx is not installed"),
-        Mistake("size_budget: 1M", "4:18: //app:wrong has "),
+        Mistake(
+            "size_budget: 1M", "4:18: //app:wrong has SIZE of files, more than its budget of 1 MiB; remove something, or raise it"
+        ),
         Mistake("run: [exit 3]", "4:11: the run step failed: exit code 3"),
         Mistake(
             "run: [{script: sleep 100, timeout: 1s}]",
@@ -109,8 +121,68 @@ struct BuildLanguageErrorTests {
         let outcome = try await host.dish("image", "build", "//app:wrong", in: workspace.path)
         #expect(outcome.code == 1, "\(outcome)")
         let message = "app/IMAGES.yaml:\(mistake.message.replacing("WORKSPACE", with: workspace.path))"
-        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+        let errors = outcome.errors.replacing(/has [0-9.]+ MiB of files/, with: "has SIZE of files")
+        #expect(errors.contains(message), "\(errors)")
         #expect(try await host.dish("image", "show", "//app:wrong").code == 1)
+    }
+
+    @Test func aLockFileThatDoesNotCoverTheImageIsNamed() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try TestWorkspace()
+        try workspace.write("app/IMAGES.yaml", "images:\n  - name: wrong\n    parent: //os:base\n    packages: [ed]\n")
+        let outcome = try await host.dish("image", "build", "--locked", "//app:wrong", in: workspace.path)
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors.contains(
+                "app/IMAGES.yaml:2:11: the lock file doesn't cover //app:wrong as it is now; run: dish image plan //app:wrong"),
+            "\(outcome)")
+    }
+
+    @Test func programsOfImagesWithOtherLibrariesAreNotMixed() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try TestWorkspace()
+        try workspace.write(
+            "app/IMAGES.yaml",
+            """
+            images:
+              - name: other
+                parent: //os:base
+                run: ['printf x >> /usr/lib/x86_64-linux-gnu/libtinfo.so.6']
+              - name: wrong
+                parent: //os:base
+                extract:
+                  - {from: ':other', programs: [/usr/bin/infocmp]}
+                  - {from: '//os:base', programs: [/bin/bash]}
+            """)
+        let outcome = try await host.dish("image", "build", "//app:wrong", in: workspace.path)
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors.contains(
+                "app/IMAGES.yaml:8:9: the library /lib/x86_64-linux-gnu/libtinfo.so.6 of //app:other is another one than that extracted at app/IMAGES.yaml:9:9; take both programs from one image"
+            ), "\(outcome)")
+    }
+
+    @Test func aDamagedLayoutIsNamed() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try TestWorkspace()
+        try workspace.write("app/IMAGES.yaml", "images:\n  - name: wrong\n    base: {oci: {layout: layout}}\n")
+        let copied = try await Command(
+            "/bin/cp", ["--recursive", "\(Programs.repository)/examples/features/bases/layout", "\(workspace.path)/app/layout"]
+        ).run()
+        try #require(copied.status.isSuccess, "\(copied.errorText)")
+        let blobs = "\(workspace.path)/app/layout/blobs/sha256"
+        // The archives are compressed, all else is JSON.
+        for blob in try Files.list(blobs) {
+            let content = try Files.read("\(blobs)/\(blob)")
+            guard content.first != UInt8(ascii: "{") else { continue }
+            try Files.replace("\(blobs)/\(blob)", with: content + [0], durable: false)
+        }
+        let outcome = try await host.dish("image", "build", "//app:wrong", in: workspace.path)
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors.contains(
+                /app\/IMAGES.yaml:2:11: '[^']+' doesn't have the digest it is named by; the layout is damaged/),
+            "\(outcome)")
     }
 
     @Test func aLockedFileThatNoArchiveHasAnyMoreIsNamed() async throws {

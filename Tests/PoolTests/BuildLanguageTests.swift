@@ -106,6 +106,22 @@ struct BuildLanguageTests {
         }
     }
 
+    @Test func anAlternativeOfWhatEssentialPackagesNeedCanBeAskedFor() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try TestWorkspace()
+        try workspace.write(
+            "app/IMAGES.yaml",
+            """
+            images:
+              - name: merged
+                base: {debian: {suite: bookworm, variant: minimal}}
+                packages: [usr-is-merged]
+                tests: [{name: one, packages: [usr-is-merged, {name: usrmerge, absent: true}]}]
+            """)
+        let tested = try await host.dish("image", "test", "//app:merged", in: workspace.path)
+        #expect(tested.code == 0, "\(tested)")
+    }
+
     @Test func anImageWithOtherValuesOfParametersIsAnotherImage() async throws {
         let host = try await SharedPool.shared.host()
         let workspace = try TestWorkspace()

@@ -106,9 +106,15 @@ struct ImageTests {
                     symlinks: [{path: /srv/link, target: elsewhere}]
                     users: [{name: made, uid: 4321}]
                 """)
-        let tested = try await host.dish("image", "test", "//tested:app", "--json", in: workspace.path)
+        let report = "\(try Scratch.make("junit"))/results.xml"
+        let tested = try await host.dish("image", "test", "//tested:app", "--json", "--junit", report, in: workspace.path)
         #expect(tested.code == 1)
         let rows = try tested.tests()
+        let document = try JUnitDocument(report)
+        #expect(Set(document.cases) == Set(rows.keys))
+        // A message is the first line of what is shown.
+        let firsts = rows.values.flatMap(\.messages).map { String($0.prefix { $0 != "\n" }) }
+        #expect(document.failures.sorted() == firsts.sorted())
         func messages(_ test: String) throws -> [String] {
             try #require(rows["//tested:app \(test)"], "\(tested)").messages.map { $0.replacing("tested/IMAGES.yaml:", with: "") }
         }
@@ -164,18 +170,16 @@ struct ImageTests {
         #expect(changes[0].contains("\n  | added /srv/link") && changes[0].contains("\n  | changed /etc/passwd content"))
         #expect(!changes[0].contains("added /home"))
         let code = try messages("code")
-        // systemd-nspawn may add a line of its own where /run is on a disk.
         #expect(
-            code.count == 1
-                && code[0].hasPrefix(
-                    "25:28: expected 'echo out; echo err >&2; exit 7' to end with exit code 0, but it ended with exit code 7; it printed:\n  | err"
-                ), "\(code)")
+            code == [
+                "25:28: expected 'echo out; echo err >&2; exit 7' to end with exit code 0, but it ended with exit code 7; it printed:\n  | err"
+            ])
         let stdout = try messages("stdout")
         #expect(
-            stdout.first == "27:20: expected the standard output of 'echo out', which must equal 'out', but it is:\n  | out")
-        #expect(
-            stdout.count == 2
-                && stdout[1].hasPrefix("27:20: expected the standard error of 'echo out', which must contain 'err', but it is"))
+            stdout == [
+                "27:20: expected the standard output of 'echo out', which must equal 'out', but it is:\n  | out",
+                "27:20: expected the standard error of 'echo out', which must contain 'err', but it is empty",
+            ])
         #expect(
             try messages("timeout") == [
                 "29:20: expected 'echo begun; sleep 100' to end within 1 s, but it ran on and was ended"
@@ -190,6 +194,66 @@ struct ImageTests {
         #expect(tested.errors.contains("//tested:app stdout: FAILED in "))
         #expect(tested.errors.contains("  tested/IMAGES.yaml:27:20: expected the standard error of"))
         #expect(tested.errors.hasSuffix("13 tests: 0 passed, 13 failed\n"), "\(tested)")
+    }
+
+    @Test func aTestCannotUseMoreMemoryThanItMay() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try workspace(
+            """
+            - {name: alone, commands: ["perl -e '$x = q(x) x 400000000' || true"]}
+            - {name: fine, commands: ["perl -e '$x = q(x) x 40000000'"]}
+            - {name: booted, boot: {}, commands: ["perl -e '$x = q(x) x 400000000' || true"]}
+            """)
+        let tested = try await host.dish("image", "test", "//tested:app", "--json", "--memory", "250M", in: workspace.path)
+        #expect(tested.code == 1)
+        let rows = try tested.tests()
+        for (name, place) in [("alone", "5:16"), ("booted", "7:31")] {
+            #expect(
+                rows["//tested:app \(name)"]?.messages.last
+                    == "tested/IMAGES.yaml:\(place): expected 250 MiB of memory to be enough, but that limit was reached, and something was killed; give it more: --memory SIZE",
+                "\(tested)")
+        }
+        #expect(rows["//tested:app fine"]?.passed == true, "\(tested)")
+    }
+
+    @Test func aTestCannotFillThePool() async throws {
+        let shared = try await SharedPool.shared.path()
+        let host = try TestHost()
+        let path = try Scratch.make("small") + "/pool"
+        #expect(try await host.dish("pool", "create", path, "--size", "900M").code == 0)
+        let copied = try await Command("/bin/cp", ["--recursive", "--preserve", "\(shared)/cache", path]).run()
+        try #require(copied.status.isSuccess, "\(copied.errorText)")
+        let workspace = try workspace("- {name: fills, commands: [head -c 2G /dev/urandom > /srv/all]}")
+        let tested = try await host.dish("image", "test", "//tested:app", "--json", "--pool", path, in: workspace.path)
+        #expect(tested.code == 1)
+        let message = try #require(try tested.tests()["//tested:app fills"]?.messages.first, "\(tested)")
+        #expect(message.contains("Disk quota exceeded"), "\(message)")
+        #expect(try Files.list("\(path)/staging") == [])
+        #expect(try await host.dish("pool", "destroy", path, "--yes").code == 0)
+    }
+
+    @Test func aBootedCommandNeedsNoOtherProgramOfTheImage() async throws {
+        let host = try await SharedPool.shared.host()
+        let workspace = try workspace(
+            """
+            - name: boots
+              boot: {}
+              commands:
+                - {command: [id, -un], user: deploy, stdout: {equals: "deploy\\n"}}
+                - {command: [id, -nG], user: deploy, stdout: {equals: "deploy operators\\n"}}
+                - {command: [setpriv], exit_code: 1}
+            """,
+            features: """
+                    groups: [{name: operators}]
+                    users: [{name: deploy, groups: [operators]}]
+                    remove: [/usr/bin/setpriv]
+                """)
+        let tested = try await host.dish("image", "test", "//tested:app", "--json", in: workspace.path)
+        let messages = try #require(try tested.tests()["//tested:app boots"], "\(tested)").messages
+        #expect(
+            messages == [
+                "tested/IMAGES.yaml:10:13: expected 'setpriv' to run, but there is no program 'setpriv' in the booted image's PATH, /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            ])
     }
 
     @Test func aBootThatGoesWrongSaysHow() async throws {

@@ -2,14 +2,14 @@ import Manifest
 
 extension ImageBuild {
     func add(_ group: Group, to root: borrowing RootDirectory, at place: ManifestError.Place) throws {
-        var accounts = try Accounts(root)
+        var accounts = try Accounts(root, for: place)
         try accounts.add(group, at: place)
         try accounts.write(to: root)
     }
 
     /// Adds a user, and the home directory unless it is there.
     func add(_ user: User, to root: borrowing RootDirectory, at place: ManifestError.Place) throws {
-        var accounts = try Accounts(root)
+        var accounts = try Accounts(root, for: place)
         let ids = try accounts.add(user, at: place)
         try accounts.write(to: root)
         if !root.exists(user.home) { try root.makeDirectory(user.home, mode: 0o700, owner: ids.user, group: ids.group) }
@@ -17,7 +17,7 @@ extension ImageBuild {
 
     /// Adds a key to a user's authorized_keys(5), for which sshd(8) wants modes that nobody else can write with.
     func grant(_ access: Access, in root: borrowing RootDirectory, at place: ManifestError.Place) throws {
-        let accounts = try Accounts(root)
+        let accounts = try Accounts(root, for: place)
         guard let user = accounts.entry(of: access.user) else {
             throw ManifestError(place, "there is no user '\(access.user)' in the image; add it under 'users'")
         }

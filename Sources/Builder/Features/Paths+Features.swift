@@ -30,7 +30,7 @@ extension ImageBuild {
         _ ownership: Ownership, _ root: borrowing RootDirectory, _ place: ManifestError.Place
     ) throws -> (user: UInt32, group: UInt32) {
         if ownership.owner == "root", ownership.group == "root" { return (0, 0) }
-        let accounts = try Accounts(root)
+        let accounts = try Accounts(root, for: place)
         return (try accounts.user(ownership.owner, for: place), try accounts.group(ownership.group, for: place))
     }
 }

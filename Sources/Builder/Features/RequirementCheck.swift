@@ -15,10 +15,10 @@ extension ImageBuild {
                     guard !hasUnit(name, root) else { continue }
                     throw missing(requirement, feature, "no package and no feature provides it")
                 case .user(let name):
-                    if accounts == nil { accounts = try Accounts(root) }
+                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
                     _ = try accounts?.user(name, for: feature.place)
                 case .group(let name):
-                    if accounts == nil { accounts = try Accounts(root) }
+                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
                     _ = try accounts?.group(name, for: feature.place)
                 case .package, .setting: continue
                 }

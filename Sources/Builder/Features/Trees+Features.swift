@@ -13,7 +13,7 @@ extension ImageBuild {
                 into: "\(root)/\(work)", keepingOwners: false, strip: tarball.strip)
             try await blocking {
                 let directory = try RootDirectory(root)
-                let accounts = try Accounts(directory)
+                let accounts = try Accounts(directory, for: place)
                 let user = try accounts.user(tarball.owner, for: place)
                 let group = try accounts.group(tarball.group, for: place)
                 if user != 0 || group != 0 { try directory.own(work, user: user, group: group) }

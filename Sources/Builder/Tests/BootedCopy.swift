@@ -31,7 +31,7 @@ final class BootedCopy: Sendable {
         _ copy: TestCopy, _ expected: Located<BootExpectation>, transcript: Transcript,
         _ body: @escaping @Sendable (BootedCopy) async throws -> [TestFailure]
     ) async throws -> [TestFailure] {
-        let cgroup = try await blocking { try TestCgroup(for: copy.staged, in: copy.pool) }
+        let cgroup = try await blocking { try TestCgroup(for: copy.staged, in: copy.pool, memory: copy.limits.memory) }
         var command = Command(try cgroup.enclosing(copy.boot()))
         command.mergesErrors = true
         command.outputLimit = 0
@@ -43,8 +43,10 @@ final class BootedCopy: Sendable {
         } catch {
             outcome = .failure(error)
         }
+        let kills = cgroup.kills
         try await blocking { try cgroup.remove(endingAllOn: copy.staged.root) }
-        return try outcome.get()
+        let failures = try outcome.get()
+        return kills > 0 ? failures + [copy.memoryFailure(expected.place)] : failures
     }
 
     private static func checked(
@@ -121,21 +123,41 @@ final class BootedCopy: Sendable {
         return try await command.run().text
     }
 
-    /// setpriv(1) of the image gives it the user's groups, and finds the program by `PATH`.
     private func run(_ command: [String], as user: String) throws -> Command {
         // Users may have been made by the boot.
-        let account = try ImageContents(root: "/proc/\(leader)/root").users[user]?
-            .split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard let account, account.count == 6 else {
+        let root = "/proc/\(leader)/root"
+        let accounts = try ImageContents(root: root)
+        let account = accounts.users[user].map { TreeCheck.fields($0) }
+        guard let account, account.count == 6, let uid = uid_t(account[1]), let gid = gid_t(account[2]) else {
             throw BuildError(.account, "there is no user '\(user)' in the booted image")
         }
         var variables = Spawn.plainEnvironment.merging(copy.environment) { $1 }
         variables.merge(["HOME": account[4], "USER": user, "LOGNAME": user]) { $1 }
-        var spawn = Spawn(
-            "/usr/bin/setpriv", ["--reuid=\(account[1])", "--regid=\(account[2])", "--init-groups", "--"] + command,
-            environment: variables)
+        let program = try Self.program(command.first ?? "", path: variables["PATH"] ?? "", in: RootDirectory(root))
+        var spawn = Spawn(program, Array(command.dropFirst()), environment: variables)
         spawn.join = Spawn.Join(process: process.number, namespaces: namespaces)
+        spawn.identity = (uid, gid)
+        spawn.groups = accounts.gids(of: user, primary: gid)
         spawn.directory = "/"
         return Command(spawn)
+    }
+
+    /// Where a program is in the image: nothing there has to look for it.
+    private static func program(_ name: String, path: String, in root: borrowing RootDirectory) throws -> String {
+        if name.hasPrefix("/") { return name }
+        for folder in path.split(separator: ":") where root.isExecutable("\(folder)/\(name)") { return "\(folder)/\(name)" }
+        throw BuildError(.path, "there is no program '\(name)' in the booted image's PATH, \(path)")
+    }
+}
+
+extension ImageContents {
+    /// The groups of a user, the primary one among them, sorted.
+    fileprivate func gids(of user: String, primary: gid_t) -> [gid_t] {
+        let others = groups.values.compactMap { line -> gid_t? in
+            let fields = TreeCheck.fields(line)
+            guard fields.count == 3, fields[2].split(separator: ",").contains(where: { $0 == user }) else { return nil }
+            return gid_t(fields[1])
+        }
+        return Set(others + [primary]).sorted()
     }
 }

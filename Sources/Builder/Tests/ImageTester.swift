@@ -12,18 +12,22 @@ public struct ImageTester: Sendable {
     let runtime: any Runtime
     let jobs: Int
     let reruns: Bool
+    let limits: StepLimits
     let report: @Sendable (TestEvent) -> Void
 
     /// - Parameters:
     ///   - jobs: how many tests run at the same time.
     ///   - reruns: whether a test runs that passed already, on the same layer and with the same definition.
+    ///   - limits: of all that runs in one copy; the time is the tests' own matter.
     public init(
-        pool: Pool, runtime: any Runtime, jobs: Int, reruns: Bool, report: @escaping @Sendable (TestEvent) -> Void
+        pool: Pool, runtime: any Runtime, jobs: Int, reruns: Bool, limits: StepLimits = StepLimits(),
+        report: @escaping @Sendable (TestEvent) -> Void
     ) {
         self.pool = pool
         self.runtime = runtime
         self.jobs = jobs
         self.reruns = reruns
+        self.limits = limits
         self.report = report
     }
 
@@ -62,7 +66,7 @@ public struct ImageTester: Sendable {
         }
         report(.started(test))
         let start = ContinuousClock.now
-        let run = TestRun(test: test, pool: pool, runtime: runtime) { [report] in report(.output(test, $0)) }
+        let run = TestRun(test: test, pool: pool, runtime: runtime, limits: limits) { [report] in report(.output(test, $0)) }
         let failures: [TestFailure]
         do {
             failures = try await run.failures()

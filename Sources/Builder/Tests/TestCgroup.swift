@@ -14,14 +14,34 @@ struct TestCgroup: Sendable {
     }
 
     private let kind: Kind
+    /// Bytes.
+    private let memory: UInt64
+    /// On hosts without the v2 controller, whose own hierarchy limits the memory beside these groups.
+    private let legacy: StepMemory?
 
-    init(for staged: StagingDirectory, in pool: Pool) throws {
+    /// - Parameter memory: bytes that all processes in it may use together.
+    init(for staged: StagingDirectory, in pool: Pool, memory: UInt64) throws {
         let host = try CgroupHost.current()
         let name = Self.prefix(pool) + Files.name(of: staged.path)
+        self.memory = memory
+        legacy = host.controllers.contains("memory") ? nil : StepMemory(limit: memory)
         if host.hasSystemd, let systemdRun = Executable.find("systemd-run") {
             kind = .scope(systemdRun: systemdRun, name: "dish-\(name).scope")
         } else {
-            kind = .group(try Self.make(name, on: host))
+            let group = try Self.make(name, on: host)
+            try group.apply(CgroupLimits(memory: .value(memory)))
+            kind = .group(group)
+        }
+    }
+
+    /// How often the kernel killed something in it because the limit of memory was reached.
+    var kills: UInt64 {
+        if let legacy { return legacy.kills }
+        switch kind {
+        case .group(let group): return group.outOfMemoryKills()
+        case .scope(_, let name):
+            guard let unified = try? CgroupHost.current().unified else { return 0 }
+            return TaskCgroup.outOfMemoryKills(in: "\(unified)/dish.slice/\(name)")
         }
     }
 
@@ -41,12 +61,13 @@ struct TestCgroup: Sendable {
     func enclosing(_ spawn: Spawn) -> Spawn {
         var inside = spawn
         switch kind {
-        case .group(let group): inside.cgroups = group.procs
+        case .group(let group): inside.cgroups = group.procs + (legacy?.procs ?? [])
         case .scope(let systemdRun, let name):
             inside.program = systemdRun
             inside.arguments =
                 [
                     "--scope", "--quiet", "--collect", "--unit=\(name)", "--slice=dish.slice", "--property=Delegate=yes",
+                    "--property=MemoryMax=\(memory)", "--property=MemorySwapMax=0",
                     "--description=A test of an image", "--", spawn.program,
                 ] + spawn.arguments
         }

@@ -5,44 +5,61 @@ import Linux
 import Manifest
 import Runtime
 
-/// A throw-away copy of an image in the sandbox of the build's steps.
+/// A throw-away copy of an image in the sandbox of the build's steps, with their limits.
 struct TestCopy: Sendable {
     let staged: StagingDirectory
     let pool: Pool
+    let limits: StepLimits
     private let runtime: any Runtime
     private let sandbox: BuildSandbox
+    private let memory: StepMemory
     /// Of what runs in it: what its tasks would get.
     let environment: [String: String]
 
-    init(of layer: Layer, in pool: Pool, runtime: any Runtime) throws {
+    init(of layer: Layer, in pool: Pool, runtime: any Runtime, limits: StepLimits) throws {
         self.pool = pool
         self.runtime = runtime
+        self.limits = limits
         sandbox = BuildSandbox(runtime: runtime)
+        memory = StepMemory(limit: limits.memory)
         let configuration = try ImageConfiguration.read(root: pool.root(of: layer.id))
         environment = ["LC_ALL": "C.UTF-8", "TZ": "UTC"].merging(configuration.environment) { $1 }
         staged = try StagingDirectory(in: pool)
-        try Subvolume.snapshot(pool.root(of: layer.id), to: staged.root)
+        let groups = try pool.limitSteps(of: staged)
+        try Subvolume.snapshot(pool.root(of: layer.id), to: staged.root, in: groups)
     }
 
     /// A command in the sandbox.
     func command(_ command: TestCommand) throws -> Command {
         var container = container(.command(command.arguments))
         if command.user != "root" { container.user = command.user }
-        return Command(try spawn(container))
+        memory.limit(&container)
+        var spawn = try spawn(container)
+        spawn.cgroups = memory.procs
+        return Command(spawn)
     }
 
-    /// The copy, booted, with its console as output.
+    /// The copy, booted, with its console as output. Its memory is limited by the group that it is started in.
     func boot() throws -> Spawn {
         var container = container(.boot)
         container.console = .output
         return try spawn(container)
     }
 
+    /// How often the kernel killed something of its commands because the limit of memory was reached.
+    var kills: UInt64 { memory.kills }
+
+    func memoryFailure(_ place: ManifestError.Place) -> TestFailure {
+        TestFailure(
+            place, expected: "\(ByteCount(bytes: limits.memory)) of memory to be enough",
+            seen: "that limit was reached, and something was killed; give it more: --memory SIZE")
+    }
+
     private func container(_ program: Container.Program) -> Container {
         var container = sandbox.container([], in: staged.root)
         container.program = program
         container.environment = environment
-        container.processLimit = StepLimits().processes
+        container.processLimit = limits.processes
         return container
     }
 

@@ -9,13 +9,17 @@ struct TestRun: Sendable {
     let test: TestCase
     let pool: Pool
     let runtime: any Runtime
+    let limits: StepLimits
     let transcript: Transcript
 
     /// - Parameter onOutput: called with what the test prints, as it comes.
-    init(test: TestCase, pool: Pool, runtime: any Runtime, onOutput: @escaping @Sendable ([UInt8]) -> Void) {
+    init(
+        test: TestCase, pool: Pool, runtime: any Runtime, limits: StepLimits, onOutput: @escaping @Sendable ([UInt8]) -> Void
+    ) {
         self.test = test
         self.pool = pool
         self.runtime = runtime
+        self.limits = limits
         transcript = Transcript(onOutput)
     }
 
@@ -30,8 +34,8 @@ struct TestRun: Sendable {
     }
 
     private func run() async throws -> [TestFailure] {
-        let (test, pool, runtime) = (test, pool, runtime)
-        let copy = try await blocking { try TestCopy(of: test.layer, in: pool, runtime: runtime) }
+        let (test, pool, runtime, limits) = (test, pool, runtime, limits)
+        let copy = try await blocking { try TestCopy(of: test.layer, in: pool, runtime: runtime, limits: limits) }
         let outcome: Result<[TestFailure], any Error>
         do {
             outcome = .success(try await run(in: copy))
@@ -44,7 +48,8 @@ struct TestRun: Sendable {
 
     private func run(in copy: TestCopy) async throws -> [TestFailure] {
         guard let boot = test.test.boot else {
-            return try await run(test.test.commands) { try copy.command($0) }
+            let failures = try await run(test.test.commands) { try copy.command($0) }
+            return copy.kills > 0 ? failures + [copy.memoryFailure(test.test.name.place)] : failures
         }
         return try await BootedCopy.use(copy, boot, transcript: transcript) { booted in
             try await run(test.test.commands) { try booted.command($0) }
@@ -75,6 +80,8 @@ struct TestRun: Sendable {
                         command.place, expected: "'\(command.value.shown)' to end within \(command.value.timeout) s",
                         seen: "it ran on and was ended")
                 ]
+            } catch let error as SystemError {
+                failures = [TestFailure(command.place, expected: "'\(command.value.shown)' to run", seen: "\(error)")]
             }
             guard failures.isEmpty else { return failures }
         }

@@ -167,9 +167,11 @@ struct dish_spawn_request {
     int terminal_socket;          // with join_flags: a pty of that mount namespace becomes 0, 1, 2
                                   // and the controlling terminal; its master is sent here
                                   // (SCM_RIGHTS); 0: none
-    int set_identity;             // become uid/gid below, without supplementary groups
+    int set_identity;             // become uid/gid below, with just these supplementary groups
     uint32_t uid;
     uint32_t gid;
+    const uint32_t *groups;
+    int group_count;
 };
 
 // Starts a child. Returns its process id, or -1 with *step and *error telling what failed; by then

@@ -38,10 +38,21 @@ struct ImageTestCommand: AsyncParsableCommand {
     var vendor: String?
     @Flag(help: "Refuse instead of planning what the lock file doesn't cover.")
     var locked = false
+    @Option(help: "The most memory that all of one test may use together, like 4G (default: three quarters of the host's).")
+    var memory: String?
     @Flag(name: .shortAndLong, help: "Print what the steps and the tests print.")
     var verbose = false
 
+    private var limits: StepLimits {
+        var limits = StepLimits()
+        if let bytes = memory.flatMap({ ByteCount($0)?.bytes }) { limits.memory = bytes }
+        return limits
+    }
+
     func validate() throws {
+        if let memory, (ByteCount(memory)?.bytes ?? 0) < 1 << 20 {
+            throw ValidationError("--memory '\(memory)' is not a size of at least 1M, like 512M or 4G.")
+        }
         if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
     }
 
@@ -74,7 +85,9 @@ struct ImageTestCommand: AsyncParsableCommand {
         }
         let progress = TestProgress(tests: tests.count, verbose: verbose)
         defer { progress.end() }
-        let tester = ImageTester(pool: pool, runtime: Nspawn(), jobs: parallelism, reruns: rerun) { progress.show($0) }
+        let tester = ImageTester(pool: pool, runtime: Nspawn(), jobs: parallelism, reruns: rerun, limits: limits) {
+            progress.show($0)
+        }
         do {
             return try await tester.run(tests)
         } catch is CancellationError {
