@@ -19,13 +19,22 @@ public struct Tree: Sendable {
         self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: nil))
     }
 
+    /// The same of a tree that a stream has just made: files whose digests are known aren't read.
+    init(of root: String, written: WrittenContent) throws {
+        self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: nil, written: written))
+    }
+
     /// Reads of a snapshot only what changed since it was taken, and takes the rest from its source's tree.
     ///
     /// The kernel must have written the changes to its trees: sync the file system first.
     public init(ofSnapshot root: String, of source: Tree, latestTime: Int64? = nil) throws {
+        try self.init(ofSnapshot: root, of: source, latestTime: latestTime, written: nil)
+    }
+
+    init(ofSnapshot root: String, of source: Tree, latestTime: Int64? = nil, written: WrittenContent?) throws {
         let changed = try Subvolume.inodesChanged(in: root, after: Subvolume.info(root).creation)
         let baseline = TreeBaseline(source.nodes, changed: changed, latestTime: latestTime)
-        self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline))
+        self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline, written: written))
     }
 
     /// A root with nothing in it, to compare with.

@@ -45,17 +45,20 @@ public final class StreamApplier {
     ///   - root: the tree's root directory, open for reading.
     ///   - uuid: what the stream calls the tree.
     ///   - sources: other subvolumes that the stream may clone from.
+    ///   - witness: makes those who are told what is written, one for each thread.
     public init(
-        _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource]
+        _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource],
+        witness: (() -> any ContentWitness)? = nil
     ) throws {
-        main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources)
+        main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources, witness: witness?())
         var workers: [Worker] = []
         for number in 0..<2 {
             let copies = try sources.mapValues { try $0.copy() }
             workers.append(
                 Worker(
                     queue: DispatchQueue(label: "dish.apply.\(number)"),
-                    applier: try TreeApplier(try root.duplicate(), uuid: uuid, sources: copies)))
+                    applier: try TreeApplier(
+                        try root.duplicate(), uuid: uuid, sources: copies, witness: witness?())))
         }
         self.workers = workers
     }

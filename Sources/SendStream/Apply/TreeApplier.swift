@@ -11,9 +11,17 @@ public final class TreeApplier {
     let uuid: SubvolumeUUID
     private let decompresses: Bool
     private let sources: [SubvolumeUUID: CloneSource]
-    /// The file that commands were about last.
-    private var file: (path: [UInt8], descriptor: CInt)?
+    private let witness: (any ContentWitness)?
+    private var file: CurrentFile?
     private var generation = 0
+
+    /// The file that commands were about last.
+    private struct CurrentFile {
+        let path: [UInt8]
+        let descriptor: CInt
+        /// How many of its bytes the witness knows, from the first on; nil when it knows of none.
+        var told: UInt64?
+    }
 
     /// What data may be cloned from.
     public final class CloneSource {
@@ -31,10 +39,13 @@ public final class TreeApplier {
     ///   - uuid: what the stream calls the tree.
     ///   - sources: other subvolumes that the stream may clone from.
     ///   - decompresses: whether compressed data is written decompressed even where the kernel would take it.
+    ///   - witness: who is told what is written.
     public init(
-        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource], decompresses: Bool = false
+        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource], decompresses: Bool = false,
+        witness: (any ContentWitness)? = nil
     ) throws {
         self.decompresses = decompresses
+        self.witness = witness
         tree = ConfinedTree(root)
         self.uuid = uuid
         var sources = sources
@@ -92,10 +103,12 @@ public final class TreeApplier {
         case .clone(let path, let offset, let length, let source, _, let sourcePath, let sourceOffset):
             try clone(path, offset, length, source, sourcePath, sourceOffset)
         case .truncate(let path, let size):
-            let (descriptor, size) = (try open(path), try fileOffset(size))
-            try retryingInterrupts("set size of", shown(path)) { ftruncate(descriptor, size) }
+            let (descriptor, offset) = (try open(path), try fileOffset(size))
+            try retryingInterrupts("set size of", shown(path)) { ftruncate(descriptor, offset) }
+            tell(UnsafeRawBufferPointer(start: nil, count: 0), at: size)
         case .fallocate(let path, let mode, let offset, let length):
             let descriptor = try open(path)
+            file?.told = nil
             let (start, count) = (try fileOffset(offset), try fileOffset(length))
             try retryingInterrupts("allocate", shown(path)) {
                 dish_fallocate(descriptor, CInt(bitPattern: mode), Int64(start), Int64(count))
@@ -121,7 +134,8 @@ public final class TreeApplier {
         let descriptor = try retryingInterrupts("create", shown(path)) {
             withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         }
-        file = (path, descriptor)
+        file = CurrentFile(path: path, descriptor: descriptor, told: 0)
+        witness?.begin()
     }
 
     /// The file at a path, open for reading and writing until commands are about another one.
@@ -129,9 +143,35 @@ public final class TreeApplier {
         if let file, file.path == path { return file.descriptor }
         closeFile()
         let descriptor = try tree.openFile(path, O_RDWR).release()
-        file = (path, descriptor)
+        file = CurrentFile(path: path, descriptor: descriptor, told: nil)
+        if let witness { witness.forget(inode: UInt64(try status(of: descriptor, path).st_ino)) }
         return descriptor
     }
+
+    private func status(of descriptor: CInt, _ path: [UInt8]) throws(SystemError) -> stat {
+        var status = stat()
+        try retryingInterrupts("stat", shown(path)) { fstat(descriptor, &status) }
+        return status
+    }
+
+    /// Tells what now lies at an offset of the current file. What lies before it and wasn't told is a hole.
+    private func tell(_ data: UnsafeRawBufferPointer, at offset: UInt64) {
+        guard let witness, let told = file?.told else { return }
+        guard offset >= told else {
+            file?.told = nil
+            return
+        }
+        var hole = offset - told
+        while hole > 0 {
+            let count = min(hole, UInt64(Self.zeros.count))
+            Self.zeros.withUnsafeBytes { witness.add(UnsafeRawBufferPointer(rebasing: $0.prefix(Int(count)))) }
+            hole -= count
+        }
+        witness.add(data)
+        file?.told = offset + UInt64(data.count)
+    }
+
+    private static let zeros = [UInt8](repeating: 0, count: 64 << 10)
 
     /// Forgets what paths mean, unless it was learnt in the same generation.
     func forget(unless current: Int) {
@@ -142,8 +182,14 @@ public final class TreeApplier {
     }
 
     func closeFile() {
-        if let file { close(file.descriptor) }
-        file = nil
+        guard let file else { return }
+        self.file = nil
+        if let witness, let told = file.told, let status = try? status(of: file.descriptor, file.path),
+            UInt64(status.st_size) == told
+        {
+            witness.end(inode: UInt64(status.st_ino), size: told)
+        }
+        close(file.descriptor)
     }
 
     private func fileOffset(_ value: UInt64) throws(CommandFault) -> off_t {
@@ -164,6 +210,7 @@ public final class TreeApplier {
                 pwrite(descriptor, data.baseAddress! + done, data.count - done, start + off_t(done))
             }
         }
+        tell(data, at: offset)
     }
 
     private func encodedWrite(
@@ -176,8 +223,11 @@ public final class TreeApplier {
             let taken = dish_encoded_write(
                 descriptor, data.baseAddress, UInt(data.count), Int64(offset), extent.fileLength, extent.length, extent.start,
                 extent.compression, extent.encryption)
-            if taken >= 0 { return }
             let code = errno
+            if taken >= 0 {
+                file?.told = nil
+                return
+            }
             // Other kernels, block sizes and layouts: then the data is written decompressed.
             guard [ENOTTY, EOPNOTSUPP, EINVAL, EPERM].contains(code) else {
                 throw SystemError("write compressed data to", shown(path), code: code)
@@ -195,6 +245,7 @@ public final class TreeApplier {
         }
         guard length > 0 else { throw CommandFault(.invalidValue, "a clone of nothing") }
         let target = try open(path)
+        file?.told = nil
         // The tree's own directories change; what else is cloned from doesn't.
         if uuid == self.uuid { source.tree.forget() }
         let from = try source.tree.openFile(sourcePath, O_RDONLY)
