@@ -13,7 +13,6 @@ public final class TreeApplier {
     private let sources: [SubvolumeUUID: CloneSource]
     private let witness: (any ContentWitness)?
     private var file: CurrentFile?
-    private var generation = 0
 
     /// The file that commands were about last.
     private struct CurrentFile {
@@ -21,6 +20,8 @@ public final class TreeApplier {
         let descriptor: CInt
         /// How many of its bytes the witness knows, from the first on; nil when it knows of none.
         var told: UInt64?
+        /// Whether it was just made, and nothing but data came into it.
+        var isPlain: Bool
     }
 
     /// What data may be cloned from.
@@ -73,7 +74,7 @@ public final class TreeApplier {
         switch command {
         case .subvolume, .snapshot: throw CommandFault(.refused, "a second subvolume in one stream")
         case .end: closeFile()
-        case .makeFile(let path, _): try makeFile(path)
+        case .makeFile(let path, _): begin(path, try create(path))
         case .makeDirectory(let path, _): try make(path, "create directory") { mkdirat($0, $1, 0o700) }
         case .makeNode(let path, _, let mode, let device): try makeNode(path, mode, device)
         case .makeFIFO(let path, _): try make(path, "create FIFO") { mkfifoat($0, $1, 0o600) }
@@ -89,6 +90,7 @@ public final class TreeApplier {
             tree.forget()
             try make(path, "remove directory") { unlinkat($0, $1, CInt(AT_REMOVEDIR)) }
         case .setAttribute(let path, let name, let value):
+            file?.isPlain = false
             try withObjectPath(path, "set attribute of") { object, follow in
                 withName(name[...]) { name in
                     value.withUnsafeBytes { dish_setxattr(object, name, $0.baseAddress, UInt($0.count), follow) }
@@ -127,14 +129,22 @@ public final class TreeApplier {
 
     // MARK: Files
 
-    private func makeFile(_ path: [UInt8]) throws {
+    /// Makes a file and opens it.
+    func create(_ path: [UInt8]) throws -> OwnedFD {
         closeFile()
         let split = try named(path)
         let at = try tree.directory(split.parent)
-        let descriptor = try retryingInterrupts("create", shown(path)) {
-            withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
-        }
-        file = CurrentFile(path: path, descriptor: descriptor, told: 0)
+        // With the mode that most files have, few need another one.
+        return OwnedFD(
+            adopting: try retryingInterrupts("create", shown(path)) {
+                withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+            })
+    }
+
+    /// Takes a file that was just made as the one that commands are about.
+    func begin(_ path: [UInt8], _ descriptor: consuming OwnedFD) {
+        closeFile()
+        file = CurrentFile(path: path, descriptor: descriptor.release(), told: 0, isPlain: true)
         witness?.begin()
     }
 
@@ -143,7 +153,7 @@ public final class TreeApplier {
         if let file, file.path == path { return file.descriptor }
         closeFile()
         let descriptor = try tree.openFile(path, O_RDWR).release()
-        file = CurrentFile(path: path, descriptor: descriptor, told: nil)
+        file = CurrentFile(path: path, descriptor: descriptor, told: nil, isPlain: false)
         if let witness { witness.forget(inode: UInt64(try status(of: descriptor, path).st_ino)) }
         return descriptor
     }
@@ -172,14 +182,6 @@ public final class TreeApplier {
     }
 
     private static let zeros = [UInt8](repeating: 0, count: 64 << 10)
-
-    /// Forgets what paths mean, unless it was learnt in the same generation.
-    func forget(unless current: Int) {
-        guard generation != current else { return }
-        generation = current
-        closeFile()
-        tree.forget()
-    }
 
     func closeFile() {
         guard let file else { return }
@@ -323,6 +325,7 @@ public final class TreeApplier {
     // MARK: Attributes
 
     private func setMode(_ path: [UInt8], _ mode: mode_t) throws {
+        if try isNew(path, { $0.st_mode & 0o7777 == mode }) { return }
         try onObject(path, "set mode of") { descriptor, name in
             // With the flag, glibc goes through a descriptor that can't be a link's target.
             name.map { fchmodat(descriptor, $0, mode, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchmod(descriptor, mode)
@@ -333,6 +336,8 @@ public final class TreeApplier {
         guard let user = uid_t(exactly: user), let group = gid_t(exactly: group) else {
             throw CommandFault(.invalidValue, "the owner \(user):\(group) is beyond what files can have")
         }
+        // Of a file with set-id bits it takes these away.
+        if try isNew(path, { $0.st_uid == user && $0.st_gid == group && $0.st_mode & 0o6000 == 0 }) { return }
         try onObject(path, "set owner of") { descriptor, name in
             name.map { fchownat(descriptor, $0, user, group, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchown(descriptor, user, group)
         }
@@ -349,6 +354,12 @@ public final class TreeApplier {
             }
             return name.map(set) ?? "".withCString(set)
         }
+    }
+
+    /// Whether something holds of a file that was just made: to look costs a tenth of what it costs to set it again.
+    private func isNew(_ path: [UInt8], _ holds: (stat) -> Bool) throws -> Bool {
+        guard let file, file.isPlain, file.path == path else { return false }
+        return holds(try status(of: file.descriptor, path))
     }
 
     /// Calls with a directory and a name in it, or with a descriptor of the object itself and no name.
