@@ -44,9 +44,9 @@ private func readAndWrite<Document: Codable & Equatable>(_ type: Document.Type, 
 }
 
 private func inspect(_ descriptor: Descriptor) {
-    let hex = descriptor.digest.hex.utf8
     // It becomes a file's name.
-    guard !hex.isEmpty, hex.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) })
-    else { fatalError("digest \(descriptor.digest)") }
+    guard !descriptor.digest.hex.isEmpty, descriptor.digest.hex.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }) else {
+        fatalError("digest \(descriptor.digest)")
+    }
     _ = descriptor.isIndex
 }

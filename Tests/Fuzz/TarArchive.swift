@@ -55,7 +55,10 @@ private func writeAndRead(_ given: TarEntry, _ content: [UInt8]) {
     var entry = given
     // What a header can't say: a name that ends with a slash is a directory's, and empty or zero-ended ones are cut.
     guard !entry.path.contains(0), !entry.link.contains(0), !entry.path.isEmpty, entry.path.count < 1 << 16 else { return }
-    guard !entry.attributes.contains(where: { $0.name.contains(UInt8(ascii: "=")) || String(validating: $0.name, as: UTF8.self) == nil })
+    guard
+        !entry.attributes.contains(where: {
+            $0.name.contains(UInt8(ascii: "=")) || String(validating: $0.name, as: UTF8.self) == nil
+        })
     else { return }
     if entry.kind == .directory, entry.path.last != UInt8(ascii: "/") { entry.path.append(UInt8(ascii: "/")) }
     if entry.kind != .file { entry.size = 0 }

@@ -99,8 +99,8 @@ extension Streams {
                 let ways: [(content: [UInt8], commands: [(StreamCommand, [UInt8])])] = [
                     (Array("one".utf8), [(.write(path: f, offset: 0), path("one"))]),
                     // Backwards, over each other, through another name, with holes, cut and made longer.
-                    (Array("onetwo".utf8), [(.write(path: f, offset: 3), path("two")), (.write(path: f, offset: 0), path("one"))]),
-                    (Array("two".utf8), [(.write(path: f, offset: 0), path("one")), (.write(path: f, offset: 0), path("two"))]),
+                    (path("onetwo"), [(.write(path: f, offset: 3), path("two")), (.write(path: f, offset: 0), path("one"))]),
+                    (path("two"), [(.write(path: f, offset: 0), path("one")), (.write(path: f, offset: 0), path("two"))]),
                     (
                         Array("two".utf8),
                         [
@@ -125,11 +125,11 @@ extension Streams {
                     // A write of nothing makes no file longer.
                     (Array("one".utf8), [(.write(path: f, offset: 0), path("one")), (.write(path: f, offset: 9), [])]),
                     (
-                        [UInt8](repeating: 0, count: 4096) + data[4096...],
+                        Array([UInt8](repeating: 0, count: 4096) + data[4096...]),
                         [(.write(path: f, offset: 0), data), (.fallocate(path: f, mode: 3, offset: 0, length: 4096), [])]
                     ),
                     (
-                        data[..<4096] + data[..<4096],
+                        Array(data[..<4096] + data[..<4096]),
                         [
                             (.write(path: f, offset: 0), Array(data[..<4096])),
                             (
@@ -185,7 +185,8 @@ extension Streams {
                 let sent = try Command(
                     "/bin/sh",
                     [
-                        "-c", "exec \"$0\" image send //test:layer --pool \"$1\" > \"$2\"", Programs.path("dish"), pools[0].path, file,
+                        "-c", "exec \"$0\" image send //test:layer --pool \"$1\" > \"$2\"", Programs.path("dish"), pools[0].path,
+                        file,
                     ]
                 ).runBlocking()
                 #expect(sent.status.isSuccess, "\(sent.errorText)")
@@ -196,7 +197,8 @@ extension Streams {
                     let filled = try await Command("/usr/bin/fallocate", ["-l", "\(free - (room << 20))", filler]).run()
                     #expect(filled.status.isSuccess, "\(filled.errorText)")
                     let full = try await host.dish("image", "receive", file, "--pool", pools[1].path)
-                    #expect(full.code == 1 && full.errors.contains("the pool at '\(pools[1].path)' is full; make room"), "\(full)")
+                    #expect(
+                        full.code == 1 && full.errors.contains("the pool at '\(pools[1].path)' is full; make room"), "\(full)")
                     try requireNothing(pools[1], "\(room) MiB")
                     unlink(filler)
                     // Its space is free again with the next commit.

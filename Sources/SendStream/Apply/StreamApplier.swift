@@ -52,7 +52,7 @@ public final class StreamApplier {
     ) throws {
         main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources, witness: witness?())
         var workers: [Worker] = []
-        for number in 0..<(getenv("XW").flatMap { Int(String(cString: $0)) } ?? 2) {
+        for number in 0..<2 {
             let copies = try sources.mapValues { try $0.copy() }
             workers.append(
                 Worker(
