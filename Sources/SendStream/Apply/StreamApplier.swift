@@ -177,6 +177,9 @@ public final class StreamApplier {
         }
 
         private static let capacity = 1 << 20
+        /// All jobs together stay far below what a process may have open.
+        private static let mostFiles = 32
+        private var files = 0
         private var items: [Item] = []
         /// Those before it are done.
         private var next = 0
@@ -191,12 +194,13 @@ public final class StreamApplier {
         }
 
         var isEmpty: Bool { items.isEmpty }
-        var isWorthwhile: Bool { count >= Self.capacity / 4 || items.count >= 100 }
+        var isWorthwhile: Bool { count >= Self.capacity / 4 || files >= Self.mostFiles }
 
         func takes(_ more: Int) -> Bool { items.isEmpty || count + more <= Self.capacity }
 
         func add(_ path: [UInt8], _ descriptor: consuming OwnedFD) {
             items.append(.begin(path: path, descriptor: descriptor.release()))
+            files += 1
         }
 
         func add(_ command: StreamCommand, _ data: RawSpan, _ offset: UInt64) {
@@ -233,7 +237,7 @@ public final class StreamApplier {
             // Files that nobody took, because something failed.
             for case .begin(_, let descriptor) in items[next...] { close(descriptor) }
             items.removeAll(keepingCapacity: true)
-            next = 0
+            (next, files) = (0, 0)
             large = []
             count = 0
         }
