@@ -196,7 +196,10 @@ public final class StreamApplier {
         var isEmpty: Bool { items.isEmpty }
         var isWorthwhile: Bool { count >= Self.capacity / 4 || files >= Self.mostFiles }
 
-        func takes(_ more: Int) -> Bool { items.isEmpty || count + more <= Self.capacity }
+        /// Whether there is room: for the data, and for a command, however many a file has.
+        func takes(_ more: Int) -> Bool {
+            items.isEmpty || count + more <= Self.capacity && items.count < Self.mostFiles * 8
+        }
 
         func add(_ path: [UInt8], _ descriptor: consuming OwnedFD) {
             items.append(.begin(path: path, descriptor: descriptor.release()))
