@@ -3,42 +3,16 @@
 
 Both get the same stream into the same pool. Ours also computes and checks the layer's digest."""
 
-import contextlib
 import os
 import re
 import subprocess
-import time
 
 from host import HOME, PROGRAMS, REPOSITORY, Host
+from pools import pool, settle, sync
 from side_by_side import measure, report
 
 RUNS = int(os.environ.get("RUNS", "7"))
 DISH = str(PROGRAMS / "dish")
-
-
-def sync(path):
-    subprocess.run(["sync", "--file-system", path], check=True)
-
-
-def settle(path):
-    """Lets the kernel clean up what was deleted: that isn't billed to the next."""
-    (path / "cache" / "settle").write_text(str(time.time()))
-    sync(path)
-    subprocess.run(["btrfs", "subvolume", "sync", path], check=True, stdout=subprocess.DEVNULL)
-    sync(path)
-
-
-@contextlib.contextmanager
-def pool(host, name):
-    path = HOME / name
-    host.dish("pool", "create", str(path), "--size", "6G")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", path], check=False)
-        (HOME / f"{name}.img").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            path.rmdir()
 
 
 def send(host, *arguments):

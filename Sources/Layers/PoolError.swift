@@ -9,6 +9,8 @@ public struct PoolError: Error, CustomStringConvertible, Equatable {
         case inUse
         case invalid
         case damaged
+        /// Its devices, or a quota.
+        case full
         case notPrivileged
     }
 

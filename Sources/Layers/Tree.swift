@@ -19,6 +19,11 @@ public struct Tree: Sendable {
         self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: nil))
     }
 
+    /// The same of a tree that a stream has just made: files whose digests are known aren't read.
+    init(of root: String, written: WrittenContent) throws {
+        self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: nil, written: written))
+    }
+
     /// Reads of a snapshot only what changed since it was taken, and takes the rest from its source's tree.
     ///
     /// The kernel must have written the changes to its trees: sync the file system first.
@@ -26,10 +31,10 @@ public struct Tree: Sendable {
         try self.init(ofSnapshot: root, of: TreeIndex(source), latestTime: latestTime)
     }
 
-    init(ofSnapshot root: String, of source: TreeIndex, latestTime: Int64?) throws {
+    init(ofSnapshot root: String, of source: TreeIndex, latestTime: Int64? = nil, written: WrittenContent? = nil) throws {
         let changed = try Subvolume.inodesChanged(in: root, after: Subvolume.info(root).creation)
         let baseline = TreeBaseline(source, changed: changed, latestTime: latestTime)
-        self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline))
+        self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline, written: written))
     }
 
     /// A root with nothing in it, to compare with.

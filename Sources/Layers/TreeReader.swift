@@ -14,6 +14,7 @@ struct TreeReader: ~Copyable {
     private let device: UInt64
     private let latestTime: Int64?
     private let baseline: TreeBaseline?
+    private let written: WrittenContent?
     /// Regular files to hash, each inode once, by one of its paths.
     private var files: [(inode: UInt64, path: [UInt8])] = []
     private var waiting: [UInt64: [Int]] = [:]
@@ -24,24 +25,32 @@ struct TreeReader: ~Copyable {
 
     /// The nodes of a tree, with contents.
     ///
-    /// - Parameter latestTime: later modification times are first set to it on disk.
-    static func read(_ root: String, latestTime: Int64?, baseline: TreeBaseline?) throws -> [TreeNode] {
+    /// - Parameters:
+    ///   - latestTime: later modification times are first set to it on disk.
+    ///   - written: files that needn't be read.
+    static func read(
+        _ root: String, latestTime: Int64?, baseline: TreeBaseline?, written: WrittenContent? = nil
+    ) throws -> [TreeNode] {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         var status = stat()
         let number = directory.number
         try retryingInterrupts("stat", root) { fstat(number, &status) }
         let top = try directory.duplicate()
-        var reader = TreeReader(root: directory, device: UInt64(status.st_dev), latestTime: latestTime, baseline: baseline)
+        var reader = TreeReader(
+            root: directory, device: UInt64(status.st_dev), latestTime: latestTime, baseline: baseline, written: written)
         try reader.add(name: [], path: [], status, parent: number, descriptor: consume top)
         try reader.addContents()
         return reader.nodes
     }
 
-    private init(root: consuming OwnedFD, device: UInt64, latestTime: Int64?, baseline: TreeBaseline?) {
+    private init(
+        root: consuming OwnedFD, device: UInt64, latestTime: Int64?, baseline: TreeBaseline?, written: WrittenContent?
+    ) {
         self.root = root
         self.device = device
         self.latestTime = latestTime
         self.baseline = baseline
+        self.written = written
     }
 
     /// Puts the SHA-256 of their content into all nodes of regular files.
@@ -88,7 +97,12 @@ struct TreeReader: ~Copyable {
                 isLinked: type != S_IFDIR && status.st_nlink > 1))
         switch type {
         case S_IFREG:
-            nodes[index].kind = .file(size: UInt64(status.st_size), content: ContentDigest())
+            let size = UInt64(status.st_size)
+            if let digest = written?.digest(of: inode, size: size) {
+                nodes[index].kind = .file(size: size, content: digest)
+                break
+            }
+            nodes[index].kind = .file(size: size, content: ContentDigest())
             if waiting[inode] == nil { files.append((inode, path)) }
             waiting[inode, default: []].append(index)
         case S_IFLNK:

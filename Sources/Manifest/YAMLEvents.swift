@@ -82,10 +82,19 @@ struct YAMLEvents: ~Copyable {
     }
 
     private func place(offset: Int) -> ManifestError.Place {
-        let before = text.prefix(offset)
-        let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        return ManifestError.Place(
-            file: file, line: before.count { $0 == UInt8(ascii: "\n") } + 1,
-            column: String(decoding: before[lineStart...], as: UTF8.self).unicodeScalars.count + 1)
+        var (line, column) = (1, 1)
+        var previous: Unicode.Scalar?
+        for scalar in String(decoding: text.prefix(offset), as: UTF8.self).unicodeScalars {
+            if !Self.breaks.contains(scalar) {
+                column += 1
+            } else if scalar != "\n" || previous != "\r" {
+                (line, column) = (line + 1, 1)
+            }
+            previous = scalar
+        }
+        return ManifestError.Place(file: file, line: line, column: column)
     }
+
+    /// What ends a line for libyaml; a carriage return and a line feed after it are one end.
+    private static let breaks: Set<Unicode.Scalar> = ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"]
 }

@@ -49,6 +49,7 @@ struct LanguageErrorTests {
         Mistake("images: &a [*a]", "f:1:13: nothing before this alias has the anchor '&a'"),
         Mistake("images: []\n---\nimages: []", "f:2:1: a second document starts here; a file has one"),
         Mistake("images: []\nfeatures: \u{7}", "f:2:11: not valid YAML: control characters are not allowed"),
+        Mistake("images: []\r\n\rfeatures: \u{7}", "f:3:11: not valid YAML: control characters are not allowed"),
         Mistake(
             "images: " + String(repeating: "[", count: 100),
             "f:1:72: lists and mappings stand deeper than 64 levels in each other"),

@@ -65,6 +65,38 @@ extension Streams {
             }
         }
 
+        /// Which layer held its packages is of the pool it was built on (docs/send-stream.md): what arrives stands on its own.
+        @Test func aLayerMadeFromItsPackagesTravelsWithoutThem() async throws {
+            try await Streams.withPools(2) { pools in
+                let base = try pools[0].makeLayer(on: nil, label: "//test:base") { root in
+                    try Files.replace("\(root)/base", with: "base".utf8, durable: false)
+                }
+                let packages = try pools[0].makeLayer(on: base, label: "//test:app" + Layer.packagesMark) { root in
+                    try Files.replace("\(root)/package", with: [UInt8](repeating: 7, count: 1 << 20), durable: false)
+                }
+                let app = try pools[0].makeLayer(on: base, packages: packages, label: "//test:app") { root in
+                    try Files.replace("\(root)/file", with: "file".utf8, durable: false)
+                }
+                let host = try TestHost()
+                let folder = try Scratch.make("files")
+                try send(host, pools[0], app.hex, to: "\(folder)/image")
+                let received = try await host.dish("image", "receive", "\(folder)/image", "--pool", pools[1].path)
+                #expect(received.code == 0, "\(received)")
+                #expect(try pools[1].allLayers().map(\.id) == [base, app])
+                let (sent, layer) = (try #require(try pools[0].layer(app)), try #require(try pools[1].layer(app)))
+                #expect(sent.packages == packages && layer.packages == nil)
+                #expect(layer.parent == base && layer.created == sent.created && layer.label == sent.label)
+                // The same stream on either pool, and all of its data is billed to it.
+                #expect(try pools[1].stream(of: app, against: base) == pools[0].stream(of: app, against: base))
+                let usage = try #require(try pools[1].usage().layers.first { $0.id == app.hex })
+                #expect(usage.own.map { $0 >= 1 << 20 } ?? true, "\(usage)")
+                // A second time nothing changes where it was built.
+                let again = try await host.dish("image", "receive", "\(folder)/image", "--pool", pools[0].path)
+                #expect(again.code == 0, "\(again)")
+                #expect(try pools[0].layer(app) == sent)
+            }
+        }
+
         @Test func aDumpShowsEachCommandAndWhereAStreamIsDamaged() async throws {
             try await Streams.withPools { pools in
                 let ids = try prepare(pools[0], bytes: 1 << 20)

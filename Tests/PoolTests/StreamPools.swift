@@ -35,16 +35,18 @@ extension Streams {
 
 extension Pool {
     /// Makes a layer: changes a copy of its parent.
-    func makeLayer(on parent: LayerID?, label: String = "//test:layer", _ change: (String) throws -> Void) throws -> LayerID {
+    func makeLayer(
+        on parent: LayerID?, packages: LayerID? = nil, label: String = "//test:layer", _ change: (String) throws -> Void
+    ) throws -> LayerID {
         let staged = try StagingDirectory(in: self)
-        if let parent {
-            try Subvolume.snapshot(root(of: parent), to: staged.root)
+        if let origin = packages ?? parent {
+            try Subvolume.snapshot(root(of: origin), to: staged.root)
         } else {
             try Subvolume.create(staged.root)
         }
         try change(staged.root)
-        let tree = try tree(of: staged, parent: parent, latestTime: 1_900_000_000)
-        return try publish(staged, tree: tree, parent: parent, label: label).id
+        let tree = try tree(of: staged, parent: packages ?? parent, latestTime: 1_900_000_000)
+        return try publish(staged, tree: tree, parent: parent, packages: packages, label: label).id
     }
 
     /// The canonical stream of a layer.

@@ -88,23 +88,60 @@ extension Streams {
             }
         }
 
-        @Test func aChangedBlockOfALargeFileIsAllThatTravels() async throws {
-            try await Streams.withPools(2) { pools in
-                let base = try pools[0].makeLayer(on: nil) { root in
-                    let file = try OwnedFD.open("\(root)/large", O_WRONLY | O_CREAT)
-                    var random = SeededGenerator(5)
-                    let piece = (0..<(1 << 20) / 8).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
-                    for _ in 0..<256 { try Files.write(piece, to: file.number, "large") }
-                }
-                let layer = try pools[0].makeLayer(on: base) { root in
+        /// A file that is as large as it says, without the time it takes to write that: a piece, again and again.
+        private func makeLarge(_ path: String, pieces: Int, _ random: inout SeededGenerator) throws {
+            let file = try OwnedFD.open(path, O_RDWR | O_CREAT | O_TRUNC)
+            try Files.write(noise(1 << 20, &random), to: file.number, path)
+            for number in 1..<pieces {
+                #expect(dish_clone_range(file.number, UInt64(number) << 20, file.number, 0, 1 << 20) == 0)
+            }
+        }
+
+        private func noise(_ count: Int, _ random: inout SeededGenerator) -> [UInt8] {
+            (0..<count / 8).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
+        }
+
+        @Test func aChangedBlockOfAFileOfAGigabyteIsAllThatTravels() async throws {
+            try await Streams.withPools { pools in
+                let pool = pools[0]
+                var random = SeededGenerator(5)
+                let base = try pool.makeLayer(on: nil) { try makeLarge("\($0)/large", pieces: 1024, &random) }
+                let layer = try pool.makeLayer(on: base) { root in
                     let file = try OwnedFD.open("\(root)/large", O_WRONLY)
                     pwrite(file.number, [1, 2, 3], 3, 123_456_789)
                 }
-                let stream = try pools[0].stream(of: layer, against: base)
+                let stream = try pool.stream(of: layer, against: base)
                 #expect(stream.count < 6000)
-                #expect(try pools[0].stream(of: layer, against: base, readsEverything: true) == stream)
-                _ = try pools[1].receive(try pools[0].stream(of: base, against: nil), base, against: nil)
-                #expect(try pools[1].receive(stream, layer, against: base).id == layer)
+                #expect(try pool.stream(of: layer, against: base, readsEverything: true) == stream)
+                try pool.remove(layer)
+                #expect(try pool.receive(stream, layer, against: base).id == layer)
+            }
+        }
+
+        /// Twenty megabytes change in six hundred, in place and as editors and package managers do it, in whole files.
+        @Test func aChangeTravelsAsLittleMoreThanItself() async throws {
+            try await Streams.withPools { pools in
+                let pool = pools[0]
+                var random = SeededGenerator(6)
+                let base = try pool.makeLayer(on: nil) { root in
+                    for number in 0..<20 { try makeLarge("\(root)/\(number)", pieces: 30, &random) }
+                }
+                let layer = try pool.makeLayer(on: base) { root in
+                    for number in 0..<20 {
+                        let path = "\(root)/\(number)"
+                        if number % 2 == 0 {
+                            let copied = try Command("/bin/cp", ["--reflink=never", path, "\(path).new"]).runBlocking()
+                            #expect(copied.status.isSuccess && rename("\(path).new", path) == 0)
+                        }
+                        let file = try OwnedFD.open(path, O_WRONLY)
+                        let piece = noise(1 << 20, &random)
+                        #expect(pwrite(file.number, piece, piece.count, off_t(number) << 20) == piece.count)
+                    }
+                }
+                let stream = try pool.stream(of: layer, against: base)
+                #expect(Double(stream.count) <= 1.01 * Double(20 << 20), "\(stream.count)")
+                try pool.remove(layer)
+                #expect(try pool.receive(stream, layer, against: base).id == layer)
             }
         }
 

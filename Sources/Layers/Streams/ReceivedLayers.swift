@@ -4,14 +4,15 @@ import FoundationEssentials
 import Glibc
 import Linux
 public import SendStream
+import Synchronization
 
 extension Pool {
     /// Makes a layer from one stream: applies it in staging, and publishes what came out only if its digest is the layer's id.
     /// A layer that is there already is returned, and nothing is read.
     ///
     /// - Parameter progress: called with the bytes of the stream that were used so far.
-    /// - Throws: `StreamError` for a damaged or hostile stream, `PoolError` `.unknownImage` when what it is against isn't here and
-    ///   `.damaged` when something else came out, `SystemError`. Nothing is left then.
+    /// - Throws: `StreamError` for a damaged or hostile stream, `PoolError` `.unknownImage` when what it is against isn't here,
+    ///   `.damaged` when something else came out and `.full`, `SystemError`. Nothing is left then.
     public func receive<Source: ByteSource>(
         _ source: Source, _ description: LayerDescription, progress: ((UInt64) -> Void)? = nil
     ) throws -> Layer {
@@ -59,6 +60,22 @@ extension Pool {
                 .refused, at: head.offset,
                 "it isn't the stream of layer \(description.id.short) against \(description.base?.short ?? "nothing")")
         }
+        do {
+            return try make(&reader, head, description, isAlone: isAlone, progress)
+        } catch let error as SystemError where error.code == ENOSPC || error.code == EDQUOT {
+            throw PoolError(
+                .full,
+                "make the layer \(description.id.short): \(error): the pool at '\(path)' is full; make room (dish image gc, dish rm), then do it again"
+            )
+        }
+    }
+
+    private func make<Source: ByteSource>(
+        _ reader: inout StreamReader<Source>, _ head: StreamHead, _ description: LayerDescription, isAlone: Bool,
+        _ progress: ((UInt64) -> Void)?
+    ) throws -> Layer {
+        // From here on it learns of writes that fail when nobody waits for them.
+        let filesystem = try filesystem()
         let staged = try StagingDirectory(in: self)
         var sources: [SubvolumeUUID: TreeApplier.CloneSource] = [:]
         if let base = description.base {
@@ -74,7 +91,8 @@ extension Pool {
             try Subvolume.create(staged.root)
         }
         let root = try OwnedFD.open(staged.root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        let applier = try StreamApplier(root, uuid: head.uuid, sources: sources)
+        let written = WrittenContent()
+        let applier = try StreamApplier(root, uuid: head.uuid, sources: sources, witness: written.witness)
         // Before the staging directory is removed.
         defer { applier.stop() }
         try apply(&reader, to: applier, progress)
@@ -82,7 +100,7 @@ extension Pool {
         guard isMore == nil else {
             throw StreamError(.trailingBytes, at: reader.offset, "another stream follows the layer's")
         }
-        let tree = try finishedTree(of: staged, base: description.base)
+        let tree = try finishedTree(of: staged, base: description.base, written) { try filesystem.sync() }
         let id = TreeDigest(tree).id
         guard id == description.id else {
             throw PoolError(
@@ -107,19 +125,26 @@ extension Pool {
         }
     }
 
-    /// The tree of what was applied, read from the file system: of what is against a base only what changed.
-    private func finishedTree(of staged: StagingDirectory, base: LayerID?) throws -> Tree {
-        guard let base else {
-            // Everything goes to the disk while its digest is computed.
-            let written = DispatchGroup()
-            let filesystem = try filesystem()
-            DispatchQueue.global().async(group: written) { try? filesystem.sync() }
-            defer { written.wait() }
-            return try Tree(of: staged.root)
+    /// The tree of what was applied, on the disk by then. Names and all that belongs to them are read from the file system, of what
+    /// is against a base only what changed.
+    private func finishedTree(
+        of staged: StagingDirectory, base: LayerID?, _ written: WrittenContent, sync: @escaping @Sendable () throws -> Void
+    ) throws -> Tree {
+        if let base {
+            let source = try tree(of: base)
+            try sync()
+            return try Tree(ofSnapshot: staged.root, of: TreeIndex(source), written: written)
         }
-        let source = try tree(of: base)
-        try filesystem().sync()
-        return try Tree(ofSnapshot: staged.root, of: source)
+        // Everything goes to the disk meanwhile.
+        let synced = DispatchGroup()
+        let failure = Mutex<(any Error)?>(nil)
+        DispatchQueue.global().async(group: synced) {
+            do { try sync() } catch { failure.withLock { $0 = error } }
+        }
+        let tree = Result { try Tree(of: staged.root, written: written) }
+        synced.wait()
+        if let failure = failure.withLock({ $0 }) { throw failure }
+        return try tree.get()
     }
 }
 

@@ -148,10 +148,8 @@ public struct ImageImport: Sendable {
             }
             return (layer, skipped)
         } catch let error as SystemError where error.code == ENOSPC || error.code == EDQUOT {
-            throw RegistryError(
-                .program,
-                "\(error): the pool at '\(pool.path)' is full; remove images (dish image gc), or add a device (dish pool add-device), then try again"
-            )
+            throw PoolError(
+                .full, "\(error): the pool at '\(pool.path)' is full; make room (dish image gc, dish rm), then do it again")
         }
     }
 

@@ -86,11 +86,8 @@ public struct PackagePull: Sendable {
             _ = try await Compression.zstd.read(path) { descriptor in
                 try pool.receive(BoundedSource(descriptor, limit: limit), description)
             }
-        } catch let error as SystemError where error.code == ENOSPC || error.code == EDQUOT {
-            throw RegistryError(
-                .program,
-                "apply the layer \(description.id.short): \(error): the pool at '\(pool.path)' is full; remove images (dish image gc), or add a device (dish pool add-device), then pull again; what was fetched is kept"
-            )
+        } catch let error as PoolError where error.code == .full {
+            throw PoolError(.full, "\(error); what was fetched is kept")
         }
     }
 }

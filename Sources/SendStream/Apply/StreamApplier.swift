@@ -1,12 +1,14 @@
 import Dispatch
+import Glibc
 public import Linux
 import Synchronization
 
 /// Applies the commands of a stream on several threads where their order doesn't matter.
 ///
-/// Commands about a file that the stream just made are gathered and done on other threads, those about one file always in order;
-/// so are directories, links and special files made at once, in which nothing of this can be yet. Everything else waits
-/// until all before it is done. So what is there when a command begins is what a `TreeApplier` alone would have.
+/// Names are made on the caller's thread. What else is said of a file that the stream just made is gathered and done on other
+/// threads, which have it open and look up no names, always in order for one file. Everything that isn't about such a file, or about
+/// a name that was just made, waits until all before it is done. So what is there when a command begins is what a `TreeApplier`
+/// alone would have.
 public final class StreamApplier {
     private let main: TreeApplier
     private let workers: [Worker]
@@ -19,8 +21,6 @@ public final class StreamApplier {
     /// The link or special file that was made last.
     private var special: [UInt8]?
     private var worker = 0
-    /// Grows when paths may mean others than before.
-    private var generation = 0
 
     /// What all threads see.
     private final class Shared: Sendable {
@@ -45,17 +45,20 @@ public final class StreamApplier {
     ///   - root: the tree's root directory, open for reading.
     ///   - uuid: what the stream calls the tree.
     ///   - sources: other subvolumes that the stream may clone from.
+    ///   - witness: makes those who are told what is written, one for each thread.
     public init(
-        _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource]
+        _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource],
+        witness: (() -> any ContentWitness)? = nil
     ) throws {
-        main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources)
+        main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources, witness: witness?())
         var workers: [Worker] = []
         for number in 0..<2 {
             let copies = try sources.mapValues { try $0.copy() }
             workers.append(
                 Worker(
                     queue: DispatchQueue(label: "dish.apply.\(number)"),
-                    applier: try TreeApplier(try root.duplicate(), uuid: uuid, sources: copies)))
+                    applier: try TreeApplier(
+                        try root.duplicate(), uuid: uuid, sources: copies, witness: witness?())))
         }
         self.workers = workers
     }
@@ -72,8 +75,9 @@ public final class StreamApplier {
         switch command {
         case .makeFile(let path, _):
             if job.isWorthwhile { try submit(continues: false) }
+            let descriptor = try created(path, offset)
             file = path
-            try add(command, data, offset)
+            job.add(path, descriptor)
         case .makeDirectory: try main.apply(command, data, at: offset)
         case .makeSymlink(let path, _, _), .makeNode(let path, _, _, _), .makeFIFO(let path, _), .makeSocket(let path, _):
             special = path
@@ -94,12 +98,14 @@ public final class StreamApplier {
         }
     }
 
+    private func created(_ path: [UInt8], _ offset: UInt64) throws -> OwnedFD {
+        do { return try main.create(path) } catch let fault as CommandFault {
+            throw StreamError(fault.code, at: offset, "mkfile: \(fault.reason)")
+        }
+    }
+
     private func applyAlone(_ command: StreamCommand, _ data: RawSpan, _ offset: UInt64) throws {
         try finishPending()
-        switch command {
-        case .rename, .unlink, .removeDirectory: generation += 1
-        default: break
-        }
         try main.apply(command, data, at: offset)
     }
 
@@ -109,7 +115,7 @@ public final class StreamApplier {
         let isIdle = shared.state.withLock { $0.pending == 0 }
         if isIdle, !isContinuing {
             try throwFailure()
-            try job.run(main, generation)
+            try job.run(main)
             job.clear()
         } else {
             try submit(continues: false)
@@ -134,7 +140,7 @@ public final class StreamApplier {
         guard !job.isEmpty || isContinuing else { return }
         isContinuing = continues
         shared.places.wait()
-        let (full, applier, generation) = (job, workers[worker].applier, generation)
+        let (full, applier) = (job, workers[worker].applier)
         job = shared.state.withLock { state in
             state.pending += 1
             return state.free.popLast() ?? Job()
@@ -143,7 +149,7 @@ public final class StreamApplier {
         workers[worker].queue.async(group: shared.group) { [shared] in
             var failure: (any Error)?
             if shared.state.withLock({ $0.failure == nil }) {
-                do { try work.job.run(work.applier, generation) } catch { failure = error }
+                do { try work.job.run(work.applier) } catch { failure = error }
             }
             if !continues { work.applier.closeFile() }
             work.job.clear()
@@ -165,47 +171,76 @@ public final class StreamApplier {
 
     /// Commands for one worker, with a copy of their data.
     private final class Job: @unchecked Sendable {
+        private enum Item {
+            case begin(path: [UInt8], descriptor: CInt)
+            case apply(StreamCommand, data: Range<Int>, offset: UInt64)
+        }
+
         private static let capacity = 1 << 20
-        private var commands: [(command: StreamCommand, data: Range<Int>, offset: UInt64)] = []
+        /// All jobs together stay far below what a process may have open.
+        private static let mostFiles = 32
+        private var files = 0
+        private var items: [Item] = []
+        /// Those before it are done.
+        private var next = 0
         private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 4096)
         private var count = 0
         /// The data of a command that is larger than the buffer.
         private var large: [UInt8] = []
 
-        deinit { buffer.deallocate() }
+        deinit {
+            clear()
+            buffer.deallocate()
+        }
 
-        var isEmpty: Bool { commands.isEmpty }
-        var isWorthwhile: Bool { count >= Self.capacity / 4 || commands.count >= 100 }
+        var isEmpty: Bool { items.isEmpty }
+        var isWorthwhile: Bool { count >= Self.capacity / 4 || files >= Self.mostFiles }
 
-        func takes(_ more: Int) -> Bool { commands.isEmpty || count + more <= Self.capacity }
+        /// Whether there is room: for the data, and for a command, however many a file has.
+        func takes(_ more: Int) -> Bool {
+            items.isEmpty || count + more <= Self.capacity && items.count < Self.mostFiles * 8
+        }
+
+        func add(_ path: [UInt8], _ descriptor: consuming OwnedFD) {
+            items.append(.begin(path: path, descriptor: descriptor.release()))
+            files += 1
+        }
 
         func add(_ command: StreamCommand, _ data: RawSpan, _ offset: UInt64) {
             data.withUnsafeBytes { bytes in
                 if count + bytes.count <= Self.capacity {
                     UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: bytes)
-                    commands.append((command, count..<count + bytes.count, offset))
+                    items.append(.apply(command, data: count..<count + bytes.count, offset: offset))
                     count += bytes.count
                 } else {
                     large = Array(bytes)
-                    commands.append((command, Self.capacity..<Self.capacity + bytes.count, offset))
+                    items.append(.apply(command, data: Self.capacity..<Self.capacity + bytes.count, offset: offset))
                     count = Self.capacity
                 }
             }
         }
 
-        func run(_ applier: TreeApplier, _ generation: Int) throws {
-            applier.forget(unless: generation)
-            for (command, data, offset) in commands {
-                if data.lowerBound == Self.capacity, !data.isEmpty {
-                    try large.withUnsafeBytes { try applier.apply(command, $0.bytes, at: offset) }
-                } else {
-                    try applier.apply(command, UnsafeRawBufferPointer(rebasing: buffer[data]).bytes, at: offset)
+        func run(_ applier: TreeApplier) throws {
+            while next < items.count {
+                let item = items[next]
+                next += 1
+                switch item {
+                case .begin(let path, let descriptor): applier.begin(path, OwnedFD(adopting: descriptor))
+                case .apply(let command, let data, let offset):
+                    if data.lowerBound == Self.capacity, !data.isEmpty {
+                        try large.withUnsafeBytes { try applier.apply(command, $0.bytes, at: offset) }
+                    } else {
+                        try applier.apply(command, UnsafeRawBufferPointer(rebasing: buffer[data]).bytes, at: offset)
+                    }
                 }
             }
         }
 
         func clear() {
-            commands.removeAll(keepingCapacity: true)
+            // Files that nobody took, because something failed.
+            for case .begin(_, let descriptor) in items[next...] { close(descriptor) }
+            items.removeAll(keepingCapacity: true)
+            (next, files) = (0, 0)
             large = []
             count = 0
         }

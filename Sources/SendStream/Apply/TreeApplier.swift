@@ -11,9 +11,18 @@ public final class TreeApplier {
     let uuid: SubvolumeUUID
     private let decompresses: Bool
     private let sources: [SubvolumeUUID: CloneSource]
+    private let witness: (any ContentWitness)?
+    private var file: CurrentFile?
+
     /// The file that commands were about last.
-    private var file: (path: [UInt8], descriptor: CInt)?
-    private var generation = 0
+    private struct CurrentFile {
+        let path: [UInt8]
+        let descriptor: CInt
+        /// How many of its bytes the witness knows, from the first on; nil when it knows of none.
+        var told: UInt64?
+        /// Whether it was just made, and nothing but data came into it.
+        var isPlain: Bool
+    }
 
     /// What data may be cloned from.
     public final class CloneSource {
@@ -31,10 +40,13 @@ public final class TreeApplier {
     ///   - uuid: what the stream calls the tree.
     ///   - sources: other subvolumes that the stream may clone from.
     ///   - decompresses: whether compressed data is written decompressed even where the kernel would take it.
+    ///   - witness: who is told what is written.
     public init(
-        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource], decompresses: Bool = false
+        _ root: consuming OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: CloneSource], decompresses: Bool = false,
+        witness: (any ContentWitness)? = nil
     ) throws {
         self.decompresses = decompresses
+        self.witness = witness
         tree = ConfinedTree(root)
         self.uuid = uuid
         var sources = sources
@@ -62,7 +74,7 @@ public final class TreeApplier {
         switch command {
         case .subvolume, .snapshot: throw CommandFault(.refused, "a second subvolume in one stream")
         case .end: closeFile()
-        case .makeFile(let path, _): try makeFile(path)
+        case .makeFile(let path, _): begin(path, try create(path))
         case .makeDirectory(let path, _): try make(path, "create directory") { mkdirat($0, $1, 0o700) }
         case .makeNode(let path, _, let mode, let device): try makeNode(path, mode, device)
         case .makeFIFO(let path, _): try make(path, "create FIFO") { mkfifoat($0, $1, 0o600) }
@@ -78,6 +90,7 @@ public final class TreeApplier {
             tree.forget()
             try make(path, "remove directory") { unlinkat($0, $1, CInt(AT_REMOVEDIR)) }
         case .setAttribute(let path, let name, let value):
+            file?.isPlain = false
             try withObjectPath(path, "set attribute of") { object, follow in
                 withName(name[...]) { name in
                     value.withUnsafeBytes { dish_setxattr(object, name, $0.baseAddress, UInt($0.count), follow) }
@@ -92,10 +105,12 @@ public final class TreeApplier {
         case .clone(let path, let offset, let length, let source, _, let sourcePath, let sourceOffset):
             try clone(path, offset, length, source, sourcePath, sourceOffset)
         case .truncate(let path, let size):
-            let (descriptor, size) = (try open(path), try fileOffset(size))
-            try retryingInterrupts("set size of", shown(path)) { ftruncate(descriptor, size) }
+            let (descriptor, offset) = (try open(path), try fileOffset(size))
+            try retryingInterrupts("set size of", shown(path)) { ftruncate(descriptor, offset) }
+            tell(UnsafeRawBufferPointer(start: nil, count: 0), at: size)
         case .fallocate(let path, let mode, let offset, let length):
             let descriptor = try open(path)
+            file?.told = nil
             let (start, count) = (try fileOffset(offset), try fileOffset(length))
             try retryingInterrupts("allocate", shown(path)) {
                 dish_fallocate(descriptor, CInt(bitPattern: mode), Int64(start), Int64(count))
@@ -114,14 +129,23 @@ public final class TreeApplier {
 
     // MARK: Files
 
-    private func makeFile(_ path: [UInt8]) throws {
+    /// Makes a file and opens it.
+    func create(_ path: [UInt8]) throws -> OwnedFD {
         closeFile()
         let split = try named(path)
         let at = try tree.directory(split.parent)
-        let descriptor = try retryingInterrupts("create", shown(path)) {
-            withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
-        }
-        file = (path, descriptor)
+        // With the mode that most files have, few need another one.
+        return OwnedFD(
+            adopting: try retryingInterrupts("create", shown(path)) {
+                withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+            })
+    }
+
+    /// Takes a file that was just made as the one that commands are about.
+    func begin(_ path: [UInt8], _ descriptor: consuming OwnedFD) {
+        closeFile()
+        file = CurrentFile(path: path, descriptor: descriptor.release(), told: 0, isPlain: true)
+        witness?.begin()
     }
 
     /// The file at a path, open for reading and writing until commands are about another one.
@@ -129,21 +153,45 @@ public final class TreeApplier {
         if let file, file.path == path { return file.descriptor }
         closeFile()
         let descriptor = try tree.openFile(path, O_RDWR).release()
-        file = (path, descriptor)
+        file = CurrentFile(path: path, descriptor: descriptor, told: nil, isPlain: false)
+        if let witness { witness.forget(inode: UInt64(try status(of: descriptor, path).st_ino)) }
         return descriptor
     }
 
-    /// Forgets what paths mean, unless it was learnt in the same generation.
-    func forget(unless current: Int) {
-        guard generation != current else { return }
-        generation = current
-        closeFile()
-        tree.forget()
+    private func status(of descriptor: CInt, _ path: [UInt8]) throws(SystemError) -> stat {
+        var status = stat()
+        try retryingInterrupts("stat", shown(path)) { fstat(descriptor, &status) }
+        return status
     }
 
+    /// Tells what now lies at an offset of the current file. What lies before it and wasn't told is a hole.
+    private func tell(_ data: UnsafeRawBufferPointer, at offset: UInt64) {
+        guard let witness, let told = file?.told else { return }
+        guard offset >= told else {
+            file?.told = nil
+            return
+        }
+        var hole = offset - told
+        while hole > 0 {
+            let count = min(hole, UInt64(Self.zeros.count))
+            Self.zeros.withUnsafeBytes { witness.add(UnsafeRawBufferPointer(rebasing: $0.prefix(Int(count)))) }
+            hole -= count
+        }
+        witness.add(data)
+        file?.told = offset + UInt64(data.count)
+    }
+
+    private static let zeros = [UInt8](repeating: 0, count: 64 << 10)
+
     func closeFile() {
-        if let file { close(file.descriptor) }
-        file = nil
+        guard let file else { return }
+        self.file = nil
+        if let witness, let told = file.told, let status = try? status(of: file.descriptor, file.path),
+            UInt64(status.st_size) == told
+        {
+            witness.end(inode: UInt64(status.st_ino), size: told)
+        }
+        close(file.descriptor)
     }
 
     private func fileOffset(_ value: UInt64) throws(CommandFault) -> off_t {
@@ -164,6 +212,7 @@ public final class TreeApplier {
                 pwrite(descriptor, data.baseAddress! + done, data.count - done, start + off_t(done))
             }
         }
+        tell(data, at: offset)
     }
 
     private func encodedWrite(
@@ -176,8 +225,11 @@ public final class TreeApplier {
             let taken = dish_encoded_write(
                 descriptor, data.baseAddress, UInt(data.count), Int64(offset), extent.fileLength, extent.length, extent.start,
                 extent.compression, extent.encryption)
-            if taken >= 0 { return }
             let code = errno
+            if taken >= 0 {
+                file?.told = nil
+                return
+            }
             // Other kernels, block sizes and layouts: then the data is written decompressed.
             guard [ENOTTY, EOPNOTSUPP, EINVAL, EPERM].contains(code) else {
                 throw SystemError("write compressed data to", shown(path), code: code)
@@ -195,6 +247,7 @@ public final class TreeApplier {
         }
         guard length > 0 else { throw CommandFault(.invalidValue, "a clone of nothing") }
         let target = try open(path)
+        file?.told = nil
         // The tree's own directories change; what else is cloned from doesn't.
         if uuid == self.uuid { source.tree.forget() }
         let from = try source.tree.openFile(sourcePath, O_RDONLY)
@@ -272,6 +325,7 @@ public final class TreeApplier {
     // MARK: Attributes
 
     private func setMode(_ path: [UInt8], _ mode: mode_t) throws {
+        if try isNew(path, { $0.st_mode & 0o7777 == mode }) { return }
         try onObject(path, "set mode of") { descriptor, name in
             // With the flag, glibc goes through a descriptor that can't be a link's target.
             name.map { fchmodat(descriptor, $0, mode, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchmod(descriptor, mode)
@@ -282,6 +336,8 @@ public final class TreeApplier {
         guard let user = uid_t(exactly: user), let group = gid_t(exactly: group) else {
             throw CommandFault(.invalidValue, "the owner \(user):\(group) is beyond what files can have")
         }
+        // Of a file with set-id bits it takes these away.
+        if try isNew(path, { $0.st_uid == user && $0.st_gid == group && $0.st_mode & 0o6000 == 0 }) { return }
         try onObject(path, "set owner of") { descriptor, name in
             name.map { fchownat(descriptor, $0, user, group, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchown(descriptor, user, group)
         }
@@ -298,6 +354,12 @@ public final class TreeApplier {
             }
             return name.map(set) ?? "".withCString(set)
         }
+    }
+
+    /// Whether something holds of a file that was just made: to look costs a tenth of what it costs to set it again.
+    private func isNew(_ path: [UInt8], _ holds: (stat) -> Bool) throws -> Bool {
+        guard let file, file.isPlain, file.path == path else { return false }
+        return holds(try status(of: file.descriptor, path))
     }
 
     /// Calls with a directory and a name in it, or with a descriptor of the object itself and no name.

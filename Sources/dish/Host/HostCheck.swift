@@ -124,26 +124,25 @@ struct HostCheck: Codable {
         ]
     }
 
-    static func ofPools() -> [HostCheck] {
-        let registry = PoolRegistry.host
-        guard let entries = try? registry.entries(), !entries.isEmpty else {
-            return [
-                HostCheck("pool", .warning, "none", "make one: dish pool create /var/lib/dish/pool --size 20G")
-            ]
+    /// - Parameter requested: a pool beside those that this host knows.
+    static func ofPools(_ requested: String?) -> [HostCheck] {
+        var paths = ((try? PoolRegistry.host.entries()) ?? []).map(\.path)
+        if let requested = requested.map({ Files.absolute($0) }), !paths.contains(requested) { paths.append(requested) }
+        guard !paths.isEmpty else {
+            return [HostCheck("pool", .warning, "none", "make one: dish pool create /var/lib/dish/pool --size 20G")]
         }
-        return entries.map { entry in
+        return paths.map { path in
             do {
-                let space = try Pool(at: entry.path).filesystem().space()
+                let space = try Pool(at: path).filesystem().space()
                 let free = "\(ByteCount(bytes: space.available)) of \(ByteCount(bytes: space.total)) free"
-                guard access(entry.path, W_OK) == 0 else {
-                    return HostCheck("pool \(entry.path)", .missing, "read-only", "see why: dmesg | grep -i btrfs")
+                guard access(path, W_OK) == 0 else {
+                    return HostCheck("pool \(path)", .missing, "read-only", "see why: dmesg | grep -i btrfs")
                 }
                 return HostCheck(
-                    "pool \(entry.path)", space.available < space.total / 10 ? .warning : .ok, free,
+                    "pool \(path)", space.available < space.total / 10 ? .warning : .ok, free,
                     "make room: dish image gc, dish rm")
             } catch {
-                return HostCheck(
-                    "pool \(entry.path)", .missing, "\(error)", "mount it: dish pool create \(entry.path)")
+                return HostCheck("pool \(path)", .missing, "\(error)", "mount it: dish pool create \(path)")
             }
         }
     }

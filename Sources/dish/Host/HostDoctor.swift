@@ -18,10 +18,13 @@ struct HostDoctor: AsyncParsableCommand {
               dish host doctor --json
             """)
 
+    @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let checks = HostCheck.ofKernel() + HostCheck.ofPrograms() + HostCheck.ofCgroups() + HostCheck.ofPools() + [await agent()]
+        let checks =
+            HostCheck.ofKernel() + HostCheck.ofPrograms() + HostCheck.ofCgroups() + HostCheck.ofPools(pool.requested)
+            + [await agent()]
         if json.json {
             try printJSON(checks)
         } else {
