@@ -39,10 +39,12 @@ struct HostCheck: Codable {
         let instances = number("/proc/sys/fs/inotify/max_user_instances")
         return [
             HostCheck(
-                "root", geteuid() == 0 ? .ok : .missing, "user \(geteuid())", "run as root: snapshots, mounts and containers need it"),
+                "root", geteuid() == 0 ? .ok : .missing, "user \(geteuid())",
+                "run as root: snapshots, mounts and containers need it"),
             kernel(release, version),
             HostCheck(
-                "btrfs", hasBtrfs ? .ok : .missing, hasBtrfs ? "in the kernel" : "not in /proc/filesystems", "load it: modprobe btrfs"),
+                "btrfs", hasBtrfs ? .ok : .missing, hasBtrfs ? "in the kernel" : "not in /proc/filesystems",
+                "load it: modprobe btrfs"),
             HostCheck(
                 "loop devices", access("/dev/loop-control", F_OK) == 0 ? .ok : .warning, "/dev/loop-control",
                 "pools in a file need it: modprobe loop; pools on devices don't"),
