@@ -37,7 +37,8 @@ public struct Explanation: Sendable, Codable {
     }
 
     private static func compare(_ old: [[String]], _ new: [[String]]) -> [Input] {
-        let (removed, added) = (old.filter { !new.contains($0) }.map(InputText.init), new.filter { !old.contains($0) })
+        let (all, allNew) = (Set(old), Set(new))
+        let (removed, added) = (old.filter { !allNew.contains($0) }.map(InputText.init), new.filter { !all.contains($0) })
         var inputs: [Input] = []
         var gone = removed
         for entry in added.map(InputText.init) {

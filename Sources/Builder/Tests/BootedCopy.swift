@@ -11,14 +11,16 @@ final class BootedCopy: Sendable {
     private let leader: pid_t
     private let process: OwnedFD
     private let namespaces: CInt
+    private let cgroup: TestCgroup
 
     private enum Outcome {
         case ended(ExitStatus)
         case checked([TestFailure])
     }
 
-    private init(_ copy: TestCopy, leader: pid_t) throws {
+    private init(_ copy: TestCopy, leader: pid_t, in cgroup: TestCgroup) throws {
         self.copy = copy
+        self.cgroup = cgroup
         self.leader = leader
         process = try OwnedFD.ofProcess(leader)
         namespaces = try Namespaces.differing(from: leader)
@@ -39,7 +41,7 @@ final class BootedCopy: Sendable {
         let running = command
         let outcome: Result<[TestFailure], any Error>
         do {
-            outcome = .success(try await checked(copy, running, expected, transcript, body))
+            outcome = .success(try await checked(copy, running, cgroup, expected, transcript, body))
         } catch {
             outcome = .failure(error)
         }
@@ -50,13 +52,14 @@ final class BootedCopy: Sendable {
     }
 
     private static func checked(
-        _ copy: TestCopy, _ command: Command, _ expected: Located<BootExpectation>, _ transcript: Transcript,
+        _ copy: TestCopy, _ command: Command, _ cgroup: TestCgroup, _ expected: Located<BootExpectation>,
+        _ transcript: Transcript,
         _ body: @escaping @Sendable (BootedCopy) async throws -> [TestFailure]
     ) async throws -> [TestFailure] {
         try await withThrowingTaskGroup(of: Outcome.self) { group in
             defer { group.cancelAll() }
             group.addTask { .ended(try await command.run().status) }
-            group.addTask { .checked(try await started(copy, expected, transcript, body)) }
+            group.addTask { .checked(try await started(copy, cgroup, expected, transcript, body)) }
             switch try await group.next() {
             case .checked(let failures): return failures
             case .ended(let status):
@@ -71,7 +74,7 @@ final class BootedCopy: Sendable {
     }
 
     private static func started(
-        _ copy: TestCopy, _ expected: Located<BootExpectation>, _ transcript: Transcript,
+        _ copy: TestCopy, _ cgroup: TestCgroup, _ expected: Located<BootExpectation>, _ transcript: Transcript,
         _ body: @Sendable (BootedCopy) async throws -> [TestFailure]
     ) async throws -> [TestFailure] {
         let deadline = ContinuousClock.now + .seconds(expected.value.timeout)
@@ -83,7 +86,7 @@ final class BootedCopy: Sendable {
                 "an init to start within \(expected.value.timeout) s",
                 "none did\(quoted(transcript.text, "; its console shows"))")
         }
-        let booted = try BootedCopy(copy, leader: leader)
+        let booted = try BootedCopy(copy, leader: leader, in: cgroup)
         var status = SystemStatus()
         while !status.isStarted(with: expected.value.units) {
             if let broken = status.broken.first {
@@ -135,6 +138,7 @@ final class BootedCopy: Sendable {
         variables.merge(["HOME": account[4], "USER": user, "LOGNAME": user]) { $1 }
         let program = try Self.program(command.first ?? "", path: variables["PATH"] ?? "", in: RootDirectory(root))
         var spawn = Spawn(program, Array(command.dropFirst()), environment: variables)
+        spawn.cgroups = try cgroup.joining()
         spawn.join = Spawn.Join(process: process.number, namespaces: namespaces)
         spawn.identity = (uid, gid)
         spawn.groups = accounts.gids(of: user, primary: gid)

@@ -74,6 +74,19 @@ struct TestCgroup: Sendable {
         return inside
     }
 
+    /// The files of processes that join the running container: what they use counts too.
+    func joining() throws -> [String] {
+        if let legacy { return legacy.procs }
+        switch kind {
+        case .group(let group): return try group.execProcs()
+        case .scope(_, let name):
+            guard let unified = try CgroupHost.current().unified else { return [] }
+            let leaf = "\(unified)/dish.slice/\(name)/exec"
+            try Files.makeDirectories(leaf)
+            return ["\(leaf)/cgroup.procs"]
+        }
+    }
+
     /// Ends what is left in it, waits up to five seconds for that, and takes it away.
     ///
     /// - Parameter root: what its processes run from.
