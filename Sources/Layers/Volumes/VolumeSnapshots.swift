@@ -159,7 +159,7 @@ extension Tree {
     /// The kernel must have written the changes to its trees: sync the file system first.
     init(of root: String, changedFrom source: Tree, after generation: UInt64) throws {
         let changed = try Subvolume.inodesChanged(in: root, after: generation)
-        let baseline = TreeBaseline(source.nodes, changed: changed, latestTime: nil)
+        let baseline = TreeBaseline(TreeIndex(source), changed: changed, latestTime: nil)
         self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: baseline))
     }
 }
