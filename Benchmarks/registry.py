@@ -66,7 +66,7 @@ def write_change(version):
     (WORKSPACE / "app").mkdir(parents=True)
     (WORKSPACE / "WORKSPACE").write_text("")
     (WORKSPACE / "app/IMAGES.yaml").write_text(
-        "images:\n  - name: app\n    base: scratch\n    tarballs: [{source: data.tar, to: /srv}]\n")
+        "images:\n  - name: app\n    base: scratch\n    tarballs: [{source: data.tar, to: /srv, owner: 0, group: 0}]\n")
     with tarfile.open(WORKSPACE / "app/data.tar", "w") as archive:
         for number, content in enumerate(files):
             entry = tarfile.TarInfo(f"data{number}")
