@@ -50,7 +50,8 @@ extension BuildEngine {
         @Test func aChangedFileBuildsItsImageAndNoOther() async throws {
             let host = try await BuildEnginePool.shared.host()
             let workspace = try TestWorkspace()
-            let below = image(named: "org", "run: ['echo made > /srv/made']")
+            // What no other test makes: it would be taken from there.
+            let below = image(named: "org", "run: ['echo below > /srv/below']")
             let siblings = ["app", "other", "third"].map {
                 image(named: $0, parent: ":org", "files: [{path: /srv/page, source: \($0).html}]")
             }
