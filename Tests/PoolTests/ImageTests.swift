@@ -207,7 +207,7 @@ struct ImageTests {
         let tested = try await host.dish("image", "test", "//tested:app", "--json", "--memory", "250M", in: workspace.path)
         #expect(tested.code == 1)
         let rows = try tested.tests()
-        for (name, place) in [("alone", "5:16"), ("booted", "7:31")] {
+        for (name, place) in [("alone", "5:16"), ("booted", "7:30")] {
             #expect(
                 rows["//tested:app \(name)"]?.messages.last
                     == "tested/IMAGES.yaml:\(place): expected 250 MiB of memory to be enough, but that limit was reached, and something was killed; give it more: --memory SIZE",
