@@ -50,7 +50,7 @@ extension Machine {
                         parent: //os:base
                         run: ['tail /dev/zero; echo went on']
                     END
-                    dish image build //hog:hog --locked --verbose --step-memory 60M
+                    dish image build //hog:hog --verbose --step-memory 60M
                     """)
                 #expect(built.code == 1, "\(built)")
                 #expect(built.errors.contains("the step reached its limit of memory, 60 MiB"), "\(built)")
