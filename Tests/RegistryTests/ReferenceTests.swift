@@ -29,14 +29,3 @@ import Testing
         #expect(throws: RegistryError.self) { try Reference(text) }
     }
 }
-
-extension ReferenceTests {
-    @Test func dockerHubIsFoundWhereItIs() throws {
-        let official = try Reference("docker://docker.io/nginx:1")
-        #expect(official.apiHost == "registry-1.docker.io" && official.apiRepository == "library/nginx")
-        #expect(official.description == "docker.io/nginx:1" && official.credentialNames[0] == "https://index.docker.io/v1/")
-        #expect(try Reference("docker.io/team/app").apiRepository == "team/app")
-        let other = try Reference("registry.example/app")
-        #expect(other.apiHost == "registry.example" && other.apiRepository == "app")
-    }
-}

@@ -66,18 +66,8 @@ public struct Reference: Sendable, Equatable, CustomStringConvertible {
     /// `HOST/NAME`.
     public var name: String { "\(host)/\(repository)" }
 
-    private static let hub = ["docker.io", "index.docker.io"]
-
-    /// Who answers for the host: Docker Hub's registry is elsewhere than its name says.
-    var apiHost: String { Self.hub.contains(host) ? "registry-1.docker.io" : host }
-
-    /// What the registry calls the repository: Docker Hub's official images have a folder that isn't written.
-    var apiRepository: String { Self.hub.contains(host) && !repository.contains("/") ? "library/\(repository)" : repository }
-
-    /// What Docker's configuration calls the host, the likeliest name first.
-    var credentialNames: [String] {
-        Self.hub.contains(host) ? ["https://index.docker.io/v1/", "docker.io"] : [host, "https://\(host)"]
-    }
+    /// What Docker's configuration may call the host, the likeliest name first.
+    var credentialNames: [String] { [host, "https://\(host)"] }
 
     /// What a manifest is asked for by.
     var manifestReference: String { digest?.description ?? tag ?? "latest" }

@@ -50,7 +50,7 @@ public actor Remote {
         let base = try await findBase()
         let url =
             path.hasPrefix("http://") || path.hasPrefix("https://")
-            ? path : path.hasPrefix("/") ? base + path : "\(base)/v2/\(reference.apiRepository)/\(path)"
+            ? path : path.hasPrefix("/") ? base + path : "\(base)/v2/\(reference.repository)/\(path)"
         guard !base.hasPrefix("https://") || url.hasPrefix("https://") else {
             throw RegistryError(.refused, "\(reference.host) sends to '\(url)', which is no HTTPS; nothing was sent there")
         }
@@ -107,12 +107,12 @@ public actor Remote {
     /// HTTPS, and HTTP where that is allowed and nothing else is spoken.
     private func findBase() async throws -> String {
         if let base { return base }
-        let plain = "http://\(reference.apiHost)"
+        let plain = "http://\(reference.host)"
         if isPlain {
             base = plain
             return plain
         }
-        let secure = "https://\(reference.apiHost)"
+        let secure = "https://\(reference.host)"
         if reference.isLoopback {
             do {
                 var once = client
@@ -150,7 +150,7 @@ public actor Remote {
     /// Docker's token authentication; OAuth 2 when there is an identity token.
     private func token(_ realm: String, _ service: String?, _ scope: String?, _ credentials: Credentials?) async throws -> String
     {
-        let scope = scope ?? "repository:\(reference.apiRepository):pull"
+        let scope = scope ?? "repository:\(reference.repository):pull"
         var fields = service.map { ["service=\(urlEncoded($0))"] } ?? []
         var request: HTTPRequest
         if let identity = credentials?.identityToken {
