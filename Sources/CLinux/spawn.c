@@ -172,6 +172,18 @@ static int shares_memory(const struct dish_spawn_request *request) {
     return request->join_flags == 0 && request->unshare_flags == 0 && request->birth_cgroup == NULL;
 }
 
+// Whoever starts a program may be spared when memory runs out (oom_score_adj, proc(5)): that isn't inherited.
+static void be_killable(void) {
+    int score = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (score < 0) return;
+    char sign = 0;
+    if (read(score, &sign, 1) == 1 && sign == '-') {
+        ssize_t ignored = pwrite(score, "0", 1, 0);
+        (void)ignored;
+    }
+    close(score);
+}
+
 __attribute__((noinline, noreturn)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
     if (request->new_session) setsid();
     if (request->detached) {
@@ -224,6 +236,7 @@ __attribute__((noinline, noreturn)) static void run_child(const struct dish_spaw
     if (request->set_identity) {
         if (become(request->uid, request->gid, request->groups, request->group_count) < 0) fail(report, DISH_SPAWN_IDENTITY);
     }
+    be_killable();
     // Last, because changing credentials clears it.
     prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);

@@ -27,8 +27,7 @@ public struct Nspawn: Runtime {
         var list = [
             // Nothing beside the root, and no machine manager, changes what is launched.
             "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
-            // Who starts it may be spared when memory runs out; what runs in it is not.
-            "--oom-score-adjust=0", "--directory=\(container.root)", "--machine=\(container.name)",
+            "--directory=\(container.root)", "--machine=\(container.name)",
         ]
         if let machineID = container.machineID { list.append("--uuid=\(machineID)") }
         if let base = container.userBase {

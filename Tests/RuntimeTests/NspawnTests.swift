@@ -18,7 +18,6 @@ import Testing
         #expect(
             try arguments(container) == [
                 "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
-                "--oom-score-adjust=0",
                 "--directory=/pool/tasks/1/rootfs", "--machine=web", "--uuid=0123456789abcdef0123456789abcdef",
                 "--private-users=1048576:65536", "--private-users-ownership=map", "--resolv-conf=off", "--console=read-only",
                 "--setenv=A=one two", "--setenv=B=2", "--boot", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
@@ -42,7 +41,6 @@ import Testing
         #expect(
             try arguments(container) == [
                 "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
-                "--oom-score-adjust=0",
                 "--directory=/r", "--machine=build", "--read-only", "--suppress-sync=yes", "--resolv-conf=off",
                 "--private-network", "--console=pipe", "--bind-ro=/cache:/var/cache", "--bind=/out:/out", "--user=nobody",
                 "--chdir=/tmp", "--as-pid2", "--", "/bin/sh", "-c", "--", "true",
