@@ -33,4 +33,7 @@ public struct AgentConfiguration: Sendable {
     func state(of id: String) -> String { "\(stateDirectory)/tasks/\(id)" }
 
     func runtime(of id: String) -> String { "\(runtimeDirectory)/tasks/\(id)" }
+
+    /// The socket of a task's helper.
+    func helperSocket(of id: String) -> String { "\(runtime(of: id))/helper.sock" }
 }

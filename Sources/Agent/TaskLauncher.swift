@@ -71,7 +71,7 @@ struct TaskLauncher: Sendable {
     /// Ends what is left of a task whose helper is gone, or waits to start it.
     func killLeftovers(_ task: TaskIntent) async throws {
         let id = task.id
-        let (socket, state) = ("\(configuration.runtime(of: id))/helper.sock", configuration.state(of: id))
+        let (socket, state) = (configuration.helperSocket(of: id), configuration.state(of: id))
         try await blocking {
             // Its word is that it is gone: nothing of it is touched while it is there.
             if FileLock.isHeld("\(state)/lock"), let helper = try? HelperConnection(socket, deadline: 1000) {
@@ -84,7 +84,7 @@ struct TaskLauncher: Sendable {
                 for process in [record.runtime, record.leader] { process?.send(SIGKILL) }
             }
             try TaskCgroup.existing(id: id, on: .current()).remove()
-            unlink("\(configuration.runtime(of: id))/helper.sock")
+            unlink(configuration.helperSocket(of: id))
         }
     }
 

@@ -251,7 +251,7 @@ public actor TaskManager {
 
     /// Listens to a task's helper until it is gone.
     private func watch(_ id: String) {
-        let socket = "\(configuration.runtime(of: id))/helper.sock"
+        let socket = configuration.helperSocket(of: id)
         let recovery = TaskRecovery(directory: configuration.state(of: id))
         Task {
             while tasks[id]?.machine.visible.hasEnded == false {
@@ -378,7 +378,7 @@ public actor TaskManager {
             userBase: intent.userBase,
             paths: TaskStatus.Paths(
                 root: "\(configuration.pool.directory(ofTask: intent.id))/rootfs", log: launcher.log(of: intent.id),
-                helper: "\(configuration.runtime(of: intent.id))/helper.sock", cgroups: machine.record?.cgroups ?? []))
+                helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? []))
     }
 
     /// What can't be read is kept for people to look at, out of the way.

@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import Layers
 import Linux
+import Manifest
 
 /// Where text goes.
 enum Output {
@@ -42,6 +43,9 @@ func printTable(_ header: [String], _ rows: [[String]]) {
         print(cells.joined(separator: "  "), to: .output)
     }
 }
+
+/// A count of bytes for people; "-" for none.
+func shownBytes(_ bytes: UInt64?) -> String { bytes.map { "\(ByteCount(bytes: $0))" } ?? "-" }
 
 /// "3 minutes ago", from seconds since 1970.
 func age(_ time: Int64) -> String {

@@ -1,10 +1,8 @@
 import Btrfs
-import Dispatch
 import FoundationEssentials
 import Glibc
 import Linux
 public import SendStream
-import Synchronization
 
 extension Pool {
     /// Makes a layer from one stream: applies it in staging, and publishes what came out only if its digest is the layer's id.
@@ -136,15 +134,7 @@ extension Pool {
             return try Tree(ofSnapshot: staged.root, of: TreeIndex(source), written: written)
         }
         // Everything goes to the disk meanwhile.
-        let synced = DispatchGroup()
-        let failure = Mutex<(any Error)?>(nil)
-        DispatchQueue.global().async(group: synced) {
-            do { try sync() } catch { failure.withLock { $0 = error } }
-        }
-        let tree = Result { try Tree(of: staged.root, written: written) }
-        synced.wait()
-        if let failure = failure.withLock({ $0 }) { throw failure }
-        return try tree.get()
+        return try concurrently({ try Tree(of: staged.root, written: written) }, sync).0
     }
 }
 

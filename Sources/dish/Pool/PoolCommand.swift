@@ -95,8 +95,7 @@ struct PoolList: ParsableCommand {
             ["PATH", "ON", "SIZE", "FREE", ""],
             rows.map { row in
                 [
-                    row.path, row.backing, row.total.map { "\(ByteCount(bytes: $0))" } ?? "-",
-                    row.available.map { "\(ByteCount(bytes: $0))" } ?? "-",
+                    row.path, row.backing, shownBytes(row.total), shownBytes(row.available),
                     row.mounted ? (row.isDefault ? "default" : "") : "not mounted",
                 ]
             })
@@ -126,8 +125,10 @@ struct PoolUsageCommand: ParsableCommand {
             "\(usage.path): \(ByteCount(bytes: usage.total)) in all, \(ByteCount(bytes: usage.available)) free, "
                 + "\(ByteCount(bytes: usage.dataUsed)) data, \(ByteCount(bytes: usage.metadataUsed)) metadata", to: .output)
         func row(_ kind: String, _ entry: PoolUsage.Entry) -> [String] {
-            func text(_ bytes: UInt64?) -> String { bytes.map { "\(ByteCount(bytes: $0))" } ?? "-" }
-            return [kind, entry.name, String(entry.id.prefix(12)), text(entry.own), text(entry.shared), text(entry.limit)]
+            [
+                kind, entry.name, String(entry.id.prefix(12)), shownBytes(entry.own), shownBytes(entry.shared),
+                shownBytes(entry.limit),
+            ]
         }
         printTable(
             ["KIND", "NAME", "ID", "OWN", "SHARED", "LIMIT"],

@@ -28,6 +28,3 @@ struct VolumeRow: Encodable {
 }
 
 func byteCount(_ text: String) -> UInt64? { ByteCount(text)?.bytes }
-
-/// For people; "-" for none.
-func shownBytes(_ bytes: UInt64?) -> String { bytes.map { "\(ByteCount(bytes: $0))" } ?? "-" }
