@@ -60,6 +60,11 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var attach = false
     /// Whether the task is removed when it ends.
     public var removeWhenDone = false
+    /// Whether it is started again when it ends by itself.
+    public var restart = RestartPolicy()
+    public var health: [HealthCheck] = []
+    /// The job it belongs to; nil for a task of its own.
+    public var owner: TaskOwner?
 
     public init(image: String) {
         self.image = image
@@ -92,5 +97,8 @@ extension TaskRequest {
         interactive = try value(.interactive, interactive)
         attach = try value(.attach, attach)
         removeWhenDone = try value(.removeWhenDone, removeWhenDone)
+        restart = try value(.restart, restart)
+        health = try value(.health, health)
+        owner = try values.decodeIfPresent(TaskOwner.self, forKey: .owner)
     }
 }
