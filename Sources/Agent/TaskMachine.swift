@@ -211,7 +211,7 @@ struct TaskMachine: Sendable, Equatable {
             return begin()
         case .remove: return remove(end)
         case .rollBack(let rollback, _):
-            (run.rollback, run.wish) = (rollback, .rest)
+            (run.rollback, run.wish, run.reason) = (rollback, .rest, nil)
             return settle(end, then: .rest)
         default: return []
         }
