@@ -81,7 +81,7 @@ extension TaskManager {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while let task = tasks[id], ContinuousClock.now < deadline {
             let isOver = task.machine.run.rollback != rollback
-            if isOver, case .failed(let reason) = task.machine.end, task.machine.run.wish == .rest, task.machine.run.reason == reason {
+            if isOver, let reason = task.machine.run.givenUp {
                 throw AgentError(.failed, "task '\(task.intent.name)': \(reason)")
             }
             if isOver, task.machine.isAtRest { break }
