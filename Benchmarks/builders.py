@@ -159,12 +159,6 @@ def contestants(host):
     return found
 
 
-def change_and_build(builder, name):
-    number[name] = number.get(name, 0) + 1
-    builder.change(f"{os.getpid()}-{number[name]}")
-    builder.build()
-
-
 def change_and_build(builder):
     builder.changes += 1
     builder.change(f"{os.getpid()}-{builder.changes}")
