@@ -71,7 +71,8 @@ struct HealthProbe: Sendable {
         guard let program = names.first(where: { root.contains($0) }) else {
             throw AgentError(.notFound, "there is no '\(command[0])' in the task")
         }
-        var spawn = Spawn(program, Array(command.dropFirst()), environment: Spawn.plainEnvironment.merging(["HOME": "/root"]) { $1 })
+        var spawn = Spawn(
+            program, Array(command.dropFirst()), environment: Spawn.plainEnvironment.merging(["HOME": "/root"]) { $1 })
         spawn.cgroups = task.cgroups
         spawn.directory = "/"
         spawn.identity = (0, 0)

@@ -47,10 +47,11 @@ struct HealthState: Sendable {
         checks[index].purpose == .startup ? answers[index].verdict != true : hasStarted
     }
 
-    /// Seconds until a check is asked again. While nothing hangs on a failure yet, a task that gets ready is noticed soon.
+    /// Seconds until a check is asked again. While nothing hangs on a failure yet, a task that gets ready is noticed soon; one
+    /// that isn't ready after a minute is no busier than the others.
     func pause(_ index: Int, at now: Int64) -> Double {
         let check = checks[index]
-        let isWaitedFor = answers[index].verdict != true && (check.purpose == .readiness || isInStartPeriod(check, now))
+        let isWaitedFor = answers[index].verdict != true && (check.purpose == .readiness && now - started < 60_000 || isInStartPeriod(check, now))
         return isWaitedFor ? min(1, check.interval) : check.interval
     }
 

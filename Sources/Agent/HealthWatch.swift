@@ -38,13 +38,14 @@ final class HealthWatch: Sendable {
 
     /// Asks once.
     ///
-    /// - Returns: seconds until the next time.
+    /// - Returns: seconds until the next time; nil when there is none.
     private func step(
         _ index: Int, _ probe: inout HealthProbe, _ slots: ProbeSlots,
         _ report: @Sendable (TaskHealth, String?) async -> Void
-    ) async -> Double {
-        // Until the startup checks are through.
-        guard state.withLock({ $0.isAsked(index) }) else { return state.withLock { min(1, $0.checks[index].interval) } }
+    ) async -> Double? {
+        let (isAsked, check) = state.withLock { ($0.isAsked(index), $0.checks[index]) }
+        // A startup check has done its work; the others wait until it has.
+        guard isAsked else { return check.purpose == .startup ? nil : min(1, check.interval) }
         await slots.acquire()
         let failure = Task.isCancelled ? nil : await probe.ask()
         await slots.release()

@@ -168,7 +168,9 @@ struct TaskMachine: Sendable, Equatable {
             }
         case .failed(let reason):
             // Only an exchange of roots fails: what runs next would run on the wrong one.
-            (run.rollback, run.wish, run.due, run.givenUp) = (nil, .rest, nil, reason)
+            run.rollback = nil
+            if next == .remove { return remove(end) }
+            (run.wish, run.due, run.givenUp) = (.rest, nil, reason)
             state = .ended(.failed(reason))
         case .stop:
             guard next != .remove else { return [] }

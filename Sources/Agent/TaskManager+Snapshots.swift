@@ -47,9 +47,9 @@ extension TaskManager {
     ///
     /// - Parameters:
     ///   - snapshot: nil for the last one that somebody made, or else the image.
-    ///   - timeout: seconds until what is left is killed.
+    ///   - timeout: seconds until what is left is killed; nil for 10, and none where the init that would end it is gone.
     public func rollBack(
-        _ name: String, to snapshot: String?, toImage: Bool = false, timeout: UInt32, because: String = "asked for over the API"
+        _ name: String, to snapshot: String?, toImage: Bool = false, timeout: UInt32?, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         let task = try atHand(name)
         guard task.machine.run.rollback == nil else {
@@ -69,10 +69,19 @@ extension TaskManager {
         while case .settling = tasks[id]?.machine.state, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
         let rollback = TaskRun.Rollback(snapshot: toImage ? nil : snapshot ?? last, keptAs: kept)
         let generation = tasks[id]?.generation ?? 0
+        let timeout = try timeout ?? (canShutDown(task.intent) ? 10 : 0)
         events.record(
-            .task, task.intent.name, id: id, "rollback", reason: "to \(rollback.target): \(because); what was is kept as '\(kept)'")
+            .task, task.intent.name, id: id, "rollback",
+            reason: "to \(rollback.target): \(because); what was is kept as '\(kept)'")
         try await handle(.rollBack(rollback, seconds: timeout), id, because: "rolled back: \(because)")
         return try await rolledBack(id, rollback, after: generation, seconds: Int(timeout) + 120)
+    }
+
+    /// Whether a task can end by itself when it is asked to: one that is booted needs what its init runs.
+    private func canShutDown(_ intent: TaskIntent) throws -> Bool {
+        guard intent.boots else { return true }
+        let root = try OwnedFD.open("\(configuration.pool.directory(ofTask: intent.id))/rootfs", O_RDONLY | O_DIRECTORY)
+        return root.contains("sbin/init")
     }
 
     private func rolledBack(

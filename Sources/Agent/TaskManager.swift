@@ -398,7 +398,7 @@ public actor TaskManager {
         describe(ManagedTask(intent: intent, machine: TaskMachine(.alive(nil), removesWhenDone: true)))
     }
 
-    private func describe(_ task: ManagedTask) -> TaskStatus {
+    func describe(_ task: ManagedTask) -> TaskStatus {
         let (intent, machine) = (task.intent, task.machine)
         let exit = machine.exit.map { record in
             switch record.status {

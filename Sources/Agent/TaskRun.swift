@@ -64,7 +64,8 @@ struct RestartHistory: Sendable, Codable, Equatable {
         if let attempts = policy.attempts {
             times.removeAll { $0 <= now - Self.milliseconds(policy.window) }
             guard times.count < attempts else {
-                return .giveUp("it was started again \(attempts) times within \(Self.shown(policy.window)), and its policy allows no more")
+                return .giveUp(
+                    "it was started again \(attempts) times within \(Self.shown(policy.window)), and its policy allows no more")
             }
             times.append(now)
         }

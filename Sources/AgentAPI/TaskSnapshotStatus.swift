@@ -28,13 +28,24 @@ public struct RollbackRequest: Sendable, Codable, Equatable {
     /// Nil for the last snapshot that somebody made, or else the image.
     public var snapshot: String?
     /// Whether it is the image in any case.
-    public var image: Bool
-    /// Seconds until what still runs is killed.
-    public var timeout: UInt32
+    public var image = false
+    /// Seconds until what still runs is killed; nil for 10, and none where the init that would end it is gone.
+    public var timeout: UInt32?
 
-    public init(snapshot: String?, image: Bool, timeout: UInt32) {
+    public init(snapshot: String?, image: Bool, timeout: UInt32?) {
         self.snapshot = snapshot
         self.image = image
         self.timeout = timeout
+    }
+}
+
+extension RollbackRequest {
+    /// What is left out has its default.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            snapshot: try values.decodeIfPresent(String.self, forKey: .snapshot),
+            image: try values.decodeIfPresent(Bool.self, forKey: .image) ?? false,
+            timeout: try values.decodeIfPresent(UInt32.self, forKey: .timeout))
     }
 }

@@ -16,7 +16,7 @@ import Testing
     @Test func aTaskIsReadyOnceAllReadinessChecksSucceedAndNotWhenOneFailsLongEnough() {
         var state = HealthState([check(.readiness, failures: 2), check(.readiness)], started: 0)
         #expect(state.health == TaskHealth(started: true, live: true, ready: false))
-        #expect(state.pause(0, at: 0) == 1)
+        #expect(state.pause(0, at: 0) == 1 && state.pause(0, at: 60_000) == 10)
         _ = state.take(nil, from: 0, at: 0)
         #expect(!state.health.ready && state.pause(0, at: 0) == 10)
         _ = state.take(nil, from: 1, at: 0)
@@ -69,11 +69,14 @@ import Testing
         all[0].interval = 2.5
         (all[1].timeout, all[1].failures, all[1].successes, all[1].startPeriod) = (1, 2, 3, 4)
         #expect(try JSONDecoder().decode([HealthCheck].self, from: StateFile.encode(all)) == all)
-        let short = try JSONDecoder().decode([HealthCheck].self, from: Data(#"[{"http": {"port": 80}}, {"tcp": 1, "purpose": "liveness"}]"#.utf8))
+        let short = try JSONDecoder().decode(
+            [HealthCheck].self, from: Data(#"[{"http": {"port": 80}}, {"tcp": 1, "purpose": "liveness"}]"#.utf8))
         #expect(short == [HealthCheck(.http(port: 80, path: "/")), HealthCheck(.tcp(port: 1), .liveness)])
     }
 
-    @Test(arguments: ["{}", #"{"tcp": 1, "unit": "a"}"#, #"{"tcp": 70000}"#, #"{"http": {"path": "/"}}"#, #"{"tcp": 1, "purpose": "fun"}"#])
+    @Test(arguments: [
+        "{}", #"{"tcp": 1, "unit": "a"}"#, #"{"tcp": 70000}"#, #"{"http": {"path": "/"}}"#, #"{"tcp": 1, "purpose": "fun"}"#,
+    ])
     func whatIsNoCheckIsRefused(_ text: String) {
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(HealthCheck.self, from: Data(text.utf8)) }
     }

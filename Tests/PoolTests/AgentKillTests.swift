@@ -16,7 +16,8 @@ struct AgentKillTests {
 
     private static func run(_ host: TestHost, _ name: String) async throws -> Outcome {
         try await host.dish(
-            "run", "--name", name, "-d", "--restart", name == "k5" ? "no" : "always", "--restart-backoff", "0.1", "//os:base", "--",
+            "run", "--name", name, "-d", "--restart", name == "k5" ? "no" : "always", "--restart-backoff", "0.1", "//os:base",
+            "--",
             "/bin/sh", "-c", "exec \(program(name))")
     }
 
@@ -54,7 +55,9 @@ struct AgentKillTests {
                 }
                 agent = try await host.startAgent()
                 for task in try await host.client.tasks() {
-                    #expect(Inventory.processes(mentioning: "--id=\(task.id)").filter { $0.command.contains("dish-helper") }.count <= 1)
+                    #expect(
+                        Inventory.processes(mentioning: "--id=\(task.id)").filter { $0.command.contains("dish-helper") }.count
+                            <= 1)
                 }
                 for name in Self.names { #expect(Self.copies(name) <= 1, "\(name)") }
             }

@@ -21,7 +21,10 @@ struct TaskLifeTests {
                 "run", "--name", "again", "--publish", "\(port):80", "-d", "//os:base", "--", "/bin/sh", "-c", script)
             try #require(started.code == 0, "\(started)")
             let first = try await host.task("again")
-            for arguments in [["start", "again"], ["stop", "-t", "0", "again"], ["stop", "again"], ["start", "again"], ["restart", "-t", "0", "again"]] {
+            for arguments in [
+                ["start", "again"], ["stop", "-t", "0", "again"], ["stop", "again"], ["start", "again"],
+                ["restart", "-t", "0", "again"],
+            ] {
                 let done = try await host.dish(arguments: arguments)
                 #expect(done.code == 0 && done.text == "again", "\(arguments): \(done)")
             }
@@ -34,7 +37,11 @@ struct TaskLifeTests {
             _ = try await host.startAgent()
             #expect(try await host.task("again").processes == last.processes)
             let whats = try await host.events("again").map(\.what)
-            #expect(whats == ["created", "running", "stopping", "exited", "starting", "running", "stopping", "exited", "starting", "running"])
+            #expect(
+                whats == [
+                    "created", "running", "stopping", "exited", "starting", "running", "stopping", "exited", "starting",
+                    "running",
+                ])
             let reasons = try await host.events("again").filter { $0.what == "stopping" }.map(\.reason)
             #expect(reasons == ["asked for by user 0", "asked for by user 0"])
             #expect(try await host.dish("rm", "--force", "again").code == 0)
@@ -49,7 +56,9 @@ struct TaskLifeTests {
         try await host.withAgent { agent in
             let options = ["--restart", "on-failure:2", "--restart-backoff", "0.1"]
             let started = try await host.dish(
-                arguments: ["run", "--name", "fails", "-d"] + options + ["//os:base", "--", "/bin/sh", "-c", "echo run >> /runs; exit 3"])
+                arguments: ["run", "--name", "fails", "-d"] + options + [
+                    "//os:base", "--", "/bin/sh", "-c", "echo run >> /runs; exit 3",
+                ])
             try #require(started.code == 0, "\(started)")
             let failed = try await host.wait(for: "fails") { $0.state == .failed }
             #expect(failed.reason?.hasPrefix("it exited with 3: it was started again 2 times") == true, "\(failed)")
@@ -69,7 +78,9 @@ struct TaskLifeTests {
         try await host.withAgent { agent in
             let options = ["--restart", "always", "--restart-backoff", "2", "--restart-backoff-max", "2"]
             _ = try await host.dish(
-                arguments: ["run", "--name", "pauses", "-d"] + options + ["//os:base", "--", "/bin/sh", "-c", "echo run >> /runs"])
+                arguments: ["run", "--name", "pauses", "-d"] + options + [
+                    "//os:base", "--", "/bin/sh", "-c", "echo run >> /runs",
+                ])
             let waiting = try await host.wait(for: "pauses") { $0.state == .restarting }
             #expect(waiting.exit?.code == 0)
             agent.kill()
@@ -91,7 +102,8 @@ struct TaskLifeTests {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in
             let checks = [
-                "--health-http", "80/", "--health-tcp", "80", "--health-unit", "nginx.service", "--health-cmd", "test -e /etc/passwd",
+                "--health-http", "80/", "--health-tcp", "80", "--health-unit", "nginx.service", "--health-cmd",
+                "test -e /etc/passwd",
                 "--health-interval", "0.2", "--health-failures", "1", "--health-for", "readiness",
             ]
             let started = try await host.dish(arguments: ["run", "//web:app", "--name", "served"] + checks)
@@ -113,11 +125,14 @@ struct TaskLifeTests {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in
             let options = [
-                "--restart", "on-failure", "--restart-backoff", "0.1", "--health-cmd", "test ! -e /bad", "--health-for", "liveness",
+                "--restart", "on-failure", "--restart-backoff", "0.1", "--health-cmd", "test ! -e /bad", "--health-for",
+                "liveness",
                 "--health-interval", "0.1", "--health-failures", "2",
             ]
             _ = try await host.dish(
-                arguments: ["run", "--name", "sick", "-d"] + options + ["//os:base", "--", "/bin/sh", "-c", "trap 'exit 0' TERM; sleep 60 & wait"])
+                arguments: ["run", "--name", "sick", "-d"] + options + [
+                    "//os:base", "--", "/bin/sh", "-c", "trap 'exit 0' TERM; sleep 60 & wait",
+                ])
             let before = try await host.wait(for: "sick") { $0.health?.ready == true }
             try Files.replace("\(before.paths.root)/bad", with: "".utf8, durable: false)
             _ = try await host.wait(for: "sick") { $0.restarts ?? 0 > 0 }
@@ -125,7 +140,9 @@ struct TaskLifeTests {
             let after = try await host.wait(for: "sick") { $0.state == .running && $0.health?.ready == true }
             #expect(after.processes?.helper != before.processes?.helper)
             let events = try await host.events("sick")
-            #expect(events.contains { $0.what == "unhealthy" && $0.reason.contains("liveness check (/bin/sh -c test ! -e /bad)") }, "\(events)")
+            #expect(
+                events.contains { $0.what == "unhealthy" && $0.reason.contains("liveness check (/bin/sh -c test ! -e /bad)") },
+                "\(events)")
             #expect(events.contains { $0.what == "restarting" })
         }
     }

@@ -17,8 +17,11 @@ struct TaskRollbackTests {
             _ = try await host.dish("run", "--rm", "//os:base", "--", "/bin/true")
             let before = try Inventory(pool: pool, of: host)
             let port = try FreePort.tcp()
-            try #require(try await host.dish("run", "//web:app", "--name", "web", "--publish", "\(port):80", "--disk", "1G").code == 0)
-            #expect(try await host.dish("exec", "web", "--", "sh", "-c", "echo kept > /srv/kept; rm /etc/motd; echo >> /etc/group").code == 0)
+            try #require(
+                try await host.dish("run", "//web:app", "--name", "web", "--publish", "\(port):80", "--disk", "1G").code == 0)
+            #expect(
+                try await host.dish("exec", "web", "--", "sh", "-c", "echo kept > /srv/kept; rm /etc/motd; echo >> /etc/group")
+                    .code == 0)
             #expect(try await host.dish("snapshot", "web", "good").text == "good")
             #expect(try await host.dish("snapshot", "web", "good").code == 1)
             let changes = try await host.dish("diff", "web").output
@@ -31,7 +34,9 @@ struct TaskRollbackTests {
             #expect(back.code == 0 && back.text == "web", "\(back)")
             #expect(try Files.readText("\(root)/srv/kept") == "kept\n")
             let page = try await Command(
-                "/usr/bin/curl", ["--silent", "--fail", "--max-time", "5", "--retry", "5", "--retry-connrefused", "http://127.0.0.1:\(port)/"]).run()
+                "/usr/bin/curl",
+                ["--silent", "--fail", "--max-time", "5", "--retry", "5", "--retry-connrefused", "http://127.0.0.1:\(port)/"]
+            ).run()
             #expect(page.status.isSuccess)
 
             // What was there is a snapshot, and so the way forward.
@@ -45,7 +50,9 @@ struct TaskRollbackTests {
 
             #expect(try await host.dish("stop", "web").code == 0)
             #expect(try await host.dish("rollback", "web", "--image").code == 0)
-            #expect(try await host.task("web").state == .exited && !Files.exists("\(root)/srv/kept") && Files.exists("\(root)/etc/motd"))
+            #expect(
+                try await host.task("web").state == .exited && !Files.exists("\(root)/srv/kept")
+                    && Files.exists("\(root)/etc/motd"))
             #expect(try await host.dish("rollback", "web", "missing").code == 1)
             #expect(try await host.dish("snapshot", "--remove", "web", "good").code == 0)
             #expect(!Files.exists("\(Files.parent(of: Files.parent(of: kept)))/good"))

@@ -52,8 +52,9 @@ struct RollBack: AsyncParsableCommand {
     var name: String?
     @Flag(help: "Back to the image, whatever snapshots there are.")
     var image = false
-    @Option(name: .shortAndLong, help: "Seconds until what still runs is killed.")
-    var timeout: UInt32 = 10
+    @Option(
+        name: .shortAndLong, help: "Seconds until what still runs is killed (default: 10; at once where its init is gone).")
+    var timeout: UInt32?
     @Option(help: "Seconds that booting may take.")
     var bootTimeout = 90
 
