@@ -51,7 +51,9 @@ struct HealthState: Sendable {
     /// that isn't ready after a minute is no busier than the others.
     func pause(_ index: Int, at now: Int64) -> Double {
         let check = checks[index]
-        let isWaitedFor = answers[index].verdict != true && (check.purpose == .readiness && now - started < 60_000 || isInStartPeriod(check, now))
+        let isWaitedFor =
+            answers[index].verdict != true
+            && (check.purpose == .readiness && now - started < 60_000 || isInStartPeriod(check, now))
         return isWaitedFor ? min(1, check.interval) : check.interval
     }
 
