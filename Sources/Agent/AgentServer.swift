@@ -10,13 +10,15 @@ public struct AgentServer: Sendable {
     private let socket: String
     private let status: AgentStatus
     private let tasks: TaskManager
+    private let jobs: JobManager
     private let logger: Logger
 
     /// - Parameter socket: path of the Unix socket; what is there is replaced.
-    public init(socket: String, status: AgentStatus, tasks: TaskManager, logger: Logger) {
+    public init(socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, logger: Logger) {
         self.socket = socket
         self.status = status
         self.tasks = tasks
+        self.jobs = jobs
         self.logger = logger
     }
 
@@ -68,27 +70,30 @@ public struct AgentServer: Sendable {
                 return Done()
             }
         }
+        JobRoutes(jobs: jobs).add(to: router)
         return router
     }
 }
 
-private struct Done: Codable {}
+struct Done: Codable {}
 
-private func name(_ context: BasicRequestContext) throws -> String {
+func name(_ context: BasicRequestContext) throws -> String {
     guard let name = context.parameters.get("name") else { throw AgentError(.invalid, "the path has no task's name") }
     return name
 }
 
-private func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async throws -> Value {
+func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async throws -> Value {
     let body = try await request.body.collect(upTo: 1 << 20)
     do {
         return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
+    } catch let error as DecodingError {
+        throw AgentError(.invalid, "the request's body is not what it should be: \(error.sentence)")
     } catch {
         throw AgentError(.invalid, "the request's body is not what it should be: \(error)")
     }
 }
 
-private func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws -> some Encodable) async -> Response {
+func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws -> some Encodable) async -> Response {
     do {
         return try json(status, await body())
     } catch let error as AgentError {

@@ -65,6 +65,8 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var health: [HealthCheck] = []
     /// The job it belongs to; nil for a task of its own.
     public var owner: TaskOwner?
+    /// What asks a command to end, like `SIGTERM`; nil: what the image says.
+    public var stopSignal: String?
 
     public init(image: String) {
         self.image = image
@@ -100,5 +102,6 @@ extension TaskRequest {
         restart = try value(.restart, restart)
         health = try value(.health, health)
         owner = try values.decodeIfPresent(TaskOwner.self, forKey: .owner)
+        stopSignal = try values.decodeIfPresent(String.self, forKey: .stopSignal)
     }
 }
