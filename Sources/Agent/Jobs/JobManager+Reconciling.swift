@@ -19,7 +19,7 @@ extension JobManager {
             guard var managed = jobs[name] else { continue }
             managed.blocked = blocked(managed.job, seen)
             let goal = managed.job.goal(isBlocked: managed.blocked != nil)
-            let result = managed.machine.reconcile(goal, replicas(of: managed, seen), taken: taken(name, seen), now: now)
+            let result = managed.machine.reconcile(goal, replicas(of: managed, seen), taken: taken(name, seen), now: HostClock.now)
             if let wake = result.wake { wakes.append(wake) }
             for action in result.actions {
                 switch action {
@@ -41,7 +41,7 @@ extension JobManager {
             jobs[name] = managed
         }
         // Who is to stop has left ports and names before.
-        if await !expose(seen) { wakes.append(now + 5000) }
+        if await !expose(seen) { wakes.append(HostClock.now + 5000) }
         for stop in stops { self.stop(stop.job, stop.id, drains: stop.drains) }
         for removal in removals { remove(removal.job, removal.id) }
         for start in starts { self.start(start.job, start.number) }
@@ -144,12 +144,13 @@ extension JobManager {
         guard let job = jobs[name]?.job, !isShuttingDown else { return }
         let request = job.request(number: number)
         let layer = job.target.layer
+        let because = "version \(job.target.number) of the job '\(name)'"
         Task {
             do {
-                _ = try await tasks.start(request, layer: layer)
+                _ = try await tasks.start(request, layer: layer, because: because)
             } catch {
                 if !isShuttingDown {
-                    jobs[name]?.machine.startFailed("\(error)", now: now)
+                    jobs[name]?.machine.startFailed("\(error)", now: HostClock.now)
                     report(name, "start failed", "\(request.name ?? ""): \(error)")
                 }
             }
@@ -163,7 +164,7 @@ extension JobManager {
         Task {
             if drains, spec.drain > 0 { try? await Task.sleep(for: .seconds(spec.drain)) }
             do {
-                _ = try await tasks.stop(id, timeout: spec.stopTimeout)
+                _ = try await tasks.stop(id, timeout: spec.stopTimeout, because: "the job '\(name)' needs it no more")
             } catch {
                 logger.error("stop a replica", metadata: ["job": "\(name)", "task": "\(id)", "error": "\(error)"])
             }
@@ -177,7 +178,7 @@ extension JobManager {
 
     private func takeAway(_ name: String, _ id: String) async {
         do {
-            try await tasks.remove(id, force: true)
+            try await tasks.remove(id, force: true, because: "the job '\(name)' needs it no more")
         } catch let error as AgentError where error.code == .notFound {
         } catch {
             logger.error("remove a replica", metadata: ["job": "\(name)", "task": "\(id)", "error": "\(error)"])

@@ -37,7 +37,6 @@ public actor JobManager {
     var exposure: JobExposure
     var isShuttingDown = false
     private var saving: Set<String> = []
-    private let beginning = ContinuousClock.now
     /// Tells those who wait for a job.
     let changes = ChangeSignal()
     private let wakeUps: AsyncStream<Void>
@@ -72,7 +71,7 @@ public actor JobManager {
             timer?.cancel()
             guard !isShuttingDown else { return }
             guard let wake = await reconcile() else { continue }
-            let delay = max(1, wake - now)
+            let delay = max(1, wake - HostClock.now)
             let wakeUp = wakeUp
             timer = Task {
                 try await Task.sleep(for: .milliseconds(delay))
@@ -88,18 +87,12 @@ public actor JobManager {
         wakeUp.yield()
     }
 
-    /// Milliseconds of a clock that only goes forward.
-    var now: Int64 {
-        let passed = (ContinuousClock.now - beginning).components
-        return passed.seconds * 1000 + passed.attoseconds / 1_000_000_000_000_000
-    }
-
     func wake() { wakeUp.yield() }
 
     // MARK: Requests
 
     /// Makes a job as it is described, or says what that would change.
-    public func apply(_ spec: JobSpec, dryRun: Bool) async throws -> JobChange {
+    public func apply(_ spec: JobSpec, dryRun: Bool, because: String) async throws -> JobChange {
         let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
         let validation = JobValidation(spec: spec, others: others)
         try validation.check()
@@ -122,7 +115,7 @@ public actor JobManager {
         if before != nil, change.kind == .changed { job.add(version) }
         job.isStopped = false
         try await put(job)
-        report(spec.name, "\(change.kind.rawValue)", "version \(change.version) was applied")
+        report(spec.name, "\(change.kind.rawValue)", "\(because): version \(change.version)")
         return change
     }
 
@@ -163,7 +156,7 @@ public actor JobManager {
     }
 
     /// Goes back to an earlier version.
-    public func rollBack(_ name: String, to number: Int?) async throws -> JobChange {
+    public func rollBack(_ name: String, to number: Int?, because: String) async throws -> JobChange {
         let job = try find(name).job
         guard !job.isRemoved else { throw AgentError(.conflict, "the job '\(name)' is being removed") }
         guard let earlier = number.map({ job.version($0) }) ?? job.fallback else {
@@ -177,7 +170,7 @@ public actor JobManager {
         if change.kind == .changed { next.add(version) }
         next.isStopped = false
         try await put(next)
-        report(name, "rolled back", "asked for: version \(earlier.number) again, as version \(version.number)")
+        report(name, "rolled back", "\(because): version \(earlier.number) again, as version \(version.number)")
         return change
     }
 
@@ -197,18 +190,18 @@ public actor JobManager {
     }
 
     /// Ends a job's replicas and returns once they have ended.
-    public func stop(_ name: String) async throws -> JobStatus {
+    public func stop(_ name: String, because: String) async throws -> JobStatus {
         var job = try find(name).job
         if !job.isStopped {
             job.isStopped = true
             try await put(job)
-            report(name, "stopped", "asked for")
+            report(name, "stopped", because)
         }
         return try await wait(name, seconds: stopDeadline(job)) { $0.replicas.isEmpty || $0.wanted > 0 }
     }
 
     /// Ends a job's replicas, forgets it, and returns once nothing of it is left.
-    public func remove(_ name: String) async throws {
+    public func remove(_ name: String, because: String) async throws {
         var job = try find(name).job
         if let user = jobs.values.first(where: { $0.job.spec.dependsOn.contains { $0.job == name } && !$0.job.isRemoved }) {
             throw AgentError(
@@ -217,7 +210,7 @@ public actor JobManager {
         if !job.isRemoved {
             job.isRemoved = true
             try await put(job)
-            report(name, "removed", "asked for")
+            report(name, "removed", because)
         }
         let deadline = ContinuousClock.now + .seconds(stopDeadline(job))
         while jobs[name] != nil {
@@ -301,6 +294,7 @@ public actor JobManager {
 
     /// Writes down that something happened to a job, and why.
     func report(_ name: String, _ what: String, _ reason: String) {
+        tasks.events.record(.job, name, what, reason: reason)
         logger.info("job", metadata: ["job": "\(name)", "what": "\(what)", "reason": "\(reason)"])
     }
 }

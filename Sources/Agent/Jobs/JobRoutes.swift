@@ -5,7 +5,7 @@ import Hummingbird
 struct JobRoutes {
     let jobs: JobManager
 
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: Router<AgentRequestContext>) {
         let jobs = jobs
         router.get("/v1/jobs") { _, _ in await answer { await jobs.list() } }
         router.get("/v1/jobs/:name") { _, context in await answer { try await jobs.status(name(context)) } }
@@ -17,7 +17,7 @@ struct JobRoutes {
                 guard spec.name == name else {
                     throw AgentError(.invalid, "job '\(name)': name: is '\(spec.name)', unlike the path's")
                 }
-                return try await jobs.apply(spec, dryRun: isDryRun)
+                return try await jobs.apply(spec, dryRun: isDryRun, because: context.because())
             }
         }
         router.post("/v1/jobs/:name/wait") { request, context in
@@ -27,16 +27,17 @@ struct JobRoutes {
                 return try await jobs.wait(name(context), seconds: seconds) { $0 != known }
             }
         }
-        router.post("/v1/jobs/:name/stop") { _, context in await answer { try await jobs.stop(name(context)) } }
+        router.post("/v1/jobs/:name/stop") { _, context in await answer { try await jobs.stop(name(context), because: context.because()) } }
         router.post("/v1/jobs/:name/rollback") { request, context in
             await answer {
-                try await jobs.rollBack(name(context), to: decode(RollbackRequest.self, from: request).version)
+                let version = try await decode(RollbackRequest.self, from: request).version
+                return try await jobs.rollBack(name(context), to: version, because: context.because())
             }
         }
         router.get("/v1/jobs/:name/history") { _, context in await answer { try await jobs.history(name(context)) } }
         router.delete("/v1/jobs/:name") { _, context in
             await answer {
-                try await jobs.remove(name(context))
+                try await jobs.remove(name(context), because: context.because())
                 return Done()
             }
         }
