@@ -68,6 +68,21 @@ extension Pool {
         }
     }
 
+    /// Makes what is missing of a task's directory because whoever began to make it was killed.
+    ///
+    /// - Throws: `PoolError` `.damaged` when a root that was there is gone.
+    public func completeTask(_ task: TaskRecord, limit: UInt64?) throws {
+        let directory = directory(ofTask: task.id)
+        // The root is made last.
+        if Files.exists("\(directory)/rootfs") { return }
+        guard !Files.exists("\(directory)/snapshots") else {
+            throw PoolError(
+                .damaged, "the root file system of the task '\(task.name)' is gone; it has snapshots: dish rollback \(task.name)")
+        }
+        try removeTask(task)
+        try createTask(task, limit: limit)
+    }
+
     /// Removes a task's directory. What is gone already is no error.
     public func removeTask(_ task: TaskRecord) throws {
         let directory = directory(ofTask: task.id)
