@@ -1,5 +1,6 @@
 import AgentAPI
 import Linux
+import Logging
 import Networks
 
 /// The loop's turn: look, decide, do.
