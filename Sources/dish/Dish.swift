@@ -26,6 +26,7 @@ struct Dish: AsyncParsableCommand {
                     Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Start.self, Restart.self, Remove.self,
                     Inspect.self, Events.self, CommitTask.self,
                 ]),
+            CommandGroup(name: "Jobs", subcommands: [JobCommand.self]),
             CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),
         ]
     )

@@ -16,7 +16,7 @@ struct JobLanguageErrorTests {
     }
 
     private static let keys =
-        "name, image, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, limits, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
+        "name, image, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, limits, class, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
 
     /// Of a whole file.
     static let files: [Mistake] = [
@@ -70,6 +70,9 @@ struct JobLanguageErrorTests {
         Mistake("limits: {cpu: 0}", "43: 'cpu' must be a number of CPUs from 0.001, like 0.5 or 2, not '0'"),
         Mistake("limits: {memory: lots}", "46: 'memory' must be a size like 64M or 2G, not 'lots'"),
         Mistake("limits: {pids: 0}", "44: 'pids' must be a whole number from 1 to 4194304, not '0'"),
+        Mistake("limits: {cpu_weight: 0}", "50: 'cpu_weight' must be a whole number from 1 to 10000, not '0'"),
+        Mistake("limits: {cpuset: 3-1}", "46: 'cpuset' must be a list of CPUs like 0-3,6, not '3-1'"),
+        Mistake("class: gold", "36: 'class' must be guaranteed or burstable or best-effort, not 'gold'"),
         Mistake("best_effort: yes", "42: 'best_effort' must be true or false, not 'yes'"),
         Mistake("restart: sometimes", "38: 'mode' must be never or on-failure or always, not 'sometimes'"),
         Mistake("restart: {attempts: 3}", "38: 'restart' needs the key 'mode'"),

@@ -13,6 +13,8 @@ public struct JobDefinition: Sendable, Equatable {
     public var volumes: [String]
     public var allowedMounts: [String]
     public var limits: JobLimits
+    /// `guaranteed`, `burstable` or `best-effort`.
+    public var `class`: String
     public var bestEffort: Bool
     public var userNamespace: Bool
     public var restart: JobRestart
@@ -40,6 +42,7 @@ public struct JobDefinition: Sendable, Equatable {
         volumes = mapping.texts("volumes").map(\.value)
         allowedMounts = mapping.texts("allow_mounts").map(\.value)
         limits = JobLimits(try mapping.mapping("limits"))
+        `class` = mapping.text("class") ?? "burstable"
         bestEffort = mapping.isTrue("best_effort") ?? false
         userNamespace = mapping.isTrue("user_namespace") ?? true
         restart = JobRestart(try mapping.mapping("restart"))

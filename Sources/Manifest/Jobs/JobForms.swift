@@ -41,6 +41,15 @@ extension TextForm {
         return UInt64((value * 1000).rounded())
     }
 
+    static let cpuset = TextForm("a list of CPUs", pattern: "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$") { text, what in
+        let isFine = text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { range in
+            let ends = range.split(separator: "-", omittingEmptySubsequences: false)
+            let numbers = ends.compactMap { $0.utf8.allSatisfy(isDigit) ? UInt16($0) : nil }
+            return numbers.count == ends.count && (1...2).contains(ends.count) && numbers.first! <= numbers.last!
+        }
+        return isFine ? nil : "\(what) must be a list of CPUs like 0-3,6, not '\(text)'"
+    }
+
     static let requestPath = TextForm("a path of a URL", pattern: "^/[^ ]*$") { text, what in
         text.hasPrefix("/") && text.unicodeScalars.allSatisfy { $0.value > 32 && $0.value < 127 }
             ? nil : "\(what) must begin with '/' and have no blanks, not '\(text)'"

@@ -31,6 +31,9 @@ enum JobLanguage {
                 "Paths of the host that the image may mount, with what is below them."),
             KeySchema("limits", .mapping(JobLimits.schema), default: "none", "What each replica may use."),
             KeySchema(
+                "class", .text(.word(["guaranteed", "burstable", "best-effort"])), default: "`burstable`",
+                "How a replica stands to other tasks when something runs short."),
+            KeySchema(
                 "best_effort", .boolean, default: "`false`",
                 "Whether limits that the host can't enforce are left out instead of refused."),
             KeySchema(
