@@ -49,8 +49,8 @@ import Testing
         #expect(job.reconcile(goal, [replica(1), replica(2), replica(3, 1, .leaving)], now: 1).actions == [])
         #expect(job.reconcile(goal, [replica(1), replica(2)], now: 2).actions == [.start(number: 3)])
         #expect(job.reconcile(goal, [replica(1), replica(2), replica(3, 2, .unready(nil))], now: 3).actions == [])
-        #expect(job.reconcile(goal, [replica(1), replica(2), replica(3, 2)], now: 4).actions == [])
-        #expect(job.reconcile(goal, [replica(1), replica(2), replica(3, 2)], now: 5).actions == [.stop(id: "1-2")])
+        #expect(job.reconcile(goal, [replica(1), replica(2), replica(3, 2)], now: 4).actions == [.stop(id: "1-2")])
+        #expect(job.reconcile(goal, [replica(1), replica(2, 1, .leaving), replica(3, 2)], now: 5).actions == [])
     }
 
     @Test func aPauseLiesBetweenTwoBatches() {

@@ -131,6 +131,9 @@ struct JobReconciler: Sendable, Equatable {
         }
 
         var ready: Int { target.count(where: \.isReady) }
+
+        /// What may still hold what a replica has: a volume, an address.
+        var going: Int { leaving.count + ended.count }
     }
 
     /// What has ended goes, and failures make the next start wait.
@@ -168,18 +171,21 @@ struct JobReconciler: Sendable, Equatable {
     /// Old replicas that new ones have taken the place of, or are to; and those beyond the number that is wanted.
     private func stops(_ sorted: inout Sorted, _ goal: Goal) -> [Action] {
         let current = current ?? 0
-        var kept = goal.replicas - (goal.startsFirst ? sorted.ready : current)
+        // Also when new ones that were ready are so no more.
+        var kept = goal.replicas - (goal.startsFirst ? sorted.ready : min(current, sorted.ready + goal.batch))
         // Without the new ones there is nothing to make room for.
         if !goal.startsFirst, goal.isBlocked { kept = max(kept, goal.replicas - sorted.ready) }
-        return Self.trim(&sorted.old, to: max(0, kept)) + Self.trim(&sorted.target, to: goal.replicas)
+        return Self.trim(&sorted.old, to: max(0, kept), &sorted.leaving)
+            + Self.trim(&sorted.target, to: goal.replicas, &sorted.leaving)
     }
 
     /// Those that serve stay, and those with small numbers.
-    private static func trim(_ replicas: inout [Replica], to count: Int) -> [Action] {
+    private static func trim(_ replicas: inout [Replica], to count: Int, _ all: inout [Replica]) -> [Action] {
         guard replicas.count > count else { return [] }
         replicas.sort { ($0.isReady ? 0 : 1, $0.number) < ($1.isReady ? 0 : 1, $1.number) }
-        let leaving = replicas[count...]
+        let leaving = Array(replicas[count...])
         replicas.removeLast(leaving.count)
+        all += leaving
         return leaving.map { $0.isAlive ? .stop(id: $0.id) : .remove(id: $0.id) }
     }
 
@@ -193,7 +199,7 @@ struct JobReconciler: Sendable, Equatable {
         if goal.startsFirst {
             if !sorted.old.isEmpty { missing = min(missing, goal.replicas + goal.batch - alive) }
         } else {
-            missing = min(missing, goal.replicas - alive - sorted.leaving.count)
+            missing = min(missing, goal.replicas - alive - sorted.going)
         }
         if goal.isBlocked || missing <= 0 {
             // It isn't the new version's fault.
