@@ -39,10 +39,12 @@ struct JobExposure: Sendable {
     }
 
     /// A new agent must ask each task first; until then what its predecessor knew holds.
-    func isReady(_ task: TaskStatus) -> Bool {
+    ///
+    /// - Parameter isChecked: whether it has health checks.
+    func isReady(_ task: TaskStatus, isChecked: Bool) -> Bool {
         guard task.state == .running else { return false }
-        guard let health = task.health else { return true }
-        return health.ready || health.reason == nil && presumed.contains(task.id)
+        guard isChecked else { return true }
+        return task.health?.ready == true || task.health?.reason == nil && presumed.contains(task.id)
     }
 
     /// - Throws: what kept the ports from being changed; names are up to date nevertheless.

@@ -72,8 +72,8 @@ extension JobManager {
         var replicas = seen.compactMap { task -> JobReconciler.Replica? in
             guard let owner = task.owner, owner.job == name else { return nil }
             let number = Job.number(in: task.name, of: name) ?? owner.replica + 1
-            let mayEnd = managed.job.version(owner.version)?.spec.task.restart.mode != .always
-            let state = managed.leaving.contains(task.id) ? .leaving : state(task, mayEnd: mayEnd)
+            let made = managed.job.version(owner.version)?.spec.task
+            let state = managed.leaving.contains(task.id) ? .leaving : state(task, made ?? managed.job.spec.task)
             return .init(id: task.id, number: number, version: owner.version, state: state)
         }
         let known = Set(replicas.map(\.number))
@@ -83,13 +83,16 @@ extension JobManager {
         return replicas
     }
 
-    private func state(_ task: TaskStatus, mayEnd: Bool) -> JobReconciler.Replica.State {
+    /// - Parameter request: what it was made from.
+    private func state(_ task: TaskStatus, _ request: TaskRequest) -> JobReconciler.Replica.State {
         switch task.state {
         case .pending, .preparing, .starting: return .unready(task.reason)
-        case .running: return exposure.isReady(task) ? .ready : .unready(task.health?.reason)
+        case .running:
+            let isReady = exposure.isReady(task, isChecked: !request.health.isEmpty)
+            return isReady ? .ready : .unready(task.health?.reason)
         case .restarting: return .unready(task.reason ?? "it ended and waits to be started again")
         case .stopping: return .leaving
-        case .exited where task.exit?.code == 0 && mayEnd: return .done
+        case .exited where task.exit?.code == 0 && request.restart.mode != .always: return .done
         case .exited, .failed: return .failed(Self.end(of: task))
         }
     }
