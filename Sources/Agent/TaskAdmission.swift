@@ -41,7 +41,8 @@ struct TaskAdmission: Sendable {
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
+            mounts: try defaults.mounts(for: request), account: account, volumes: volumes,
+            stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
             boot: try ProcessIdentity.bootID())
     }
 
@@ -79,7 +80,8 @@ struct TaskAdmission: Sendable {
     private func checkRestart(_ request: TaskRequest) throws {
         let policy = request.restart
         if request.removeWhenDone, policy.mode != .no {
-            throw AgentError(.invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
+            throw AgentError(
+                .invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
         }
         if let attempts = policy.attempts, attempts < 1 {
             throw AgentError(.invalid, "restart.attempts must be at least 1; leave it out for no limit")
@@ -105,7 +107,8 @@ struct TaskAdmission: Sendable {
             case .tcp(let port): if port == 0 { throw refuse("there is no port 0") }
             case .unit(let name):
                 guard request.command == nil else { throw refuse("the task runs a command, and has no units") }
-                guard !name.isEmpty, name.utf8.count < 200, !name.contains("/"), name.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+                guard !name.isEmpty, name.utf8.count < 200, !name.contains("/"), name.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
+                else {
                     throw refuse("'\(name)' is no unit's name")
                 }
             }

@@ -15,7 +15,9 @@ extension AgentClient {
     }
 
     /// Ends a job's replicas and returns once they have ended.
-    public func stop(job name: String) async throws -> JobStatus { try await send("POST", "\(path(name))/stop", body: [String]()) }
+    public func stop(job name: String) async throws -> JobStatus {
+        try await send("POST", "\(path(name))/stop", body: [String]())
+    }
 
     /// - Parameter version: nil for the last healthy one before the target.
     public func rollback(job name: String, to version: Int?) async throws -> JobChange {

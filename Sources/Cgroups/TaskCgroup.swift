@@ -13,6 +13,8 @@ public struct TaskCgroup: Sendable, Equatable {
     /// What lies above them and goes with them, innermost first.
     let parents: [String]
     let hasLimits: Bool
+    /// What the runtime makes beside them: in each hierarchy systemd-nspawn makes the groups that it has in one.
+    var companions: [String] = []
 
     /// Makes the group of a task. The calling process belongs to the task's helper.
     ///
@@ -25,8 +27,10 @@ public struct TaskCgroup: Sendable, Equatable {
             // Entering the named one takes some 15 ms.
             let roots = [unified, boots ? host.named : nil].compactMap { $0 }
             for root in roots { try Files.makeDirectories("\(root)/dish/\(id)") }
-            return TaskCgroup(
+            var group = TaskCgroup(
                 directories: roots.map { "\($0)/dish/\(id)" }, parents: roots.map { "\($0)/dish" }, hasLimits: false)
+            if !boots, let named = host.named { group.companions = ["\(named)/dish/\(id)"] }
+            return group
         }
         if host.hasSystemd {
             // The helper's unit is delegated to it: it moves into a leaf and shares the rest out.
@@ -119,7 +123,7 @@ public struct TaskCgroup: Sendable, Equatable {
         // The last process is gone a moment after its end was told, hardly ever later.
         var (waited, pause): (UInt32, UInt32) = (0, 250)
         while waited < 5_000_000 {
-            let left = directories.flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
+            let left = (directories + companions).flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
             if left.isEmpty { break }
             if waited % 500_000 < pause { kill() }
             usleep(pause)

@@ -139,7 +139,9 @@ import Testing
     @Test func aStoppedJobEndsEverythingAndTakesAwayWhatHasEnded() {
         var job = JobReconciler()
         let goal = Goal(version: 1, replicas: 0, alike: [1])
-        let all = [replica(1), replica(2, 1, .unready(nil)), replica(3, 1, .leaving), replica(4, 1, .done), replica(5, 1, .failed(""))]
+        let all = [
+            replica(1), replica(2, 1, .unready(nil)), replica(3, 1, .leaving), replica(4, 1, .done), replica(5, 1, .failed("")),
+        ]
         #expect(
             job.reconcile(goal, all, now: 0).actions
                 == [.remove(id: "1-4"), .remove(id: "1-5"), .stop(id: "1-1"), .stop(id: "1-2")])

@@ -28,7 +28,9 @@ struct JobLanguageErrorTests {
         Mistake("jobs: [web]", "f:1:8: a job must be a mapping with the keys \(keys), not 'web'"),
         Mistake("jobs: [{image: a}]", "f:1:8: a job needs the key 'name'"),
         Mistake("jobs: [{name: a}]", "f:1:8: a job needs the key 'image'"),
-        Mistake("jobs:\n  - {name: a, image: b}\n  - {name: a, image: b}", "f:3:12: the job 'a' is there twice; the first time at f:2:12"),
+        Mistake(
+            "jobs:\n  - {name: a, image: b}\n  - {name: a, image: b}",
+            "f:3:12: the job 'a' is there twice; the first time at f:2:12"),
         Mistake(
             "jobs:\n  - {name: a, image: i, publish: ['80:1']}\n  - {name: b, image: i, publish: ['127.0.0.1:80:2']}",
             "f:3:35: '127.0.0.1:80:2' wants the same port of the host as '80:1' at f:2:35"),
@@ -85,12 +87,15 @@ struct JobLanguageErrorTests {
         Mistake("health: [{unit: nginx}]", "44: 'nginx' is not a unit's name, like hello.service"),
         Mistake(
             "health: [{tcp: 80, purpose: alive}]", "56: 'purpose' must be startup or liveness or readiness, not 'alive'"),
-        Mistake("stop: {signal: TERM}",
-            "43: 'signal' must be SIGTERM or SIGINT or SIGQUIT or SIGHUP or SIGUSR1 or SIGUSR2 or SIGWINCH or SIGKILL, not 'TERM'"),
+        Mistake(
+            "stop: {signal: TERM}",
+            "43: 'signal' must be SIGTERM or SIGINT or SIGQUIT or SIGHUP or SIGUSR1 or SIGUSR2 or SIGWINCH or SIGKILL, not 'TERM'"
+        ),
         Mistake("stop: {timeout: 0s}", "44: 'timeout' must be a duration like 90s, 10m or 2h, not '0s'"),
         Mistake("update: {batch: 0}", "44: 'batch' must be a whole number from 1 to 1000, not '0'"),
         Mistake("update: {order: rolling}", "44: 'order' must be start-first or stop-first, not 'rolling'"),
-        Mistake("depends_on: [a b]",
+        Mistake(
+            "depends_on: [a b]",
             "41: 'a b' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last"),
         Mistake("depends_on: [{condition: ready}]", "41: a dependency needs the key 'job'"),
         Mistake("depends_on: [{job: b, condition: healthy}]", "61: 'condition' must be started or ready, not 'healthy'"),
@@ -121,7 +126,8 @@ struct JobLanguageErrorTests {
     func aNameThatReplicasCantHaveIsRefused(_ name: String) {
         #expect(
             message("jobs: [{name: '\(name)', image: i}]")
-                == "f:1:15: '\(name)' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last")
+                == "f:1:15: '\(name)' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last"
+        )
     }
 
     @Test func anImageHasNoBlanks() {

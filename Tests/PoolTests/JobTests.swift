@@ -95,8 +95,11 @@ struct JobTests {
 
             let load = try await underLoad(port) {
                 let updated = try await apply(host, web("two", replicas: count, port: port, batch: max(1, count / 3)))
-                #expect(updated.code == 0 && updated.output.hasPrefix("web: changed to version 3, which replaces its replicas\n"), "\(updated)")
-                #expect(updated.errors.contains("batch 1 of \((count + max(1, count / 3) - 1) / max(1, count / 3))"), "\(updated)")
+                #expect(
+                    updated.code == 0 && updated.output.hasPrefix("web: changed to version 3, which replaces its replicas\n"),
+                    "\(updated)")
+                #expect(
+                    updated.errors.contains("batch 1 of \((count + max(1, count / 3) - 1) / max(1, count / 3))"), "\(updated)")
             }
             #expect(load.failures == [] && load.requests > 20, "\(load)")
             #expect(try await fetch("http://127.0.0.1:\(port)/").text.hasPrefix("two "))
@@ -136,12 +139,15 @@ struct JobTests {
                     host, web("broken", replicas: 2, port: port, deadline: "4s", path: "/none"))
                 #expect(broken.code == 1, "\(broken)")
                 #expect(
-                    broken.errors.contains("version 2 of the job 'web' failed and was rolled back to version 1: 0 of 1 new replicas were ready after 4 s; replica 3: readiness check (GET :80/none)"),
+                    broken.errors.contains(
+                        "version 2 of the job 'web' failed and was rolled back to version 1: 0 of 1 new replicas were ready after 4 s; replica 3: readiness check (GET :80/none)"
+                    ),
                     "\(broken)")
             }
             #expect(load.failures == [], "\(load)")
             let settled = try await host.dish("job", "status", "web", "--wait")
-            #expect(settled.code == 0 && settled.output.hasPrefix("web: running, version 3, 2 of 2 replicas ready\n"), "\(settled)")
+            #expect(
+                settled.code == 0 && settled.output.hasPrefix("web: running, version 3, 2 of 2 replicas ready\n"), "\(settled)")
             for _ in 0..<100 where try await tasks(host, of: "web").count > 2 { try await Task.sleep(for: .milliseconds(100)) }
             #expect(try await tasks(host, of: "web").map(\.id).sorted() == good.sorted())
             let history = try await host.client.history(job: "web")
@@ -151,7 +157,8 @@ struct JobTests {
 
             try #require(try await apply(host, web("better", replicas: 2, port: port)).code == 0)
             let back = try await host.dish("job", "rollback", "web", "1")
-            #expect(back.code == 0 && back.output.hasPrefix("web: changed to version 5, which replaces its replicas\n"), "\(back)")
+            #expect(
+                back.code == 0 && back.output.hasPrefix("web: changed to version 5, which replaces its replicas\n"), "\(back)")
             #expect(try await fetch("http://127.0.0.1:\(port)/").text.hasPrefix("good "))
             let missing = try await host.dish("job", "rollback", "web", "9")
             #expect(missing.code == 1 && missing.errors.contains("the job 'web' has no version 9"), "\(missing)")
@@ -222,8 +229,14 @@ struct JobTests {
             #expect(needed.code == 1 && needed.errors.contains("the job 'front' depends on 'back'"), "\(needed)")
             for (yaml, message) in [
                 ("jobs: [{name: a, image: //no:such}]", "-:1:15: job 'a': task.image: "),
-                ("jobs: [{name: a, image: //os:base, depends_on: [b]}]", "-:1:15: job 'a': dependsOn[0].job: there is no job 'b'; apply it first"),
-                ("jobs: [{name: a, image: //os:base, replicas: x}]", "-:1:46: 'replicas' must be a whole number from 0 to 1000, not 'x'"),
+                (
+                    "jobs: [{name: a, image: //os:base, depends_on: [b]}]",
+                    "-:1:15: job 'a': dependsOn[0].job: there is no job 'b'; apply it first"
+                ),
+                (
+                    "jobs: [{name: a, image: //os:base, replicas: x}]",
+                    "-:1:46: 'replicas' must be a whole number from 0 to 1000, not 'x'"
+                ),
             ] {
                 let refused = try await apply(host, yaml)
                 #expect(refused.code == 1 && refused.errors.contains("dish: \(message)"), "\(refused)")

@@ -20,7 +20,8 @@ extension JobManager {
             guard var managed = jobs[name] else { continue }
             managed.blocked = blocked(managed.job, seen)
             let goal = managed.job.goal(isBlocked: managed.blocked != nil)
-            let result = managed.machine.reconcile(goal, replicas(of: managed, seen), taken: taken(name, seen), now: HostClock.now)
+            let result = managed.machine.reconcile(
+                goal, replicas(of: managed, seen), taken: taken(name, seen), now: HostClock.now)
             if let wake = result.wake { wakes.append(wake) }
             for action in result.actions {
                 switch action {

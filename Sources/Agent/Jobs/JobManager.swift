@@ -106,8 +106,11 @@ public actor JobManager {
         try await checkPorts(validation)
         let seen = await tasks.list()
         let before = jobs[spec.name]?.job
-        if before?.isRemoved == true { throw AgentError(.conflict, "the job '\(spec.name)' is being removed; apply it again later") }
-        let number = (before?.target.number ?? seen.compactMap(\.owner).filter { $0.job == spec.name }.map(\.version).max() ?? 0) + 1
+        if before?.isRemoved == true {
+            throw AgentError(.conflict, "the job '\(spec.name)' is being removed; apply it again later")
+        }
+        let number =
+            (before?.target.number ?? seen.compactMap(\.owner).filter { $0.job == spec.name }.map(\.version).max() ?? 0) + 1
         let version = JobVersion(number: number, spec: spec, layer: layer.hex, created: Int64(time(nil)), reason: "applied")
         let change = try Self.change(from: before, to: version)
         if dryRun || change.kind == .unchanged { return change }
@@ -122,7 +125,8 @@ public actor JobManager {
     private static func change(from before: Job?, to version: JobVersion) throws -> JobChange {
         let fields = try JobDifference.fields(from: before?.target, to: version.spec, layer: version.layer)
         guard let before else {
-            return JobChange(name: version.spec.name, kind: .created, version: version.number, fields: fields, replacesReplicas: false)
+            return JobChange(
+                name: version.spec.name, kind: .created, version: version.number, fields: fields, replacesReplicas: false)
         }
         if fields.isEmpty {
             return JobChange(

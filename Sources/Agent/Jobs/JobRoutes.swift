@@ -27,7 +27,9 @@ struct JobRoutes {
                 return try await jobs.wait(name(context), seconds: seconds) { $0 != known }
             }
         }
-        router.post("/v1/jobs/:name/stop") { _, context in await answer { try await jobs.stop(name(context), because: context.because()) } }
+        router.post("/v1/jobs/:name/stop") { _, context in
+            await answer { try await jobs.stop(name(context), because: context.because()) }
+        }
         router.post("/v1/jobs/:name/rollback") { request, context in
             await answer {
                 let version = try await decode(JobRollbackRequest.self, from: request).version

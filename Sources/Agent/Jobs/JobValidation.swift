@@ -9,16 +9,20 @@ struct JobValidation {
     let others: [JobSpec]
 
     func check() throws {
-        try require(Self.isName(spec.name), "name", "'\(spec.name)' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last")
+        try require(
+            Self.isName(spec.name), "name",
+            "'\(spec.name)' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last")
         try require((0...1000).contains(spec.replicas), "replicas", "must be from 0 to 1000, not \(spec.replicas)")
         try require(spec.stopTimeout <= 86400, "stopTimeout", "must be a day of seconds at most, not \(spec.stopTimeout)")
         try require((0...86400).contains(spec.drain), "drain", "must be from 0 to 86400 seconds, not \(spec.drain)")
         let update = spec.update
         try require((1...1000).contains(update.batch), "update.batch", "must be from 1 to 1000, not \(update.batch)")
-        try require((1...86400).contains(update.deadline), "update.deadline", "must be from 1 to 86400 seconds, not \(update.deadline)")
+        try require(
+            (1...86400).contains(update.deadline), "update.deadline", "must be from 1 to 86400 seconds, not \(update.deadline)")
         try require((0...86400).contains(update.pause), "update.pause", "must be from 0 to 86400 seconds, not \(update.pause)")
         if let seconds = spec.stopWithoutScheduler {
-            try require((1...31_536_000).contains(seconds), "stopWithoutScheduler", "must be from 1 second to a year, not \(seconds)")
+            try require(
+                (1...31_536_000).contains(seconds), "stopWithoutScheduler", "must be from 1 second to a year, not \(seconds)")
         }
         try checkTask()
         try checkDependencies()
@@ -27,7 +31,8 @@ struct JobValidation {
     private func checkTask() throws {
         let task = spec.task
         try require(!task.image.isEmpty, "task.image", "is empty")
-        try require(task.name == nil, "task.name", "is the agent's to give: replicas are called \(spec.name)-1, \(spec.name)-2, …")
+        try require(
+            task.name == nil, "task.name", "is the agent's to give: replicas are called \(spec.name)-1, \(spec.name)-2, …")
         try require(task.owner == nil, "task.owner", "is the agent's to give")
         try require(task.pool == nil, "task.pool", "can't be chosen: replicas run on the agent's pool")
         for (value, field) in [
@@ -58,7 +63,8 @@ struct JobValidation {
         for (index, text) in spec.task.publish.enumerated() {
             let path = "task.publish[\(index)]"
             guard let port = try? PublishedPort(text) else {
-                throw fault(path, "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+                throw fault(
+                    path, "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
             }
             try require(!ports.contains { $0.conflicts(with: port) }, path, "\(port) wants the same port of the host as another")
             for other in others {

@@ -25,11 +25,17 @@ public struct JobLimits: Sendable, Equatable {
             KeySchema("cpuset", .text(.cpuset), default: "none", "The CPUs it may run on, like `0-3,6`."),
             KeySchema("memory", .text(.size), default: "none", "Memory it may use at most; reaching it ends the replica."),
             KeySchema("memory_min", .text(.size), default: "the class's", "Memory that is never taken from it."),
-            KeySchema("memory_low", .text(.size), default: "none", "Memory that is taken from it only when nobody else has any to give."),
-            KeySchema("memory_high", .text(.size), default: "none", "Memory above which it is slowed down and has to give some back."),
-            KeySchema("memory_swap", .text(.size), default: "none where `memory` is limited", "Swap it may use beside its memory."),
-            KeySchema("io_weight", .integer(1...10_000), default: "the class's", "Its share when tasks compete for the pool's devices."),
-            KeySchema("io_read_bps", .text(.size), default: "none", "Bytes a second that it may read, of each of the pool's devices."),
+            KeySchema(
+                "memory_low", .text(.size), default: "none", "Memory that is taken from it only when nobody else has any to give."
+            ),
+            KeySchema(
+                "memory_high", .text(.size), default: "none", "Memory above which it is slowed down and has to give some back."),
+            KeySchema(
+                "memory_swap", .text(.size), default: "none where `memory` is limited", "Swap it may use beside its memory."),
+            KeySchema(
+                "io_weight", .integer(1...10_000), default: "the class's", "Its share when tasks compete for the pool's devices."),
+            KeySchema(
+                "io_read_bps", .text(.size), default: "none", "Bytes a second that it may read, of each of the pool's devices."),
             KeySchema("io_write_bps", .text(.size), default: "none", "Bytes a second that it may write."),
             KeySchema("io_read_iops", .integer(1...UInt32.max), default: "none", "Operations a second that it may read with."),
             KeySchema("io_write_iops", .integer(1...UInt32.max), default: "none", "Operations a second that it may write with."),

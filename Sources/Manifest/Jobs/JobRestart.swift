@@ -20,9 +20,12 @@ public struct JobRestart: Sendable, Equatable {
                 "attempts", .integer(1...1000), default: "no limit",
                 "How often within `window`. After one more end the replica has failed, and another takes its place."),
             KeySchema("window", .text(.duration), default: "`10m`", "The time in which attempts are counted."),
-            KeySchema("delay", .text(.duration), default: "`1s`", "The wait before the first restart; each further one is twice as long."),
+            KeySchema(
+                "delay", .text(.duration), default: "`1s`",
+                "The wait before the first restart; each further one is twice as long."),
             KeySchema("longest_delay", .text(.duration), default: "`5m`", "The longest wait."),
-            KeySchema("reset_after", .text(.duration), default: "`10m`", "How long it must have run for the wait to be short again."),
+            KeySchema(
+                "reset_after", .text(.duration), default: "`10m`", "How long it must have run for the wait to be short again."),
         ])
 
     init(_ mapping: CheckedMapping?) {

@@ -23,7 +23,8 @@ struct JobWatch {
             case .failed:
                 throw AgentError(
                     .failed,
-                    "version \(status.version) of the job '\(name)' is not ready: \(status.reason ?? ""); it is tried on; see: dish job status \(name)")
+                    "version \(status.version) of the job '\(name)' is not ready: \(status.reason ?? ""); it is tried on; see: dish job status \(name)"
+                )
             case .stopped, .stopping, .removing:
                 throw AgentError(.failed, "the job '\(name)' is \(status.state.rawValue): somebody else asked for it")
             case .waiting, .updating, .degraded: return false
