@@ -10,13 +10,15 @@ public struct AgentServer: Sendable {
     private let socket: String
     private let status: AgentStatus
     let tasks: TaskManager
+    private let jobs: JobManager
     private let logger: Logger
 
     /// - Parameter socket: path of the Unix socket; what is there is replaced.
-    public init(socket: String, status: AgentStatus, tasks: TaskManager, logger: Logger) {
+    public init(socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, logger: Logger) {
         self.socket = socket
         self.status = status
         self.tasks = tasks
+        self.jobs = jobs
         self.logger = logger
     }
 
@@ -74,6 +76,7 @@ public struct AgentServer: Sendable {
             }
         }
         addTaskRoutes(router)
+        JobRoutes(jobs: jobs).add(to: router)
         return router
     }
 }
@@ -89,6 +92,8 @@ func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async t
     let body = try await request.body.collect(upTo: 1 << 20)
     do {
         return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
+    } catch let error as DecodingError {
+        throw AgentError(.invalid, "the request's body is not what it should be: \(error.sentence)")
     } catch {
         throw AgentError(.invalid, "the request's body is not what it should be: \(error)")
     }

@@ -5,16 +5,23 @@ final class ChangeSignal: Sendable {
     private struct State {
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
         var next = 0
+        var observers: [@Sendable () -> Void] = []
     }
 
     private let state = Mutex(State())
 
     func signal() {
-        let waiting = state.withLock { state in
+        let (waiting, observers) = state.withLock { state in
             defer { state.waiters = [:] }
-            return Array(state.waiters.values)
+            return (Array(state.waiters.values), state.observers)
         }
         for waiter in waiting { waiter.resume() }
+        for observer in observers { observer() }
+    }
+
+    /// Calls a body at each signal from now on.
+    func observe(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.observers.append(body) }
     }
 
     /// Returns after the next signal, or when the time is over.

@@ -13,6 +13,9 @@ struct TaskAdmission: Sendable {
     /// The tasks there are.
     let others: [TaskIntent]
     let lastAddress: IPv4Address?
+    var jobPorts: [(job: String, port: PublishedPort)] = []
+    /// What the image's name stands for, when that has been decided before.
+    var layer: LayerID?
 
     func admit(_ request: TaskRequest) throws -> TaskIntent {
         let pool = configuration.pool
@@ -22,7 +25,7 @@ struct TaskAdmission: Sendable {
                 "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)"
             )
         }
-        let layer = try pool.resolve(request.image)
+        let layer = try layer.map { try pool.resolve($0.hex) } ?? pool.resolve(request.image)
         let name = try name(request)
         let defaults = try ImageDefaults(root: pool.root(of: layer.id))
         var request = try defaults.complete(request)
@@ -38,7 +41,8 @@ struct TaskAdmission: Sendable {
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: defaults.stopSignal,
+            mounts: try defaults.mounts(for: request), account: account, volumes: volumes,
+            stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
             boot: try ProcessIdentity.bootID())
     }
 
@@ -146,6 +150,12 @@ struct TaskAdmission: Sendable {
                         "cannot publish \(port): port \(port.hostPort) is in use by the task '\(task.name)' (\(taken)); choose another, or remove that task"
                     )
                 }
+            }
+            if let taken = jobPorts.first(where: { $0.port.conflicts(with: port) }) {
+                throw AgentError(
+                    .conflict,
+                    "cannot publish \(port): port \(port.hostPort) is in use by the job '\(taken.job)' (\(taken.port)); choose another"
+                )
             }
             try TaskNetwork.requireFree(port)
         }

@@ -162,6 +162,11 @@ struct TaskLauncher: Sendable {
         }
         container.directory = request.directory
         container.resolvesNames = request.network != .none
+        // Names of other tasks, where the image doesn't bring its own.
+        let hosts = configuration.hosts
+        if request.network == .private, !HostsFile.isOwn(root: pool.root(of: task.layer)), (try? hosts.ensure()) != nil {
+            container.binds.append(.init(hosts.path, at: "/etc/hosts", mapsOwners: false))
+        }
         for mount in task.mounts ?? [] {
             if let host = mount.host { container.binds.append(.init(host, at: mount.path, readOnly: mount.readOnly)) }
             if let size = mount.tmpfs {

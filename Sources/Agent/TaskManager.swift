@@ -42,6 +42,8 @@ public actor TaskManager {
     /// How many starts and removals are under way.
     var busy = 0
     var isShuttingDown = false
+    /// Ports of the host that jobs have.
+    private var jobPorts: [(job: String, port: PublishedPort)] = []
 
     public init(_ configuration: AgentConfiguration, runtime: any Runtime, logger: Logger) {
         self.configuration = configuration
@@ -55,10 +57,16 @@ public actor TaskManager {
 
     /// Prepares and starts a task. When that fails, nothing of it is left.
     ///
-    /// - Parameter because: who asks, for the events.
-    public func start(_ request: TaskRequest, because: String = "asked for over the API") async throws -> TaskStatus {
+    /// - Parameters:
+    ///   - layer: what the image's name stood for earlier; nil: what it stands for now.
+    ///   - because: who asks, for the events.
+    public func start(
+        _ request: TaskRequest, layer: String? = nil, because: String = "asked for over the API"
+    ) async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
-        let admission = TaskAdmission(configuration: configuration, others: tasks.values.map(\.intent), lastAddress: lastAddress)
+        let admission = TaskAdmission(
+            configuration: configuration, others: tasks.values.map(\.intent), lastAddress: lastAddress,
+            jobPorts: jobPorts, layer: layer.flatMap { LayerID($0) })
         let intent: TaskIntent
         do {
             intent = try admission.admit(request)
@@ -92,6 +100,12 @@ public actor TaskManager {
         changes.signal()
         return status(of: intent.id) ?? gone(intent)
     }
+
+    /// Keeps ports for jobs: no task gets them.
+    func reserve(ports: [(job: String, port: PublishedPort)]) { jobPorts = ports }
+
+    /// Calls a body whenever something of a task has changed.
+    nonisolated func observe(_ body: @escaping @Sendable () -> Void) { changes.observe(body) }
 
     public func list() -> [TaskStatus] {
         tasks.values.sorted { ($0.intent.created, $0.intent.name) < ($1.intent.created, $1.intent.name) }.map(describe)

@@ -98,11 +98,11 @@ public struct AgentClient: Sendable {
         _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))?force=\(force)", body: nil)
     }
 
-    private func get<Result: Decodable>(_ path: String) async throws -> Result {
+    func get<Result: Decodable>(_ path: String) async throws -> Result {
         try await decode(execute("GET", path, body: nil))
     }
 
-    private func send<Result: Decodable>(_ method: String, _ path: String, body: some Encodable) async throws -> Result {
+    func send<Result: Decodable>(_ method: String, _ path: String, body: some Encodable) async throws -> Result {
         try await decode(execute(method, path, body: try JSONEncoder().encode(body)))
     }
 
@@ -110,7 +110,7 @@ public struct AgentClient: Sendable {
         try JSONDecoder().decode(Result.self, from: data)
     }
 
-    private func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
+    func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
         let http = UnixHTTP(socket: socket)
         let response = try await reaching {
             try await blocking { try http.exchange(method, path, body: body.map(Array.init), silence: 3600) }
@@ -156,7 +156,7 @@ private struct EventLines {
 }
 
 /// RFC 3986: everything but unreserved characters as `%XX`.
-private func percentEncode(_ text: String) -> String {
+func percentEncode(_ text: String) -> String {
     text.utf8.map { byte in
         let letter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
         let digit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

@@ -81,6 +81,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     /// What runs; nil: the image's init.
     public var command: [String]?
     public var limits: TaskRequest.Limits
+    /// Nil from agents that know none.
+    public var `class`: TaskClass?
     /// Limits that are not enforced, with the reasons (`--best-effort`).
     public var notEnforced: [String]
     /// First host id of its user namespace; nil without one.

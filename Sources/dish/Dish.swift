@@ -27,6 +27,7 @@ struct Dish: AsyncParsableCommand {
                     Inspect.self, Events.self, SnapshotTask.self, RollBack.self, History.self, DiffTask.self,
                     CommitTask.self,
                 ]),
+            CommandGroup(name: "Jobs", subcommands: [JobCommand.self]),
             CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),
         ]
     )

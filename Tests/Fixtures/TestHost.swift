@@ -107,6 +107,10 @@ public final class TestHost: Sendable {
     private func cleanUp() async throws {
         // The test may have killed its agent and started another.
         if try await dish("ps").code != 0 { _ = try await startAgent() }
+        // The agent would replace what is removed of a job.
+        for file in (try? Files.list("\(stateDirectory)/jobs")) ?? [] where file.hasSuffix(".json") {
+            _ = try await dish("job", "rm", String(file.dropLast(5)))
+        }
         let names = try await dish("ps", "--json").output.matches(of: /"name" : "([^"]+)"/).map { String($0.1) }
         for name in names { _ = try await dish("rm", "--force", name) }
         for process in Inventory.processes(mentioning: "--bridge \(bridge)") {
