@@ -74,6 +74,7 @@ public struct AgentServer: Sendable {
             }
         }
         addTaskRoutes(router)
+        addResourceRoutes(router)
         return router
     }
 }
@@ -109,7 +110,7 @@ func failure(_ error: AgentError) -> Response {
         switch error.code {
         case .invalid: .badRequest
         case .notFound: .notFound
-        case .conflict: .conflict
+        case .conflict, .insufficient: .conflict
         case .unenforceable: .unprocessableContent
         case .failed: .internalServerError
         }

@@ -25,6 +25,9 @@ public actor TaskManager {
 
     /// What happened, for whoever wants to know or has something to add.
     public nonisolated let events: EventLog
+    nonisolated let resources: ResourceManager
+    /// Tasks whose limits are being changed.
+    var resizing: Set<String> = []
 
     let configuration: AgentConfiguration
     let launcher: TaskLauncher
@@ -45,6 +48,7 @@ public actor TaskManager {
         self.logger = logger
         boot = (try? ProcessIdentity.bootID()) ?? ""
         events = EventLog(directory: "\(configuration.stateDirectory)/events", logger: logger)
+        resources = ResourceManager(configuration, events: events, logger: logger)
     }
 
     // MARK: Requests
@@ -54,10 +58,9 @@ public actor TaskManager {
     /// - Parameter because: who asks, for the events.
     public func start(_ request: TaskRequest, because: String = "asked for over the API") async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
-        let admission = TaskAdmission(configuration: configuration, others: tasks.values.map(\.intent), lastAddress: lastAddress)
         let intent: TaskIntent
         do {
-            intent = try admission.admit(request)
+            intent = try admission(without: nil).admit(request)
         } catch {
             throw Self.refusal(error)
         }
@@ -70,6 +73,7 @@ public actor TaskManager {
         defer { busy -= 1 }
         do {
             try await write(intent)
+            await resources.protect(reserving)
             if intent.address != nil { try await prepareNetwork() }
             watch(intent.id)
             try await launcher.prepare(intent, generation: 1)
@@ -180,6 +184,7 @@ public actor TaskManager {
             adopt(intent)
         }
         try await settleRecovered()
+        Task { await repeatLimits() }
     }
 
     /// Lets what is under way finish; takes the network down when no task is left.
@@ -418,6 +423,7 @@ public actor TaskManager {
                 helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? []))
         status.restarts = machine.run.history.count
         status.owner = intent.request.owner
+        status.class = intent.request.class
         return status
     }
 
