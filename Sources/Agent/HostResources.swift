@@ -73,7 +73,9 @@ struct HostResources: Sendable {
     /// What a task's helper sets: what was asked for, and what its class adds (docs/resources.md, "Classes").
     func effective(_ request: TaskRequest) -> CgroupLimits {
         var limits = requested(request)
-        if let cpus = limits.cpuset, !cgroups.controllers.contains("cpuset") || CPUList.parse(cpus)?.isSubset(of: self.cpus) != true {
+        if let cpus = limits.cpuset,
+            !cgroups.controllers.contains("cpuset") || CPUList.parse(cpus)?.isSubset(of: self.cpus) != true
+        {
             limits.cpuset = nil
         }
         // What isn't enforced is left out.

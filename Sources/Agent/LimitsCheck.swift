@@ -28,7 +28,9 @@ struct LimitsCheck {
                 throw invalid("--cpuset '\(cpuset)' is no list of CPUs; write it like 0-3,6")
             }
             if let missing = wanted.subtracting(cpus).min() {
-                throw invalid("--cpuset '\(cpuset)': this host has no CPU \(missing); it has \(cpus.sorted().map(String.init).joined(separator: ","))")
+                throw invalid(
+                    "--cpuset '\(cpuset)': this host has no CPU \(missing); it has \(cpus.sorted().map(String.init).joined(separator: ","))"
+                )
             }
         }
     }
@@ -53,12 +55,15 @@ struct LimitsCheck {
         case .guaranteed:
             let missing = [limits.cpu == nil ? "--cpu" : nil, limits.memory == nil ? "--memory" : nil].compactMap { $0 }
             if !missing.isEmpty {
-                throw invalid("a guaranteed task needs \(missing.joined(separator: " and ")): what it may use is what is set aside for it")
+                throw invalid(
+                    "a guaranteed task needs \(missing.joined(separator: " and ")): what it may use is what is set aside for it")
             }
         case .burstable: break
         case .bestEffort:
             if limits.memoryMin ?? 0 > 0 || limits.memoryLow ?? 0 > 0 {
-                throw invalid("nothing is set aside for a best-effort task: leave --memory-min and --memory-low out, or choose --class burstable")
+                throw invalid(
+                    "nothing is set aside for a best-effort task: leave --memory-min and --memory-low out, or choose --class burstable"
+                )
             }
         }
     }

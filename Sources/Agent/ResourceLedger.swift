@@ -43,7 +43,8 @@ struct ResourceLedger: Sendable {
     /// - Throws: `AgentError` `.insufficient` with the numbers, and what to do.
     func admit(_ request: TaskRequest) throws(AgentError) {
         let claim = ResourceClaim(request)
-        let advice = "see who has how much: dish stats, dish host show; end a task, ask for less, or take a class that sets nothing aside"
+        let advice =
+            "see who has how much: dish stats, dish host show; end a task, ask for less, or take a class that sets nothing aside"
         let freeCPU = left(cpu, systemCPU, sum(\.cpu))
         if claim.cpu > freeCPU {
             throw AgentError(

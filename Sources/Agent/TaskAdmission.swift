@@ -76,7 +76,8 @@ struct TaskAdmission: Sendable {
     private func checkRestart(_ request: TaskRequest) throws {
         let policy = request.restart
         if request.removeWhenDone, policy.mode != .no {
-            throw AgentError(.invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
+            throw AgentError(
+                .invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
         }
         if let attempts = policy.attempts, attempts < 1 {
             throw AgentError(.invalid, "restart.attempts must be at least 1; leave it out for no limit")

@@ -31,7 +31,8 @@ struct UsageReader {
             var usage = TaskUsage(
                 id: task.id, name: task.name, class: task.request.class, limits: task.request.limits, at: Self.wallClock())
             let at = ResourceManager.now()
-            if let group = TaskCgroup.measured(id: task.id, on: host).flatMap({ CgroupReading(directory: $0, devices: devices) }) {
+            if let group = TaskCgroup.measured(id: task.id, on: host).flatMap({ CgroupReading(directory: $0, devices: devices) })
+            {
                 fill(&usage, group)
             }
             if let number = task.quotaGroup, let disk = try? filesystem?.usage(of: QuotaGroup(level: 1, number: number)) {
@@ -58,7 +59,8 @@ struct UsageReader {
         }
         usage.pids = group.pids.map { .init(current: $0, refused: group.pidsRefused ?? 0) }
         usage.pressure = ResourcePressure(
-            cpu: Self.pressure(group.cpuPressure), memory: Self.pressure(group.memoryPressure), io: Self.pressure(group.ioPressure))
+            cpu: Self.pressure(group.cpuPressure), memory: Self.pressure(group.memoryPressure),
+            io: Self.pressure(group.ioPressure))
     }
 
     static func hostPressure() -> ResourcePressure {

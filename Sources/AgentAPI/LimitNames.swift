@@ -1,12 +1,13 @@
 extension TaskRequest.Limits {
     /// Limits that are numbers, by the names they have in JSON.
     private static var numbers: [(name: String, path: WritableKeyPath<TaskRequest.Limits, UInt64?>)] {
-      [
-        ("cpu", \.cpu), ("cpuWeight", \.cpuWeight), ("memory", \.memory), ("memoryMin", \.memoryMin), ("memoryLow", \.memoryLow),
-        ("memoryHigh", \.memoryHigh), ("memorySwap", \.memorySwap), ("ioWeight", \.ioWeight), ("ioReadBps", \.ioReadBps),
-        ("ioWriteBps", \.ioWriteBps), ("ioReadIops", \.ioReadIops), ("ioWriteIops", \.ioWriteIops), ("pids", \.pids),
-        ("hugepages", \.hugepages), ("disk", \.disk),
-      ]
+        [
+            ("cpu", \.cpu), ("cpuWeight", \.cpuWeight), ("memory", \.memory), ("memoryMin", \.memoryMin),
+            ("memoryLow", \.memoryLow),
+            ("memoryHigh", \.memoryHigh), ("memorySwap", \.memorySwap), ("ioWeight", \.ioWeight), ("ioReadBps", \.ioReadBps),
+            ("ioWriteBps", \.ioWriteBps), ("ioReadIops", \.ioReadIops), ("ioWriteIops", \.ioWriteIops), ("pids", \.pids),
+            ("hugepages", \.hugepages), ("disk", \.disk),
+        ]
     }
 
     /// Takes the values that a change has, and lifts what it lifts.
@@ -39,6 +40,7 @@ extension LimitsChange {
 
 extension TaskRequest.Limits {
     fileprivate static func described(_ limits: TaskRequest.Limits) -> [String] {
-        numbers.compactMap { name, path in limits[keyPath: path].map { "\(name) \($0)" } } + (limits.cpuset.map { ["cpuset \($0)"] } ?? [])
+        numbers.compactMap { name, path in limits[keyPath: path].map { "\(name) \($0)" } }
+            + (limits.cpuset.map { ["cpuset \($0)"] } ?? [])
     }
 }

@@ -10,7 +10,8 @@ public enum CPUList {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { number in
                 number.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(number) : nil
             }
-            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last, last < 1 << 16 else {
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last, last < 1 << 16
+            else {
                 return nil
             }
             found.formUnion(first...last)

@@ -18,7 +18,8 @@ extension CgroupHost {
             found.append(
                 Unenforceable(
                     option: option,
-                    reason: "\(option) needs the cgroup v2 controller '\(controller)', and on this host \(state(of: controller))"))
+                    reason: "\(option) needs the cgroup v2 controller '\(controller)', and on this host \(state(of: controller))")
+            )
         }
         check(limits.cpu != .max, "--cpu", "cpu")
         check(limits.cpuWeight != nil, "--cpu-weight", "cpu")
@@ -30,7 +31,8 @@ extension CgroupHost {
         if let swap = limits.swap {
             check(true, "--memory-swap", "memory")
             if controllers.contains("memory"), swap != .value(0), !hasSwapAccounting {
-                found.append(.init(option: "--memory-swap", reason: "--memory-swap needs swap accounting, which this kernel has not"))
+                found.append(
+                    .init(option: "--memory-swap", reason: "--memory-swap needs swap accounting, which this kernel has not"))
             }
         }
         check(limits.ioWeight != nil, "--io-weight", "io")
@@ -42,7 +44,8 @@ extension CgroupHost {
                     .init(
                         option: "--io-weight",
                         reason:
-                            "--io-weight needs the BFQ scheduler or the I/O cost model (io.cost.qos) on \(names), and neither is on"))
+                            "--io-weight needs the BFQ scheduler or the I/O cost model (io.cost.qos) on \(names), and neither is on"
+                    ))
             }
         }
         for (option, limit) in [
@@ -66,7 +69,8 @@ extension CgroupHost {
 
     private var hasSwapAccounting: Bool {
         // The root has no such file; systemd's own group is always there, else one may not be.
-        guard let unified, let group = try? Files.list(unified).first(where: { Files.exists("\(unified)/\($0)/memory.max") }) else {
+        guard let unified, let group = try? Files.list(unified).first(where: { Files.exists("\(unified)/\($0)/memory.max") })
+        else {
             return true
         }
         return Files.exists("\(unified)/\(group)/memory.swap.max")

@@ -31,7 +31,9 @@ public struct CgroupReading: Sendable, Equatable {
                 let words = line.split(separator: " ")
                 guard let device = words.first, devices?.contains(String(device)) != false else { continue }
                 for word in words.dropFirst() {
-                    guard let equals = word.firstIndex(of: "="), let value = UInt64(word[word.index(after: equals)...]) else { continue }
+                    guard let equals = word.firstIndex(of: "="), let value = UInt64(word[word.index(after: equals)...]) else {
+                        continue
+                    }
                     switch word[..<equals] {
                     case "rbytes": readBytes &+= value
                     case "wbytes": writtenBytes &+= value

@@ -25,7 +25,9 @@ public struct Pressure: Sendable, Equatable {
         var (some, full): (Stall?, Stall?) = (nil, nil)
         for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
             let words = line.split(separator: UInt8(ascii: " "))
-            guard let kind = words.first, let stall = Self.stall(words.dropFirst().map { String(Substring($0)) }) else { return nil }
+            guard let kind = words.first, let stall = Self.stall(words.dropFirst().map { String(Substring($0)) }) else {
+                return nil
+            }
             switch String(Substring(kind)) {
             case "some": some = stall
             case "full": full = stall

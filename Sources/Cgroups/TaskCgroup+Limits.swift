@@ -52,7 +52,9 @@ extension TaskCgroup {
         for device in devices { try files.set("io.max", device.text, otherwise: "") }
         guard files.everything else { return }
         for line in try Files.readText("\(files.directory)/io.max").split(separator: "\n") {
-            guard let device = line.split(separator: " ").first, !devices.contains(where: { $0.device == device }) else { continue }
+            guard let device = line.split(separator: " ").first, !devices.contains(where: { $0.device == device }) else {
+                continue
+            }
             try files.set("io.max", CgroupLimits.IO(device: String(device)).text, otherwise: "")
         }
     }

@@ -89,7 +89,9 @@ public enum HelperMessage: Sendable, Equatable {
         for line in payload.split(separator: UInt8(ascii: "\n")) {
             guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { return nil }
             let (name, value) = (line[..<equals], line[(equals + 1)...])
-            guard limits.set(String(decoding: name, as: UTF8.self), to: String(decoding: value, as: UTF8.self)) else { return nil }
+            guard limits.set(String(decoding: name, as: UTF8.self), to: String(decoding: value, as: UTF8.self)) else {
+                return nil
+            }
         }
         return limits
     }

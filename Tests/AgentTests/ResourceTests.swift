@@ -59,7 +59,9 @@ import Testing
     }
 
     @Test func hugeNumbersDoNotOverflow() {
-        let full = ledger([request(.guaranteed, .init(cpu: .max, memory: .max)), request(.guaranteed, .init(cpu: .max, memory: .max))])
+        let full = ledger([
+            request(.guaranteed, .init(cpu: .max, memory: .max)), request(.guaranteed, .init(cpu: .max, memory: .max)),
+        ])
         #expect(throws: AgentError.self) { try full.admit(request(.guaranteed, .init(cpu: 1, memory: .max))) }
         #expect(throws: AgentError.self) { try ledger().admit(request(.burstable, .init(memory: .max))) }
     }

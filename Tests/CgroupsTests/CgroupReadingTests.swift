@@ -36,7 +36,8 @@ import Testing
     }
 
     @Test func inputAndOutputIsSummedOverThePoolsDevicesAlone() {
-        let text = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=9 dios=9\n7:1 rbytes=10 wbytes=20 rios=30 wios=40\n8:16 rbytes=100\n"
+        let text =
+            "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=9 dios=9\n7:1 rbytes=10 wbytes=20 rios=30 wios=40\n8:16 rbytes=100\n"
         let some = CgroupReading.IO(text, devices: ["8:0", "8:16"])
         #expect((some.readBytes, some.writtenBytes, some.reads, some.writes) == (101, 2, 3, 4))
         #expect(CgroupReading.IO(text, devices: nil).readBytes == 111)
@@ -63,7 +64,8 @@ import Testing
             #expect(
                 full.memory
                     == .init(
-                        current: 8192, peak: nil, anonymous: 4096, file: 2048, kernel: 1024, swap: nil, highEvents: 4, maxEvents: 5,
+                        current: 8192, peak: nil, anonymous: 4096, file: 2048, kernel: 1024, swap: nil, highEvents: 4,
+                        maxEvents: 5,
                         kills: 2))
             #expect(full.pids == 12 && full.pidsRefused == 9)
         }

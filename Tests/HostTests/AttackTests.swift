@@ -18,7 +18,10 @@ extension Machine {
                 "writer", "--class best-effort --io-write-bps 2M --memory 64M",
                 "/bin/sh -c 'while :; do dd if=/dev/zero of=/var/tmp/file bs=1M count=20 conv=fsync status=none; done'"
             ),
-            ("talker", "--class best-effort --cpu 0.2", "/bin/sh -c 'while :; do echo 0123456789012345678901234567890123456789; done'"),
+            (
+                "talker", "--class best-effort --cpu 0.2",
+                "/bin/sh -c 'while :; do echo 0123456789012345678901234567890123456789; done'"
+            ),
             ("hog", "--class best-effort --memory 50M", "/bin/sh -c 'sleep 3; exec tail /dev/zero'"),
         ]
 
@@ -43,14 +46,16 @@ extension Machine {
             try await Machine.use { machine in
                 let agent = try await machine.agentPID()
                 let started = try await machine.run(
-                    "dish run -d //os:base --name neighbour --network none --class guaranteed --cpu 0.5 --memory 128M -- \(Self.worker)")
+                    "dish run -d //os:base --name neighbour --network none --class guaranteed --cpu 0.5 --memory 128M -- \(Self.worker)"
+                )
                 try #require(started.code == 0, "\(started)")
                 let neighbour = try await machine.inspect("neighbour")
                 #expect(neighbour.class == .guaranteed)
                 try await Task.sleep(for: .seconds(3))
                 let alone = try await latency(machine)
                 for (name, limits, command) in Self.attackers {
-                    let started = try await machine.run("dish run -d //os:base --name \(name) --network none \(limits) -- \(command)")
+                    let started = try await machine.run(
+                        "dish run -d //os:base --name \(name) --network none \(limits) -- \(command)")
                     #expect(started.code == 0, "\(name): \(started)")
                 }
                 try await Task.sleep(for: .seconds(8))
@@ -70,7 +75,8 @@ extension Machine {
                 // Metadata is written by the file system, for nobody.
                 #expect(Double(written) / seconds < 2.6 * 1024 * 1024, "\(written) bytes in \(seconds) s")
                 #expect(try #require(after.memory).current <= 64 << 20)
-                let log = try await machine.run("du -sb $(dirname $(dish inspect talker --json | sed -n 's/.*\"log\" : \"\\(.*\\)\".*/\\1/p')) | cut -f1")
+                let log = try await machine.run(
+                    "du -sb $(dirname $(dish inspect talker --json | sed -n 's/.*\"log\" : \"\\(.*\\)\".*/\\1/p')) | cut -f1")
                 #expect(try #require(Int(log.text)) < 45 << 20, "\(log)")
 
                 let hog = try await machine.inspect("hog")
@@ -86,7 +92,8 @@ extension Machine {
                 #expect(second.host.memory.reserved == 128 << 20 && second.host.cpu.reserved == 500)
                 let agentScore = try await machine.run(
                     "cat /proc/\(agent)/oom_score_adj; systemctl show --value --property MemoryMin,ControlGroup dishd")
-                #expect(agentScore.text.hasPrefix("-900") && agentScore.text.contains("/system.slice/dishd.service"), "\(agentScore)")
+                #expect(
+                    agentScore.text.hasPrefix("-900") && agentScore.text.contains("/system.slice/dishd.service"), "\(agentScore)")
             }
         }
 
@@ -131,14 +138,17 @@ extension Machine {
                 let unordered = try await machine.run("dish update web --memory-low 400M")
                 #expect(unordered.code == 1 && unordered.errors.contains("--memory-low"), "\(unordered)")
                 let second = try await machine.run(
-                    "dish run -d //os:base --name other --network none --class guaranteed --cpu 0.1 --memory 4G -- /bin/sleep 1000")
+                    "dish run -d //os:base --name other --network none --class guaranteed --cpu 0.1 --memory 4G -- /bin/sleep 1000"
+                )
                 #expect(second.code == 1 && second.errors.contains("of memory set aside"), "\(second)")
-                let weight = try await machine.run("dish run -d //os:base --name other --network none --io-weight 50 -- /bin/sleep 1000")
+                let weight = try await machine.run(
+                    "dish run -d //os:base --name other --network none --io-weight 50 -- /bin/sleep 1000")
                 #expect(weight.code == 1 && weight.errors.contains("BFQ"), "\(weight)")
 
                 // Programs' own memory can't be reclaimed without swap: nothing is killed for a lower limit.
                 let holder = try await machine.run(
-                    "dish run -d //os:base --name holder --network none --memory 200M -- perl -e '$x = \"x\" x (80*1024*1024); sleep 1000' && sleep 2")
+                    "dish run -d //os:base --name holder --network none --memory 200M -- perl -e '$x = \"x\" x (80*1024*1024); sleep 1000' && sleep 2"
+                )
                 try #require(holder.code == 0, "\(holder)")
                 let shrunk = try await machine.run("dish update holder --memory 40M")
                 #expect(shrunk.code == 1 && shrunk.errors.contains("not enough of it could be reclaimed"), "\(shrunk)")

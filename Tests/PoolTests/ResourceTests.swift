@@ -64,7 +64,8 @@ struct ResourceTests {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in
             let refused = try await host.dish(
-                "run", "-d", "//os:base", "--class", "guaranteed", "--cpu", "0.1", "--memory", "8T", "--best-effort", "--", "/bin/true")
+                "run", "-d", "//os:base", "--class", "guaranteed", "--cpu", "0.1", "--memory", "8T", "--best-effort", "--",
+                "/bin/true")
             #expect(refused.code == 1 && refused.errors.contains("of memory set aside"), "\(refused)")
             let unlimited = try await host.dish("run", "-d", "//os:base", "--class", "guaranteed", "--", "/bin/true")
             #expect(unlimited.code == 1 && unlimited.errors.contains("needs --cpu and --memory"), "\(unlimited)")

@@ -59,6 +59,8 @@ import Testing
         (limits.cpuWeight, limits.memoryMin) = (5000, 1 << 20)
         #expect(HelperSpec.unitProperties(limits) == ["CPUWeight=5000", "MemoryMin=1048576"])
         #expect(
-            HelperSpec.unitProperties(limits, everything: true) == ["CPUWeight=5000", "IOWeight=", "MemoryMin=1048576", "MemoryLow=0"])
+            HelperSpec.unitProperties(limits, everything: true) == [
+                "CPUWeight=5000", "IOWeight=", "MemoryMin=1048576", "MemoryLow=0",
+            ])
     }
 }

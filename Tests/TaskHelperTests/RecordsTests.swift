@@ -23,7 +23,9 @@ import Testing
         let identity = try #require(ProcessIdentity("12:345"))
         let running = RunningRecord(
             phase: .running, boot: "b", helper: identity, runtime: identity, leader: identity, cgroups: ["/a", "/b"])
-        #expect(running.text == "generation=1\nphase=running\nboot=b\nhelper=12:345\nruntime=12:345\nleader=12:345\ncgroup=/a\ncgroup=/b\n")
+        #expect(
+            running.text
+                == "generation=1\nphase=running\nboot=b\nhelper=12:345\nruntime=12:345\nleader=12:345\ncgroup=/a\ncgroup=/b\n")
     }
 
     /// A record is replaced whole, but a disk may lose its end.

@@ -21,7 +21,9 @@ struct HostShow: AsyncParsableCommand {
             [
                 row("CPUs", host.cpu, cpus), row("memory", host.memory, { shownBytes($0) }),
             ])
-        if let disk = host.disk { print("pool: \(shownBytes(disk.available)) of \(shownBytes(disk.total)) available", to: .output) }
+        if let disk = host.disk {
+            print("pool: \(shownBytes(disk.available)) of \(shownBytes(disk.total)) available", to: .output)
+        }
         print("limits of memory may add up to \(host.overcommit) times what there is for tasks", to: .output)
         for (name, pressure) in [("CPU", host.pressure.cpu), ("memory", host.pressure.memory), ("I/O", host.pressure.io)] {
             guard let some = pressure?.some else { continue }

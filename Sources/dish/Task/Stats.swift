@@ -57,7 +57,10 @@ struct Stats: AsyncParsableCommand {
 
     private static func lines(_ usage: HostUsage) -> [String] {
         var lines = table(
-            ["NAME", "CLASS", "CPU", "MEMORY / LIMIT", "IO READ / WRITTEN", "PIDS", "DISK / LIMIT", "STALLED CPU MEM IO", "EVENTS"],
+            [
+                "NAME", "CLASS", "CPU", "MEMORY / LIMIT", "IO READ / WRITTEN", "PIDS", "DISK / LIMIT", "STALLED CPU MEM IO",
+                "EVENTS",
+            ],
             usage.tasks.map(row))
         lines.append("")
         lines.append(total(usage.host))
