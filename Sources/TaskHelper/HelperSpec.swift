@@ -137,7 +137,7 @@ public struct HelperSpec: Sendable, Equatable {
         ]
         let shares = Self.unitProperties(limits).map { "--property=\($0)" }
         let variables = environment.sorted { $0.key < $1.key }.map { "--setenv=\($0.key)=\($0.value)" }
-        return Spawn(systemdRun, settings + shares + variables + ["--", helper] + arguments)
+        return Spawn(systemdRun, settings + shares + variables + ["--"] + ([helper] + arguments).map(Self.literal))
     }
 
     /// What of the limits is the unit's: systemd has the group that stands beside those of other tasks, and would overwrite
@@ -154,5 +154,10 @@ public struct HelperSpec: Sendable, Equatable {
             if let value { return "\(name)=\(value)" }
             return everything ? "\(name)=\(name.hasPrefix("Memory") ? "0" : "")" : nil
         }
+    }
+
+    /// An argument as systemd takes it for what it is: it would put variables in for `$` (systemd.service(5), "Command lines").
+    static func literal(_ argument: String) -> String {
+        argument.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$")
     }
 }
