@@ -137,7 +137,8 @@ let package = Package(
             exclude: ["faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
-            name: "PoolTests", dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI", "SendStream"],
+            name: "PoolTests",
+            dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI", "SendStream", "TaskHelper"],
             swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(

@@ -10,9 +10,10 @@ import TaskHelper
 extension TaskManager {
     /// Starts a task again that has ended; one that runs already is no error.
     public func startAgain(_ name: String, because: String = "asked for over the API") async throws -> TaskStatus {
-        let id = try readyToStart(name).intent.id
-        try await handle(.start, id, because: because)
-        return try await started(id, "start", seconds: 60)
+        let task = try readyToStart(name)
+        if case .alive = task.machine.state, task.machine.run.wish == .run { return describe(task) }
+        try await handle(.start, task.intent.id, because: because)
+        return try await started(task, "start", seconds: 60)
     }
 
     /// Ends a task and starts it again; one that has ended is started.
@@ -23,7 +24,7 @@ extension TaskManager {
     ) async throws -> TaskStatus {
         let task = try readyToStart(name)
         try await handle(.restart(seconds: timeout), task.intent.id, because: because)
-        return try await started(task.intent.id, after: task.generation, "restart", seconds: Int(timeout) + 60)
+        return try await started(task, "restart", seconds: Int(timeout) + 60)
     }
 
     /// The task, if it may be started.
@@ -44,15 +45,21 @@ extension TaskManager {
         return task
     }
 
-    /// Returns once a helper has a task's run.
+    /// Returns once a helper has had a task's run, which may be over by then.
     ///
-    /// - Parameter generation: an earlier run, which doesn't count.
-    private func started(_ id: String, after generation: Int = 0, _ what: String, seconds: Int) async throws -> TaskStatus {
+    /// - Parameter before: the task as it was: a run that was being prepared counts, one that ran doesn't.
+    private func started(_ before: ManagedTask, _ what: String, seconds: Int) async throws -> TaskStatus {
+        let id = before.intent.id
+        let generation = before.machine.state == .preparing ? before.generation - 1 : before.generation
         let deadline = ContinuousClock.now + .seconds(seconds)
         while let task = tasks[id] {
-            if case .alive = task.machine.state, task.generation > generation, task.machine.run.wish == .run { break }
+            if task.generation > generation, task.machine.state != .preparing {
+                guard task.machine.isAtRest, case .failed(let why) = task.machine.end else { return describe(task) }
+                throw AgentError(.failed, "\(what) task '\(task.intent.name)': \(why)")
+            }
+            // Somebody else wanted it otherwise meanwhile, or its root couldn't be exchanged.
             if task.machine.isAtRest {
-                let why = task.machine.end.map { "\($0)" } ?? ""
+                let why = task.machine.run.givenUp ?? "it was stopped meanwhile"
                 throw AgentError(.failed, "\(what) task '\(task.intent.name)': \(why)")
             }
             guard ContinuousClock.now < deadline else {
@@ -63,8 +70,7 @@ extension TaskManager {
             }
             await changes.wait(until: deadline)
         }
-        guard let status = status(of: id) else { throw Self.unknown(id) }
-        return status
+        throw Self.unknown(id)
     }
 
     // MARK: Actions
@@ -168,7 +174,8 @@ extension TaskManager {
         tasks[intent.id] = ManagedTask(
             intent: intent,
             machine: TaskMachine(
-                .alive(nil), run: run, policy: intent.request.restart, removesWhenDone: intent.request.removeWhenDone, boot: boot))
+                .alive(nil), run: run, policy: intent.request.restart, removesWhenDone: intent.request.removeWhenDone, boot: boot)
+        )
     }
 
     /// Finds out what has become of the tasks that were adopted, and goes on from there.
@@ -194,6 +201,7 @@ extension TaskManager {
             due.append((id, task.machine, actions))
             tasks[id]?.machine = machine
             tasks[id]?.because = "the agent was started"
+            watchHealth(id)
             if event.isAlive { alive.append(task.intent) }
         }
         if alive.contains(where: { $0.address != nil }) { try await prepareNetwork(with: alive) }
@@ -237,7 +245,8 @@ extension TaskManager {
         }
         switch (machine.visible, machine.state) {
         case (before.visible, _): break
-        case (.preparing, _): record("starting", machine.run.history.count > 0 ? "\(run), by its restart policy" : "\(run): \(task.because)")
+        case (.preparing, _):
+            record("starting", machine.run.history.count > 0 ? "\(run), by its restart policy" : "\(run): \(task.because)")
         case (.running, _): record("running", run)
         case (.stopping, _): record("stopping", machine.run.wish == .replace ? machine.run.reason ?? "" : task.because)
         case (.restarting, .settling(_, .restart(let time))):

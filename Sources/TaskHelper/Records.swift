@@ -36,7 +36,9 @@ public struct RunningRecord: Sendable, Equatable {
 
     /// Lines of `key=value`.
     public var text: String {
-        var lines = ["generation=\(generation)", "phase=\(phase.rawValue)", "boot=\(boot)", "helper=\(helper)", "runtime=\(runtime)"]
+        var lines = [
+            "generation=\(generation)", "phase=\(phase.rawValue)", "boot=\(boot)", "helper=\(helper)", "runtime=\(runtime)",
+        ]
         if let leader { lines.append("leader=\(leader)") }
         lines += cgroups.map { "cgroup=\($0)" }
         return lines.joined(separator: "\n") + "\n"
@@ -86,7 +88,8 @@ public struct ExitRecord: Sendable, Equatable {
             case .signal(let signal): "signal=\(signal)"
             }
         let reason = message.map { "message=\($0.split(whereSeparator: \.isNewline).joined(separator: " "))\n" } ?? ""
-        return "generation=\(generation)\n\(end)\noom=\(outOfMemory ? 1 : 0)\nat=\(at)\n\(reason)\(isAbandoned ? "abandoned=1\n" : "")"
+        return
+            "generation=\(generation)\n\(end)\noom=\(outOfMemory ? 1 : 0)\nat=\(at)\n\(reason)\(isAbandoned ? "abandoned=1\n" : "")"
     }
 
     public init?(_ text: String) {

@@ -25,6 +25,8 @@ struct Supervisor: ~Copyable {
     private var isKilling = false
     /// Until when the agent may say so.
     private let startsUntil = milliseconds() + 60_000
+    /// Input of a client that attached before the program was there.
+    private var early: [[UInt8]] = []
     /// Until when output waits for the first client.
     private var waitsUntil: Int64?
     /// Until when output is read after the end.
@@ -53,10 +55,12 @@ struct Supervisor: ~Copyable {
     private mutating func start() {
         guard program == nil, status == nil else { return }
         log = ConsoleLog(path: spec.log, size: spec.logSize, files: spec.logFiles)
-        waitsUntil = spec.waitsForClient ? milliseconds() + 10_000 : nil
+        waitsUntil = spec.waitsForClient && !clients.contains(where: \.isAttached) ? milliseconds() + 10_000 : nil
         do {
             try cgroup.apply(spec.limits)
             program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
+            for bytes in early { program?.write(bytes) }
+            early = []
             announce()
         } catch {
             giveUp("\(error)")
@@ -106,7 +110,7 @@ struct Supervisor: ~Copyable {
         var streams: [Program.Stream] = []
     }
 
-    private func wait() -> Ready {
+    private mutating func wait() -> Ready {
         let input = Int16(POLLIN)
         var polled = [
             pollfd(fd: signals.number, events: input, revents: 0), pollfd(fd: notices.number, events: input, revents: 0),
@@ -117,6 +121,7 @@ struct Supervisor: ~Copyable {
         polled += clients.map {
             pollfd(fd: $0.socket, events: $0.hasQueue ? input | Int16(POLLOUT) : input, revents: 0)
         }
+        if let until = waitsUntil, milliseconds() >= until { waitsUntil = nil }
         let deadlines = [killAt, waitsUntil, status == nil ? nil : drainsUntil, program == nil ? startsUntil : nil].compactMap {
             $0
         }
@@ -205,7 +210,9 @@ struct Supervisor: ~Copyable {
         case .attach:
             clients[index].isAttached = true
             waitsUntil = nil
-        case .input(let bytes): program?.write(bytes)
+        case .input(let bytes):
+            // Whoever sends more than a pipe takes before anybody reads loses it, as it would later.
+            if program != nil { program?.write(bytes) } else if early.count < 64 || bytes.isEmpty { early.append(bytes) }
         case .windowSize(let rows, let columns): program?.resize(rows: rows, columns: columns)
         case .signal(let number): signalPayload(CInt(number))
         case .stop(let seconds): stop(seconds: seconds)

@@ -53,7 +53,9 @@ import Testing
         #expect(HostClock.now > 0)
     }
 
-    @Test(arguments: ["no", "always", "on-failure", "on-failure:5", "always:1"]) func aPolicyIsReadFromItsText(_ text: String) throws {
+    @Test(arguments: ["no", "always", "on-failure", "on-failure:5", "always:1"]) func aPolicyIsReadFromItsText(_ text: String)
+        throws
+    {
         let policy = try #require(RestartPolicy(text))
         #expect(policy.mode.rawValue + (policy.attempts.map { ":\($0)" } ?? "") == text)
     }

@@ -33,7 +33,9 @@ enum Cases {
         .stop(seconds: 0), .stop(seconds: 30), .restart(seconds: 5), .rollBack(rollback, seconds: 5), .remove,
         .unhealthy("h", seconds: 5),
     ]
-    static let policies = [RestartPolicy(), RestartPolicy(.onFailure), RestartPolicy(.always), RestartPolicy(.always, attempts: 1)]
+    static let policies = [
+        RestartPolicy(), RestartPolicy(.onFailure), RestartPolicy(.always), RestartPolicy(.always, attempts: 1),
+    ]
 
     static var machines: [TaskMachine] {
         states.flatMap { state in
@@ -122,7 +124,8 @@ enum Cases {
                 }
                 // The next agent's view of the same.
                 let (recovered, actions) = TaskMachine.recovered(
-                    machine.run, policy: policy, removesWhenDone: false, boot: "b", running: nil, event: .exited(Cases.exit), at: 3)
+                    machine.run, policy: policy, removesWhenDone: false, boot: "b", running: nil, event: .exited(Cases.exit),
+                    at: 3)
                 #expect(recovered.state == .settling(.exited(Cases.exit), then: .rest) && actions.count == 1)
             }
             var waiting = TaskMachine(.waiting(.failed("f"), until: 9), policy: policy, removesWhenDone: false)
@@ -153,7 +156,8 @@ enum Cases {
     @Test func anEndByItselfIsFollowedAsThePolicySays() {
         let zero = ExitRecord(status: .code(0), outOfMemory: false, at: 5)
         for (mode, exit, restarts) in [
-            (RestartPolicy.Mode.no, Cases.exit, false), (.onFailure, zero, false), (.onFailure, Cases.exit, true), (.always, zero, true),
+            (RestartPolicy.Mode.no, Cases.exit, false), (.onFailure, zero, false), (.onFailure, Cases.exit, true),
+            (.always, zero, true),
             (.always, Cases.exit, true),
         ] {
             var machine = TaskMachine(.alive(nil), policy: RestartPolicy(mode), removesWhenDone: false)

@@ -88,22 +88,28 @@ import Testing
         }
         var run = TaskRun(generation: 4, boot: "b")
         // In the middle of a start, of a pause, of a restart by a client, of a removal.
-        #expect(recovered(run, RestartPolicy(), .neverStarted).machine.state
-            == .settling(.failed("the agent ended before it was started"), then: .start))
+        #expect(
+            recovered(run, RestartPolicy(), .neverStarted).machine.state
+                == .settling(.failed("the agent ended before it was started"), then: .start))
         run.due = 1500
-        #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
-            == .settling(.exited(Cases.exit), then: .restart(at: 1500)))
+        #expect(
+            recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
+                == .settling(.exited(Cases.exit), then: .restart(at: 1500)))
         run.boot = "another"
-        #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
-            == .settling(.exited(Cases.exit), then: .restart(at: 1000)))
+        #expect(
+            recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
+                == .settling(.exited(Cases.exit), then: .restart(at: 1000)))
         run = TaskRun(generation: 4, wish: .again, stop: 7)
         let alive = recovered(run, RestartPolicy(), .helper(Cases.running(.running)))
         #expect(alive.machine.stop == 7 && alive.actions == [.tellHelper(stop: 7)])
-        #expect(recovered(run, RestartPolicy(), .exited(Cases.exit)).machine.state == .settling(.exited(Cases.exit), then: .start))
+        #expect(
+            recovered(run, RestartPolicy(), .exited(Cases.exit)).machine.state == .settling(.exited(Cases.exit), then: .start))
         run.wish = .remove
         #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).actions == [.remove])
         // After a start of the host.
-        for (policy, then) in [(RestartPolicy.Mode.no, TaskMachine.Next.rest), (.onFailure, .restart(at: 2000)), (.always, .restart(at: 2000))] {
+        for (policy, then) in [
+            (RestartPolicy.Mode.no, TaskMachine.Next.rest), (.onFailure, .restart(at: 2000)), (.always, .restart(at: 2000)),
+        ] {
             let lost = recovered(TaskRun(), RestartPolicy(policy), .failed("the host was restarted")).machine
             #expect(lost.state == .settling(.failed("the host was restarted"), then: then))
         }

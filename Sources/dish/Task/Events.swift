@@ -29,7 +29,8 @@ struct Events: AsyncParsableCommand {
 
     func validate() throws {
         if let since, Self.start(since) == nil {
-            throw ValidationError("--since '\(since)': write a number, a span like 10m, 2h or 3d, or a time like 2026-01-31T12:00:00Z.")
+            throw ValidationError(
+                "--since '\(since)': write a number, a span like 10m, 2h or 3d, or a time like 2026-01-31T12:00:00Z.")
         }
     }
 

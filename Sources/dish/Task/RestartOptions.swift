@@ -3,7 +3,8 @@ import ArgumentParser
 
 /// Whether a task is started again, as options.
 struct RestartOptions: ParsableArguments {
-    @Option(help: "no, on-failure[:N] or always: whether it is started again when it ends by itself, at most N times in the window.")
+    @Option(
+        help: "no, on-failure[:N] or always: whether it is started again when it ends by itself, at most N times in the window.")
     var restart = "no"
     @Option(help: "Seconds before the first restart; each after a short run waits twice as long.")
     var restartBackoff: Double?
@@ -14,7 +15,8 @@ struct RestartOptions: ParsableArguments {
 
     func validate() throws {
         guard RestartPolicy(restart) != nil else {
-            throw ValidationError("--restart '\(restart)': choose no, on-failure, always, or one with a limit, like on-failure:5.")
+            throw ValidationError(
+                "--restart '\(restart)': choose no, on-failure, always, or one with a limit, like on-failure:5.")
         }
     }
 
