@@ -36,7 +36,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
-        .target(name: "TaskHelper", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "TaskHelper", dependencies: ["CLinux", "Linux", "Cgroups"], swiftSettings: settings),
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(
             name: "DebianPackages", dependencies: ["CLinux", "Linux", "Runtime"], swiftSettings: settings),
@@ -98,7 +98,7 @@ let package = Package(
         .executableTarget(
             name: "dishd",
             dependencies: [
-                "Agent", "AgentAPI", "CLinux", "Layers", "Linux", "Networks", "Runtime",
+                "Agent", "AgentAPI", "CLinux", "Layers", "Linux", "Manifest", "Networks", "Runtime",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -114,8 +114,8 @@ let package = Package(
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: settings),
         .testTarget(name: "SendStreamTests", dependencies: ["CSendStream", "SendStream"], swiftSettings: settings),
         .testTarget(name: "NetworksTests", dependencies: ["Networks"], swiftSettings: settings),
-        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups"], swiftSettings: settings),
-        .testTarget(name: "TaskHelperTests", dependencies: ["Linux", "TaskHelper"], swiftSettings: settings),
+        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux"], swiftSettings: settings),
+        .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),

@@ -13,6 +13,7 @@ public struct AgentConfiguration: Sendable {
     public var network: TaskNetwork
     /// Absolute path of `dish-helper`.
     public var helper: String
+    public var resources = ResourcePolicy()
 
     /// - Throws: `SocketPathError` when the sockets of tasks would have longer paths than Unix sockets can have.
     public init(

@@ -77,6 +77,7 @@ public struct AgentServer: Sendable {
         }
         addTaskRoutes(router)
         JobRoutes(jobs: jobs).add(to: router)
+        addResourceRoutes(router)
         return router
     }
 }
@@ -114,7 +115,7 @@ func failure(_ error: AgentError) -> Response {
         switch error.code {
         case .invalid: .badRequest
         case .notFound: .notFound
-        case .conflict: .conflict
+        case .conflict, .insufficient: .conflict
         case .unenforceable: .unprocessableContent
         case .failed: .internalServerError
         }

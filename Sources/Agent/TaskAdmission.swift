@@ -1,5 +1,4 @@
 import AgentAPI
-import Cgroups
 import Glibc
 import Layers
 import Linux
@@ -12,6 +11,8 @@ struct TaskAdmission: Sendable {
     let configuration: AgentConfiguration
     /// The tasks there are.
     let others: [TaskIntent]
+    /// Those of them that haven't ended: what is theirs is nobody else's.
+    let reserving: [TaskIntent]
     let lastAddress: IPv4Address?
     var jobPorts: [(job: String, port: PublishedPort)] = []
     /// What the image's name stands for, when that has been decided before.
@@ -162,23 +163,18 @@ struct TaskAdmission: Sendable {
         return ports
     }
 
-    /// Refuses limits that can't be enforced; with `bestEffort` returns what is left out instead.
-    private func limits(_ request: TaskRequest) throws -> [String] {
-        let limits = request.limits
-        if limits.cpu == 0 { throw AgentError(.invalid, "--cpu must be at least 0.001") }
-        if let memory = limits.memory, memory < 1 << 20 { throw AgentError(.invalid, "--memory must be at least 1M") }
-        if limits.pids == 0 { throw AgentError(.invalid, "--pids must be at least 1") }
-        var reasons = try CgroupHost.current().unenforceable(
-            CgroupLimits(cpu: .init(limits.cpu), memory: .init(limits.memory), pids: .init(limits.pids))
-        ).map(\.reason)
-        if limits.disk != nil, try !configuration.pool.hasQuotas() {
-            reasons.append("--disk needs simple quotas (Linux 6.7 or later), and the pool at \(configuration.pool.path) has none")
-        }
+    /// Refuses limits that make no sense, that can't be enforced, and what doesn't fit; with `bestEffort` returns what is left out
+    /// instead of enforced.
+    func limits(_ request: TaskRequest) throws -> [String] {
+        let host = try HostResources.current(configuration.pool)
+        try LimitsCheck(request).run(cpus: host.cpus)
+        let reasons = host.unenforceable(request)
         if !reasons.isEmpty, !request.bestEffort {
             throw AgentError(
                 .unenforceable, "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort"
             )
         }
+        try host.ledger(reserving, configuration.resources).admit(request)
         return reasons
     }
 

@@ -4,12 +4,12 @@ import Networks
 import Runtime
 
 /// What a task shall be: written to its state directory before anything is done for it, not changed
-/// afterwards but for its address when the agent's network changes, and removed last of all.
+/// afterwards but for its limits when somebody changes them, and its address when the agent's network does, and removed last of all.
 struct TaskIntent: Sendable, Codable, Equatable {
     /// 12 hexadecimal digits.
     let id: String
     let name: String
-    let request: TaskRequest
+    var request: TaskRequest
     let layer: LayerID
     /// Path of the pool.
     let pool: String
@@ -23,7 +23,7 @@ struct TaskIntent: Sendable, Codable, Equatable {
     /// Dotted quad.
     var address: String?
     /// Limits left out, and why.
-    let notEnforced: [String]
+    var notEnforced: [String]
     /// What it sees at some paths instead of what the image has there.
     var mounts: [ImageConfiguration.Mount]?
     /// Whom its command runs as; nil for root, and where the runtime has to look a name up.
@@ -34,6 +34,8 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var stopSignal: Int?
     /// The boot of the host it was made in; nil in intents of agents that didn't note it.
     var boot: String?
+    /// Whether its limits were changed since it was made: its helper may not have heard of it yet.
+    var isResized: Bool?
 
     var boots: Bool { request.command == nil }
 

@@ -55,8 +55,8 @@ struct TaskLauncher: Sendable {
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
             program: [program.program] + program.arguments)
         spec.generation = generation
-        let limits = task.request.limits
-        (spec.cpu, spec.memory, spec.pids) = (limits.cpu, limits.memory, limits.pids)
+        spec.limits = try HostResources.current(pool).effective(task.request)
+        spec.oomScore = HostResources.oomScore(task.request.class)
         spec.networkNamespace = program.networkNamespace
         spec.boots = task.boots
         spec.stopSignal = task.stopSignal.map { Int32($0) } ?? spec.stopSignal

@@ -38,6 +38,7 @@ extension TaskManager {
         do {
             // While it was at rest, another program may have taken them.
             for port in task.intent.ports { try TaskNetwork.requireFree(port) }
+            _ = try admission(without: task.intent.id).limits(task.intent.request)
         } catch {
             throw Self.refusal(error)
         }
@@ -99,7 +100,8 @@ extension TaskManager {
         guard var intent = tasks[id]?.intent else { throw Self.unknown(id) }
         guard let address = intent.networkAddress, !configuration.network.subnet.contains(address) else { return intent }
         let others = tasks.values.filter { $0.intent.id != id }.map(\.intent)
-        let admission = TaskAdmission(configuration: configuration, others: others, lastAddress: lastAddress)
+        let admission = TaskAdmission(
+            configuration: configuration, others: others, reserving: [], lastAddress: lastAddress)
         let new = try admission.address(intent.ports)
         intent.address = new.description
         lastAddress = new

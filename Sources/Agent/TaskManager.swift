@@ -27,6 +27,9 @@ public actor TaskManager {
 
     /// What happened, for whoever wants to know or has something to add.
     public nonisolated let events: EventLog
+    nonisolated let resources: ResourceManager
+    /// Tasks whose limits are being changed.
+    var resizing: Set<String> = []
 
     let configuration: AgentConfiguration
     let launcher: TaskLauncher
@@ -43,7 +46,7 @@ public actor TaskManager {
     var busy = 0
     var isShuttingDown = false
     /// Ports of the host that jobs have.
-    private var jobPorts: [(job: String, port: PublishedPort)] = []
+    var jobPorts: [(job: String, port: PublishedPort)] = []
 
     public init(_ configuration: AgentConfiguration, runtime: any Runtime, logger: Logger) {
         self.configuration = configuration
@@ -51,6 +54,7 @@ public actor TaskManager {
         self.logger = logger
         boot = (try? ProcessIdentity.bootID()) ?? ""
         events = EventLog(directory: "\(configuration.stateDirectory)/events", logger: logger)
+        resources = ResourceManager(configuration, events: events, logger: logger)
     }
 
     // MARK: Requests
@@ -64,12 +68,9 @@ public actor TaskManager {
         _ request: TaskRequest, layer: String? = nil, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
-        let admission = TaskAdmission(
-            configuration: configuration, others: tasks.values.map(\.intent), lastAddress: lastAddress,
-            jobPorts: jobPorts, layer: layer.flatMap { LayerID($0) })
         let intent: TaskIntent
         do {
-            intent = try admission.admit(request)
+            intent = try admission(without: nil, layer: layer.flatMap { LayerID($0) }).admit(request)
         } catch {
             throw Self.refusal(error)
         }
@@ -82,6 +83,7 @@ public actor TaskManager {
         defer { busy -= 1 }
         do {
             try await write(intent)
+            await resources.protect(reserving)
             if intent.address != nil { try await prepareNetwork() }
             watch(intent.id)
             try await launcher.prepare(intent, generation: 1)
@@ -198,6 +200,7 @@ public actor TaskManager {
             adopt(intent)
         }
         try await settleRecovered()
+        Task { await repeatLimits() }
     }
 
     /// Lets what is under way finish; takes the network down when no task is left.
@@ -438,6 +441,7 @@ public actor TaskManager {
         status.restarts = machine.run.history.count
         status.health = task.health?.health
         status.owner = intent.request.owner
+        status.class = intent.request.class
         return status
     }
 

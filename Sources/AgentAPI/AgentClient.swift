@@ -88,6 +88,18 @@ public struct AgentClient: Sendable {
         }
     }
 
+    public func host() async throws -> HostCapacity { try await get("/v1/host") }
+
+    /// What the host and all tasks that haven't ended use.
+    public func usage() async throws -> HostUsage { try await get("/v1/stats") }
+
+    public func usage(of name: String) async throws -> TaskUsage { try await get("/v1/tasks/\(percentEncode(name))/stats") }
+
+    /// Changes a task's limits, of one that runs at once.
+    public func update(_ name: String, _ change: LimitsChange) async throws -> TaskStatus {
+        try await send("PATCH", "/v1/tasks/\(percentEncode(name))/limits", body: change)
+    }
+
     /// Ends a task and returns once it has ended.
     public func stop(_ name: String, timeout: UInt32) async throws -> TaskStatus {
         try await send("POST", "/v1/tasks/\(percentEncode(name))/stop", body: StopRequest(timeout: timeout))

@@ -7,6 +7,8 @@ public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
         case notFound
         /// A name or port is taken, or the task is in the wrong state (409).
         case conflict
+        /// The host has not enough left to set aside what is asked for (409).
+        case insufficient
         /// The host can't enforce a limit (422).
         case unenforceable
         /// Something on the host failed (500).

@@ -15,6 +15,9 @@ public struct TaskCgroup: Sendable, Equatable {
     let hasLimits: Bool
     /// What the runtime makes beside them: in each hierarchy systemd-nspawn makes the groups that it has in one.
     var companions: [String] = []
+    /// The group that stands beside those of other tasks, where weights and protection count; nil where systemd has it, or
+    /// where there is none.
+    var outer: String?
 
     /// Makes the group of a task. The calling process belongs to the task's helper.
     ///
@@ -40,9 +43,11 @@ public struct TaskCgroup: Sendable, Equatable {
             return try make("\(own)/task", below: [own], parents: ["\(own)/helper"])
         }
         try Files.makeDirectories("\(unified)/dish/\(id)")
-        return try make(
-            "\(unified)/dish/\(id)/task", below: [unified, "\(unified)/dish", "\(unified)/dish/\(id)"],
-            parents: ["\(unified)/dish/\(id)", "\(unified)/dish"])
+        let outer = "\(unified)/dish/\(id)"
+        var group = try make(
+            "\(outer)/task", below: [unified, "\(unified)/dish", outer], parents: [outer, "\(unified)/dish"])
+        group.outer = outer
+        return group
     }
 
     /// The group of a task whose helper is gone, to be removed; it need not exist.
@@ -57,7 +62,7 @@ public struct TaskCgroup: Sendable, Equatable {
     }
 
     /// What a task's group shares out to the groups inside.
-    private static let controllers = ["cpu", "memory", "pids", "io", "cpuset"]
+    static let controllers = ["cpu", "memory", "pids", "io", "cpuset", "hugetlb"]
 
     private static func make(_ path: String, below: [String], parents: [String]) throws -> TaskCgroup {
         for directory in below {
@@ -68,18 +73,6 @@ public struct TaskCgroup: Sendable, Equatable {
         }
         try Files.makeDirectories(path)
         return TaskCgroup(directories: [path], parents: parents, hasLimits: true)
-    }
-
-    /// Sets the limits. What the host can't enforce was refused before, or is left out on request.
-    public func apply(_ limits: CgroupLimits) throws {
-        guard hasLimits, let directory = directories.first else { return }
-        if let quota = limits.cpuMicroseconds, has("cpu.max") { try Files.set("\(directory)/cpu.max", "\(quota) 100000") }
-        if case .value(let bytes) = limits.memory, has("memory.max") {
-            try Files.set("\(directory)/memory.max", "\(bytes)")
-            if has("memory.swap.max") { try Files.set("\(directory)/memory.swap.max", "0") }
-            try Files.set("\(directory)/memory.oom.group", "1")
-        }
-        if case .value(let count) = limits.pids, has("pids.max") { try Files.set("\(directory)/pids.max", "\(count)") }
     }
 
     /// The files a process writes itself into to start in this group.
@@ -133,8 +126,6 @@ public struct TaskCgroup: Sendable, Equatable {
         // The others' groups may be in them still; then they stay.
         for parent in parents { rmdir(parent) }
     }
-
-    private func has(_ file: String) -> Bool { directories.first.map { Files.exists("\($0)/\(file)") } ?? false }
 
     /// A group and those below it, innermost first.
     private static func descendants(_ directory: String) -> [String] {

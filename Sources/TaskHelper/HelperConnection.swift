@@ -24,6 +24,25 @@ public final class HelperConnection: Sendable {
     /// The next message; nil when the helper is gone. Packets that are no messages are passed over.
     public func receive() throws -> HelperMessage? { try receive(flags: 0) }
 
+    /// The answer that a part of the messages is, or nil when there is none in time, or the helper is gone.
+    public func answer<Answer>(within milliseconds: CInt, _ isAnswer: (HelperMessage) -> Answer?) -> Answer? {
+        func now() -> Int64 {
+            var time = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &time)
+            return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        }
+        let end = now() + Int64(milliseconds)
+        while true {
+            let left = end - now()
+            var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard left > 0, poll(&polled, 1, CInt(left)) >= 0 else { return nil }
+            guard polled.revents != 0 else { continue }
+            let arrived = receiveArrived()
+            for message in arrived.messages { if let answer = isAnswer(message) { return answer } }
+            if arrived.isOver { return nil }
+        }
+    }
+
     /// The messages that have arrived, and whether the helper is gone. Doesn't wait.
     public func receiveArrived() -> (messages: [HelperMessage], isOver: Bool) {
         var messages: [HelperMessage] = []

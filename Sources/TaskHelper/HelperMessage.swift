@@ -1,3 +1,5 @@
+public import Cgroups
+
 /// A message between a task's helper and its clients: one packet of its `SOCK_SEQPACKET` socket
 /// (docs/architecture.md, "A task and its helper").
 public enum HelperMessage: Sendable, Equatable {
@@ -16,12 +18,16 @@ public enum HelperMessage: Sendable, Equatable {
     case signal(UInt8)
     /// End gracefully; kill after so many seconds.
     case stop(seconds: UInt32)
+    /// Set all limits to these, and answer.
+    case limits(CgroupLimits)
 
     // From the helper.
     case state(RunningRecord)
     case output([UInt8])
     case errors([UInt8])
     case exited(ExitRecord)
+    /// The answer to `limits`: why they could not be set; empty when they are.
+    case limitsSet(refusal: String)
 
     /// The largest packet.
     public static let capacity = 32 * 1024 + 1
@@ -36,6 +42,9 @@ public enum HelperMessage: Sendable, Equatable {
             [UInt8(ascii: "w"), UInt8(rows & 255), UInt8(rows >> 8), UInt8(columns & 255), UInt8(columns >> 8)]
         case .signal(let number): [UInt8(ascii: "k"), number]
         case .stop(let seconds): [UInt8(ascii: "s")] + (0..<4).map { UInt8(truncatingIfNeeded: seconds >> ($0 * 8)) }
+        case .limits(let limits):
+            [UInt8(ascii: "l")] + limits.settings.flatMap { Array("\($0.name)=\($0.value)\n".utf8) }
+        case .limitsSet(let refusal): [UInt8(ascii: "L")] + refusal.utf8.prefix(Self.capacity - 1)
         case .state(let record): [UInt8(ascii: "S")] + record.text.utf8
         case .output(let bytes): [UInt8(ascii: "O")] + bytes
         case .errors(let bytes): [UInt8(ascii: "E")] + bytes
@@ -58,6 +67,10 @@ public enum HelperMessage: Sendable, Equatable {
         case (UInt8(ascii: "k"), 1): self = .signal(payload[0])
         case (UInt8(ascii: "s"), 4):
             self = .stop(seconds: payload.enumerated().reduce(0) { $0 | UInt32($1.element) << (UInt32($1.offset) * 8) })
+        case (UInt8(ascii: "l"), _):
+            guard let limits = Self.limits(payload) else { return nil }
+            self = .limits(limits)
+        case (UInt8(ascii: "L"), _): self = .limitsSet(refusal: String(decoding: payload, as: UTF8.self))
         case (UInt8(ascii: "S"), _):
             guard let record = RunningRecord(String(decoding: payload, as: UTF8.self)) else { return nil }
             self = .state(record)
@@ -68,5 +81,18 @@ public enum HelperMessage: Sendable, Equatable {
             self = .exited(record)
         default: return nil
         }
+    }
+
+    /// Lines of `NAME=VALUE`; nil when one is none: a limit that is misread would be no limit.
+    private static func limits(_ payload: [UInt8]) -> CgroupLimits? {
+        var limits = CgroupLimits()
+        for line in payload.split(separator: UInt8(ascii: "\n")) {
+            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+            let (name, value) = (line[..<equals], line[(equals + 1)...])
+            guard limits.set(String(decoding: name, as: UTF8.self), to: String(decoding: value, as: UTF8.self)) else {
+                return nil
+            }
+        }
+        return limits
     }
 }

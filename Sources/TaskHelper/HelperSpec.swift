@@ -1,3 +1,4 @@
+public import Cgroups
 public import Linux
 
 /// What a helper is told: its command line. The program's environment is the helper's own.
@@ -29,10 +30,9 @@ public struct HelperSpec: Sendable, Equatable {
     public var durable = true
     /// Path of the network namespace the program runs in; nil for the host's.
     public var networkNamespace: String?
-    /// Thousandths of a CPU, bytes, processes; nil for no limit.
-    public var cpu: UInt64?
-    public var memory: UInt64?
-    public var pids: UInt64?
+    public var limits = CgroupLimits()
+    /// What the container's processes have for `oom_score_adj` (proc(5)).
+    public var oomScore = 0
     /// Absolute path, then arguments.
     public var program: [String]
 
@@ -69,9 +69,8 @@ public struct HelperSpec: Sendable, Equatable {
         if stopSignal != 15 { list.append("--stop-signal=\(stopSignal)") }
         if !durable { list.append("--not-durable") }
         if let networkNamespace { list.append("--network=\(networkNamespace)") }
-        for (name, value) in [("cpu", cpu), ("memory", memory), ("pids", pids)] {
-            if let value { list.append("--\(name)=\(value)") }
-        }
+        if oomScore != 0 { list.append("--oom-score=\(oomScore)") }
+        list += limits.settings.map { "--\($0.name)=\($0.value)" }
         return list + ["--"] + program
     }
 
@@ -102,13 +101,13 @@ public struct HelperSpec: Sendable, Equatable {
         case "--generation": return Self.read(value, into: &generation)
         case "--log-size": return Self.read(value, into: &logSize)
         case "--log-files": return Self.read(value, into: &logFiles)
-        case "--cpu": return Self.read(value, into: &cpu)
-        case "--memory": return Self.read(value, into: &memory)
+        case "--oom-score":
+            guard let score = Int(value), (-1000...1000).contains(score) else { return false }
+            oomScore = score
         case "--stop-signal":
             guard let number = Int32(value), (1...64).contains(number) else { return false }
             stopSignal = number
-        case "--pids": return Self.read(value, into: &pids)
-        default: return false
+        default: return name.hasPrefix("--") && limits.set(String(name.dropFirst(2)), to: value)
         }
         return true
     }
@@ -117,11 +116,6 @@ public struct HelperSpec: Sendable, Equatable {
         guard let value = Int(text), value >= 0 else { return false }
         number = value
         return true
-    }
-
-    private static func read(_ text: String, into number: inout UInt64?) -> Bool {
-        number = UInt64(text)
-        return number != nil
     }
 
     /// How to start it so that it outlives its starter.
@@ -141,7 +135,29 @@ public struct HelperSpec: Sendable, Equatable {
             "--description=Butterdish task \(id)", "--property=Delegate=yes", "--property=KillMode=mixed",
             "--property=TasksMax=infinity", "--property=OOMPolicy=continue", "--property=TimeoutStopSec=100",
         ]
+        let shares = Self.unitProperties(limits).map { "--property=\($0)" }
         let variables = environment.sorted { $0.key < $1.key }.map { "--setenv=\($0.key)=\($0.value)" }
-        return Spawn(systemdRun, settings + variables + ["--", helper] + arguments)
+        return Spawn(systemdRun, settings + shares + variables + ["--"] + ([helper] + arguments).map(Self.literal))
+    }
+
+    /// What of the limits is the unit's: systemd has the group that stands beside those of other tasks, and would overwrite
+    /// what others write there.
+    ///
+    /// - Parameter everything: whether what has its default is said too, of a unit that had something else.
+    public static func unitProperties(_ limits: CgroupLimits, everything: Bool = false) -> [String] {
+        let settings: [(name: String, value: UInt64?)] = [
+            ("CPUWeight", limits.cpuWeight), ("IOWeight", limits.ioWeight),
+            ("MemoryMin", limits.memoryMin > 0 ? limits.memoryMin : nil),
+            ("MemoryLow", limits.memoryLow > 0 ? limits.memoryLow : nil),
+        ]
+        return settings.compactMap { name, value in
+            if let value { return "\(name)=\(value)" }
+            return everything ? "\(name)=\(name.hasPrefix("Memory") ? "0" : "")" : nil
+        }
+    }
+
+    /// An argument as systemd takes it for what it is: it would put variables in for `$` (systemd.service(5), "Command lines").
+    static func literal(_ argument: String) -> String {
+        argument.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$")
     }
 }

@@ -44,6 +44,8 @@ struct Program {
         defer { for descriptor in theirs { close(descriptor) } }
         for descriptor in [output, errors, input] where descriptor >= 0 { _ = dish_fcntl(descriptor, F_SETFL, Int(O_NONBLOCK)) }
         process = try spawn.start()
+        // The runtime takes many milliseconds until it starts something. Processes in a namespace can't lower it.
+        if spec.oomScore != 0 { try? Files.set("/proc/\(process)/oom_score_adj", "\(spec.oomScore)") }
         identity = ProcessIdentity(running: process)
     }
 

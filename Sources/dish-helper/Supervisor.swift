@@ -6,7 +6,7 @@ import TaskHelper
 
 /// The helper's loop: signals, clients, the runtime's notices and output, and at the end the record.
 struct Supervisor: ~Copyable {
-    private let spec: HelperSpec
+    private var spec: HelperSpec
     private let boot: String
     private let cgroup: TaskCgroup
     private let signals: OwnedFD
@@ -57,8 +57,7 @@ struct Supervisor: ~Copyable {
         log = ConsoleLog(path: spec.log, size: spec.logSize, files: spec.logFiles)
         waitsUntil = spec.waitsForClient && !clients.contains(where: \.isAttached) ? milliseconds() + 10_000 : nil
         do {
-            try cgroup.apply(
-                CgroupLimits(cpu: .init(spec.cpu), memory: .init(spec.memory), pids: .init(spec.pids)))
+            try cgroup.apply(spec.limits)
             program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
             for bytes in early { program?.write(bytes) }
             early = []
@@ -217,7 +216,8 @@ struct Supervisor: ~Copyable {
         case .windowSize(let rows, let columns): program?.resize(rows: rows, columns: columns)
         case .signal(let number): signalPayload(CInt(number))
         case .stop(let seconds): stop(seconds: seconds)
-        case .state, .output, .errors, .exited: clients[index].isGone = true
+        case .limits(let limits): clients[index].send(.limitsSet(refusal: set(limits)))
+        case .state, .output, .errors, .exited, .limitsSet: clients[index].isGone = true
         }
     }
 
@@ -226,6 +226,19 @@ struct Supervisor: ~Copyable {
         log?.write(bytes, stream == .errors)
         for index in clients.indices where clients[index].isAttached {
             clients[index].send(stream == .errors ? .errors(bytes) : .output(bytes))
+        }
+    }
+
+    /// Says why they can't be set; nothing, when they are.
+    private mutating func set(_ limits: CgroupLimits) -> String {
+        do {
+            if program != nil { try cgroup.apply(limits, everything: true) }
+            spec.limits = limits
+            return ""
+        } catch {
+            // Some may be set already.
+            if !(error is MemoryInUse) { try? cgroup.apply(spec.limits, everything: true) }
+            return "\(error)"
         }
     }
 

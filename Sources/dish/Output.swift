@@ -32,15 +32,20 @@ func printJSON(_ value: some Encodable) throws {
 
 /// A table for people: columns as wide as their widest cell, two blanks apart.
 func printTable(_ header: [String], _ rows: [[String]]) {
+    for line in table(header, rows) { print(line, to: .output) }
+}
+
+/// The lines of such a table.
+func table(_ header: [String], _ rows: [[String]]) -> [String] {
     var widths = header.map(\.count)
     for row in rows {
         for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) }
     }
-    for row in [header] + rows {
+    return ([header] + rows).map { row in
         let cells = row.enumerated().map { index, cell in
             index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
         }
-        print(cells.joined(separator: "  "), to: .output)
+        return cells.joined(separator: "  ")
     }
 }
 

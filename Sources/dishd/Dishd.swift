@@ -6,6 +6,7 @@ import Glibc
 import Layers
 import Linux
 import Logging
+import Manifest
 import Networks
 import Runtime
 
@@ -36,6 +37,12 @@ struct Dishd: AsyncParsableCommand {
     var subnet = "10.209.0.0/16"
     @Option(help: "Path of dish-helper (default: beside dishd).")
     var helper: String?
+    @Option(help: "Memory that is the system's, like 1G (default: a tenth, from 256M to 4G).")
+    var reserveMemory: String?
+    @Option(help: "CPUs that are the system's, like 0.5 (default: a twentieth, at least 0.1).")
+    var reserveCpu: Double?
+    @Option(help: "Limits of memory of burstable tasks may add up to so many times what there is for tasks.")
+    var overcommit = 2.0
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -50,6 +57,21 @@ struct Dishd: AsyncParsableCommand {
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")
         }
+        if let reserveMemory, ByteCount(reserveMemory) == nil {
+            throw ValidationError("--reserve-memory '\(reserveMemory)' is not a size, like 512M or 2G.")
+        }
+        if let reserveCpu, !(reserveCpu >= 0 && reserveCpu <= 100_000) {
+            throw ValidationError("--reserve-cpu must be a number of CPUs, like 0.5.")
+        }
+        if !(overcommit >= 1 && overcommit <= 1000) { throw ValidationError("--overcommit must be a number from 1, like 1.5.") }
+    }
+
+    private func resources() -> ResourcePolicy {
+        var policy = ResourcePolicy()
+        policy.reserveCPU = reserveCpu.map { UInt64(($0 * 1000).rounded()) }
+        policy.reserveMemory = reserveMemory.flatMap { ByteCount($0)?.bytes }
+        policy.overcommit = overcommit
+        return policy
     }
 
     func run() async throws {
@@ -68,9 +90,10 @@ struct Dishd: AsyncParsableCommand {
         let registry = PoolRegistry(stateDirectory: state)
         let pool = try registry.open(pool ?? variable("DISH_POOL") ?? registry.defaultPath())
         guard let subnet = IPv4Subnet(subnet) else { return }
-        let configuration = try AgentConfiguration(
+        var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
             network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
+        configuration.resources = resources()
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
         let jobs = JobManager(configuration, tasks: tasks, logger: logger)
@@ -91,6 +114,12 @@ struct Dishd: AsyncParsableCommand {
                 await jobs.run()
                 // It ends with the agent only.
                 try await Task.sleep(for: .seconds(3600))
+            }
+            group.addTask {
+                while true {
+                    await tasks.watchLimits()
+                    try await Task.sleep(for: .seconds(5))
+                }
             }
             group.addTask {
                 while true {

@@ -10,13 +10,13 @@ import Testing
     }
 
     @Test func randomBytesAreNoMessageOrOneThatEncodesToThem() {
-        let kinds = Array("g?aiwksSOEX".utf8)
+        let kinds = Array("g?aiwkslSOEXL".utf8)
         for _ in 0..<5000 {
             var packet = RandomRecords.bytes(upTo: 20)
             if !packet.isEmpty, Bool.random() { packet[0] = kinds.randomElement()! }
             guard let message = HelperMessage(packet) else { continue }
             switch message {
-            case .state, .exited: #expect(HelperMessage(message.encoded()) == message)
+            case .state, .exited, .limits, .limitsSet: #expect(HelperMessage(message.encoded()) == message)
             default: #expect(message.encoded() == packet)
             }
         }

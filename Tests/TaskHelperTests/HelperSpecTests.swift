@@ -1,3 +1,4 @@
+import Cgroups
 import Linux
 import TaskHelper
 import Testing
@@ -18,6 +19,10 @@ import Testing
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--memory=lots", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--cpu=-1", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--log-size=-1", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--io=8:0 rbps=1", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--io=8 rbps=1 wbps=1 riops=1 wiops=1", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--memory-swap=-1", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--oom-score=1001", "--", "p"],
     ])
     func whatIsMissingUnknownOrNoNumberIsRefused(_ arguments: [String]) {
         #expect(HelperSpec(arguments: arguments) == nil)
@@ -43,9 +48,19 @@ import Testing
         (spec.terminal, spec.input, spec.waitsForClient) = (.random(), .random(), .random())
         (spec.boots, spec.durable) = (.random(), .random())
         spec.networkNamespace = Bool.random() ? "/run/netns/" + RandomRecords.text() : nil
-        (spec.cpu, spec.memory, spec.pids) = (number(), number(), number())
+        spec.limits = RandomRecords.limits()
+        spec.oomScore = .random(in: -1000...1000)
         return spec
     }
 
-    private func number() -> UInt64? { Bool.random() ? .random(in: 0 ... .max) : nil }
+    @Test func weightsAndProtectionAreTheUnits() {
+        var limits = CgroupLimits(cpu: .value(1000), memory: .value(1 << 30))
+        #expect(HelperSpec.unitProperties(limits) == [])
+        (limits.cpuWeight, limits.memoryMin) = (5000, 1 << 20)
+        #expect(HelperSpec.unitProperties(limits) == ["CPUWeight=5000", "MemoryMin=1048576"])
+        #expect(
+            HelperSpec.unitProperties(limits, everything: true) == [
+                "CPUWeight=5000", "IOWeight=", "MemoryMin=1048576", "MemoryLow=0",
+            ])
+    }
 }

@@ -1,3 +1,4 @@
+import Cgroups
 import Linux
 import TaskHelper
 
@@ -30,13 +31,29 @@ enum RandomRecords {
             isAbandoned: .random())
     }
 
+    static func limits() -> CgroupLimits {
+        func number() -> UInt64? { Bool.random() ? .random(in: 0 ... .max) : nil }
+        var limits = CgroupLimits(cpu: .init(number()), memory: .init(number()), pids: .init(number()))
+        (limits.cpuWeight, limits.ioWeight, limits.cpuset) = (number(), number(), Bool.random() ? "0-3,6" : nil)
+        (limits.memoryMin, limits.memoryLow, limits.memoryHigh) = (number() ?? 0, number() ?? 0, .init(number()))
+        (limits.swap, limits.hugepages) = (number().map { .value($0) }, .init(number()))
+        limits.io = (0..<Int.random(in: 0...2)).map { device in
+            var io = CgroupLimits.IO(device: "8:\(device)")
+            (io.readBps, io.writeIops) = (.init(number()), .init(number()))
+            return io
+        }
+        return limits
+    }
+
     static func bytes(upTo count: Int) -> [UInt8] { (0..<Int.random(in: 0...count)).map { _ in .random(in: 0...255) } }
 
     static func message() -> HelperMessage {
-        switch Int.random(in: 0..<11) {
+        switch Int.random(in: 0..<13) {
         case 0: .watch
         case 1: .attach
         case 10: .start
+        case 11: .limits(limits())
+        case 12: .limitsSet(refusal: text())
         case 2: .input(bytes(upTo: 100))
         case 3: .windowSize(rows: .random(in: 0 ... .max), columns: .random(in: 0 ... .max))
         case 4: .signal(.random(in: 0...255))

@@ -15,21 +15,25 @@ struct Inspect: AsyncParsableCommand {
         let task: TaskStatus
         /// Bytes on disk that are the task's own; nil where this program may not look.
         let diskUsed: UInt64?
+        /// What it uses; nil when it has ended.
+        let usage: TaskUsage?
 
         private enum CodingKeys: CodingKey {
-            case diskUsed
+            case diskUsed, usage
         }
 
         func encode(to encoder: any Encoder) throws {
             try task.encode(to: encoder)
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encodeIfPresent(diskUsed, forKey: .diskUsed)
+            try container.encodeIfPresent(usage, forKey: .usage)
         }
     }
 
     func run() async throws {
         let status = try await AgentClient.host.task(task)
-        let usage = try? Pool(at: status.pool).usage().tasks.first { $0.id == status.id }
-        try printJSON(Report(task: status, diskUsed: usage?.own))
+        let used = try? Pool(at: status.pool).usage().tasks.first { $0.id == status.id }
+        let usage = status.state.hasEnded ? nil : try? await AgentClient.host.usage(of: status.id)
+        try printJSON(Report(task: status, diskUsed: used?.own, usage: usage))
     }
 }

@@ -16,6 +16,7 @@ struct Run: AsyncParsableCommand {
             Examples:
               dish run //web:app --name web --publish 8080:80
               dish run //web:app --name web --memory 512M --cpu 1.5 --disk 2G
+              dish run //web:db --name db --class guaranteed --cpu 1 --memory 2G
               dish run //web:db --name db --volume data:/var/lib/db
               dish run //web:app --name web --restart on-failure:5 --health-http 80/
               dish run --rm //org:base -- /bin/cat /etc/os-release
@@ -30,6 +31,11 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The task's name (default: made from the image's).")
     var name: String?
     @OptionGroup var limits: LimitOptions
+    @Option(
+        name: .customLong("class"),
+        help: "How it stands to others: guaranteed (all of --cpu and --memory is set aside), burstable or best-effort.",
+        transform: Self.taskClass)
+    var taskClass = TaskClass.burstable
     @Option(name: .shortAndLong, help: "[ADDRESS:]HOST:TASK[/udp]: a port of the host that leads to one of the task.")
     var publish: [String] = []
     @Option(help: "private (an address of its own), host or none.", transform: Self.network)
@@ -74,6 +80,7 @@ struct Run: AsyncParsableCommand {
         request.user = user
         request.directory = workdir
         request.limits = limits.limits
+        request.class = taskClass
         request.bestEffort = limits.bestEffort
         request.network = network
         request.publish = publish
@@ -147,6 +154,13 @@ struct Run: AsyncParsableCommand {
             throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
         }
         if json.json { try printJSON(task) } else { print(task.name, to: .output) }
+    }
+
+    private static func taskClass(_ text: String) throws -> TaskClass {
+        guard let found = TaskClass(rawValue: text) else {
+            throw ValidationError("--class '\(text)': choose guaranteed, burstable or best-effort.")
+        }
+        return found
     }
 
     private static func network(_ text: String) throws -> TaskRequest.Network {

@@ -1,0 +1,133 @@
+import AgentAPI
+import Cgroups
+import Glibc
+import Layers
+import Linux
+
+/// What the agent's host has and can enforce, and what a request becomes on it.
+struct HostResources: Sendable {
+    let cgroups: CgroupHost
+    /// The CPUs there are.
+    let cpus: Set<Int>
+    /// Bytes.
+    let memory: UInt64
+    /// Those of the pool.
+    let disks: [WholeDisk]
+    let hasQuotas: Bool
+    let pool: String
+
+    /// - Throws: `SystemError` when /proc can't be read.
+    static func current(_ pool: Pool) throws -> HostResources {
+        HostResources(
+            cgroups: try CgroupHost.current(), cpus: CPUList.online, memory: memoryInfo("MemTotal") ?? 0,
+            disks: (try? WholeDisk.all(ofBtrfs: pool.filesystemUUID)) ?? [], hasQuotas: (try? pool.hasQuotas()) ?? false,
+            pool: pool.path)
+    }
+
+    /// Thousandths.
+    var cpu: UInt64 { UInt64(cpus.count) * 1000 }
+
+    func ledger(_ others: [TaskIntent], _ policy: ResourcePolicy) -> ResourceLedger {
+        ResourceLedger(cpu: cpu, memory: memory, policy: policy, claims: others.map { ResourceClaim($0.request) })
+    }
+
+    /// What a request asks for itself.
+    func requested(_ request: TaskRequest) -> CgroupLimits {
+        let wanted = request.limits
+        var limits = CgroupLimits(cpu: .init(wanted.cpu), memory: .init(wanted.memory), pids: .init(wanted.pids))
+        limits.cpuWeight = wanted.cpuWeight
+        limits.cpuset = wanted.cpuset
+        limits.memoryMin = wanted.memoryMin ?? 0
+        limits.memoryLow = wanted.memoryLow ?? 0
+        limits.memoryHigh = .init(wanted.memoryHigh)
+        limits.swap = wanted.memorySwap.map { .value($0) }
+        limits.ioWeight = wanted.ioWeight
+        limits.hugepages = .init(wanted.hugepages)
+        if Self.limitsIO(wanted) {
+            limits.io = disks.map { disk in
+                var io = CgroupLimits.IO(device: disk.number)
+                (io.readBps, io.writeBps) = (.init(wanted.ioReadBps), .init(wanted.ioWriteBps))
+                (io.readIops, io.writeIops) = (.init(wanted.ioReadIops), .init(wanted.ioWriteIops))
+                return io
+            }
+        }
+        return limits
+    }
+
+    private static func limitsIO(_ limits: TaskRequest.Limits) -> Bool {
+        [limits.ioReadBps, limits.ioWriteBps, limits.ioReadIops, limits.ioWriteIops].contains { $0 != nil }
+    }
+
+    /// Why some of what a request asks for can't be kept here.
+    func unenforceable(_ request: TaskRequest) -> [String] {
+        var reasons = cgroups.unenforceable(requested(request), disks: disks).map(\.reason)
+        if Self.limitsIO(request.limits), disks.isEmpty {
+            reasons.append("limits of I/O need the pool's devices, and /sys/fs/btrfs names none for \(pool)")
+        }
+        if request.limits.disk != nil, !hasQuotas {
+            reasons.append("--disk needs simple quotas (Linux 6.7 or later), and the pool at \(pool) has none")
+        }
+        return reasons
+    }
+
+    /// What a task's helper sets: what was asked for, and what its class adds (docs/resources.md, "Classes").
+    func effective(_ request: TaskRequest) -> CgroupLimits {
+        var limits = requested(request)
+        if let cpus = limits.cpuset,
+            !cgroups.controllers.contains("cpuset") || CPUList.parse(cpus)?.isSubset(of: self.cpus) != true
+        {
+            limits.cpuset = nil
+        }
+        // What isn't enforced is left out.
+        if !cgroups.controllers.contains("io") { limits.io = [] }
+        var share = CgroupLimits()
+        share.ioWeight = 100
+        let hasWeights = cgroups.unenforceable(share, disks: disks).isEmpty
+        if !hasWeights { limits.ioWeight = nil }
+        switch request.class {
+        case .guaranteed:
+            if request.limits.memoryMin == nil { limits.memoryMin = request.limits.memory ?? 0 }
+            let part = min(request.limits.cpu ?? 0, cpu) * 10_000 / max(cpu, 1)
+            limits.cpuWeight = limits.cpuWeight ?? max(part, 100)
+            if hasWeights { limits.ioWeight = limits.ioWeight ?? 400 }
+        case .burstable: break
+        case .bestEffort:
+            limits.cpuWeight = limits.cpuWeight ?? 10
+            if hasWeights { limits.ioWeight = limits.ioWeight ?? 10 }
+        }
+        if !cgroups.controllers.contains("cpu") { limits.cpuWeight = nil }
+        if !cgroups.controllers.contains("memory") { (limits.memoryMin, limits.memoryLow) = (0, 0) }
+        return limits
+    }
+
+    /// Where a task's processes stand when the host has no memory left: proc(5), `oom_score_adj`.
+    static func oomScore(_ class: TaskClass) -> Int {
+        switch `class` {
+        case .guaranteed: -500
+        case .burstable: 0
+        case .bestEffort: 500
+        }
+    }
+
+    /// A line of /proc/meminfo, in bytes.
+    static func memoryInfo(_ key: String) -> UInt64? {
+        let line = ((try? Files.readText("/proc/meminfo")) ?? "").split(separator: "\n").first { $0.hasPrefix("\(key):") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.map { $0 * 1024 }
+    }
+
+    /// Host-wide CPU time that was used, and all there was, in clock ticks: proc(5), `/proc/stat`.
+    static func cpuTicks() -> (used: UInt64, all: UInt64)? {
+        let line = ((try? Files.readText("/proc/stat")) ?? "").split(separator: "\n").first
+        let numbers = line?.split(separator: " ").dropFirst().prefix(8).compactMap { UInt64($0) } ?? []
+        guard numbers.count >= 5 else { return nil }
+        let all = numbers.reduce(0, &+)
+        return (all &- numbers[3] &- numbers[4], all)
+    }
+
+    /// The host's own name.
+    static func name() -> String {
+        var name = utsname()
+        uname(&name)
+        return withUnsafeBytes(of: &name.nodename) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}
