@@ -378,7 +378,8 @@ public actor TaskManager {
             userBase: intent.userBase,
             paths: TaskStatus.Paths(
                 root: "\(configuration.pool.directory(ofTask: intent.id))/rootfs", log: launcher.log(of: intent.id),
-                helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? []))
+                helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? [],
+                state: configuration.state(of: intent.id)))
     }
 
     /// What can't be read is kept for people to look at, out of the way.

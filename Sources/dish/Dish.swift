@@ -25,6 +25,7 @@ struct Dish: AsyncParsableCommand {
                 subcommands: [
                     Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Remove.self, Inspect.self,
                     CommitTask.self,
+                    SSH.self, SSHConfig.self, SSHProxy.self, SSHKnownHost.self, CopyFiles.self,
                 ]),
             CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),
         ]
