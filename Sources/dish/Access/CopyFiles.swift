@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import CLinux
 import Glibc
 import Linux
 import OCI
@@ -54,8 +55,7 @@ struct CopyFiles: AsyncParsableCommand {
             if let name { throw AgentError(.notFound, "there is no directory '\(name)' in '\(Files.parent(of: target.name))'") }
             return try await blocking { try Self.unpack(STDIN_FILENO, target, directory, owners) }
         }
-        let pipe = try OwnedFD.pipe()
-        let (reading, writing) = (pipe.reading.release(), pipe.writing.release())
+        let (reading, writing) = try Self.pipe()
         // The owner of new files is a thread's: each side has one.
         async let packing = outcome {
             defer { close(writing) }
@@ -72,6 +72,12 @@ struct CopyFiles: AsyncParsableCommand {
             throw error
         case (let packed, let unpacked): return try packed.get() + unpacked.get()
         }
+    }
+
+    private static func pipe() throws -> (reading: CInt, writing: CInt) {
+        var ends: [CInt] = [-1, -1]
+        try retryingInterrupts("create pipe") { dish_pipe(&ends) }
+        return (ends[0], ends[1])
     }
 
     private func outcome(_ body: @escaping @Sendable () throws -> [String]) async -> Result<[String], any Error> {

@@ -1,6 +1,5 @@
 import AgentAPI
 import Glibc
-import Layers
 import Linux
 
 /// Key pairs for sessions in tasks: one of the host, and one of each task, made by the first connection (docs/access.md).
@@ -21,14 +20,14 @@ struct SSHKeys {
 
     /// What the host's user logs in with.
     static func ofHost() throws -> Pair {
-        let directory = "\(PoolRegistry.host.stateDirectory)/ssh"
+        let directory = "\(hostStateDirectory)/ssh"
         try Files.makeDirectories(directory, mode: 0o700)
         return try pair("\(directory)/id_ed25519", comment: "dish")
     }
 
     /// What a task shows to clients. It goes with the task.
     static func ofTask(_ task: TaskStatus) throws -> Pair {
-        let state = task.paths.state ?? "\(PoolRegistry.host.stateDirectory)/tasks/\(task.id)"
+        let state = task.paths.state ?? "\(hostStateDirectory)/tasks/\(task.id)"
         guard Files.isDirectory(state) else {
             throw AgentError(
                 .notFound, "the state of the task '\(task.name)' is not in '\(state)'; set DISH_STATE_DIR to the agent's --state-dir")
