@@ -13,6 +13,8 @@ public struct AgentConfiguration: Sendable {
     public var network: TaskNetwork
     /// Absolute path of `dish-helper`.
     public var helper: String
+    /// How long logs of removed tasks are kept.
+    public var logRetention = LogRetention()
 
     /// - Throws: `SocketPathError` when the sockets of tasks would have longer paths than Unix sockets can have.
     public init(

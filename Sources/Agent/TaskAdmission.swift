@@ -28,6 +28,7 @@ struct TaskAdmission: Sendable {
         var request = try defaults.complete(request)
         let account = try defaults.account(&request, root: pool.root(of: layer.id))
         try checkProgram(request)
+        try checkRestart(request)
         let ports = try ports(request)
         let volumes = try volumes(request)
         let notEnforced = try limits(request)
@@ -68,6 +69,22 @@ struct TaskAdmission: Sendable {
         }
         for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
             throw AgentError(.invalid, "'\(name)' can't be a variable's name")
+        }
+    }
+
+    private func checkRestart(_ request: TaskRequest) throws {
+        let policy = request.restart
+        if request.removeWhenDone, policy.mode != .no {
+            throw AgentError(.invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
+        }
+        if let attempts = policy.attempts, attempts < 1 {
+            throw AgentError(.invalid, "restart.attempts must be at least 1; leave it out for no limit")
+        }
+        for (name, seconds) in [
+            ("window", policy.window), ("backoff", policy.backoff), ("longestBackoff", policy.longestBackoff),
+            ("resetAfter", policy.resetAfter),
+        ] where !(seconds >= 0 && seconds <= 1e9) {
+            throw AgentError(.invalid, "restart.\(name) must be a number of seconds that isn't negative")
         }
     }
 
@@ -127,7 +144,7 @@ struct TaskAdmission: Sendable {
         return reasons
     }
 
-    private func address(_ ports: [PublishedPort]) throws -> IPv4Address {
+    func address(_ ports: [PublishedPort]) throws -> IPv4Address {
         let used = Set(others.compactMap(\.networkAddress))
         guard let address = configuration.network.subnet.free(except: used, after: lastAddress) else {
             throw AgentError(

@@ -17,13 +17,19 @@ struct TaskLauncher: Sendable {
 
     /// The snapshot with its quota, the network, and the helper, side by side. The helper waits for the word to start
     /// the container.
-    func prepare(_ task: TaskIntent) async throws {
-        async let network: Void = connect(task)
-        async let helper: Void = startHelper(task)
+    ///
+    /// - Parameter generation: the number of the run; those after the first go on with the root that is there.
+    func prepare(_ task: TaskIntent, generation: Int) async throws {
+        async let network: Void = connect(task, again: generation > 1)
+        async let helper: Void = startHelper(task, generation)
         let pool = pool
         let program = identityProgram(of: task.id)
         try await blocking {
-            try pool.createTask(task.record, limit: task.request.limits.disk)
+            if generation == 1 {
+                try pool.createTask(task.record, limit: task.request.limits.disk)
+            } else {
+                try pool.completeTask(task.record, limit: task.request.limits.disk)
+            }
             // systemd-nspawn takes nothing without it for a root; images of one static program have none.
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
             if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
@@ -35,17 +41,20 @@ struct TaskLauncher: Sendable {
         try await helper
     }
 
-    private func connect(_ task: TaskIntent) async throws {
+    private func connect(_ task: TaskIntent, again: Bool) async throws {
         guard let address = task.networkAddress else { return }
+        // An agent that was killed may have begun.
+        if again { try await release(task) }
         try await configuration.network.connect(task.id, address: address, ports: task.ports)
     }
 
-    private func startHelper(_ task: TaskIntent) async throws {
+    private func startHelper(_ task: TaskIntent, _ generation: Int) async throws {
         let program = try runtime.spawn(container(task))
         var spec = HelperSpec(
             id: task.id, stateDirectory: configuration.state(of: task.id),
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
             program: [program.program] + program.arguments)
+        spec.generation = generation
         let limits = task.request.limits
         (spec.cpu, spec.memory, spec.pids) = (limits.cpu, limits.memory, limits.pids)
         spec.networkNamespace = program.networkNamespace
@@ -53,12 +62,18 @@ struct TaskLauncher: Sendable {
         spec.stopSignal = task.stopSignal.map { Int32($0) } ?? spec.stopSignal
         spec.terminal = task.request.terminal
         spec.input = task.request.interactive
-        spec.waitsForClient = task.request.attach
+        // Who attached to the first run doesn't know of the others.
+        spec.waitsForClient = task.request.attach && generation == 1
         spec.durable = !task.request.removeWhenDone
         let inUnit = Files.isDirectory("/run/systemd/system")
         let spawn = spec.spawn(helper: configuration.helper, environment: program.environment, inUnit: inUnit)
         guard spawn.detached else {
-            let result = try await Command(spawn).run()
+            var result = try await Command(spawn).run()
+            // systemd may not be done yet with the unit of the run before.
+            for _ in 0..<20 where !result.status.isSuccess && generation > 1 {
+                try await Task.sleep(for: .milliseconds(100))
+                result = try await Command(spawn).run()
+            }
             if !result.status.isSuccess {
                 throw AgentError(
                     .failed, "start the helper's unit: \(result.errorText.split(separator: "\n").joined(separator: "; "))")
@@ -78,7 +93,7 @@ struct TaskLauncher: Sendable {
                 try? helper.send(.stop(seconds: 0))
                 while try helper.receive() != nil {}
             }
-            if let record = TaskRecovery(directory: configuration.state(of: id)).running,
+            if let record = TaskRecovery(directory: configuration.state(of: id)).lastRunning,
                 record.boot == (try? ProcessIdentity.bootID())
             {
                 for process in [record.runtime, record.leader] { process?.send(SIGKILL) }
@@ -98,16 +113,21 @@ struct TaskLauncher: Sendable {
     }
 
     /// Takes the rest away, the intent last.
-    func remove(_ task: TaskIntent) async throws {
+    ///
+    /// - Parameter keepsLogs: whether its logs stay readable for a time.
+    func remove(_ task: TaskIntent, keepsLogs: Bool) async throws {
         let pool = pool
         try await blocking {
             try Files.removeTree(configuration.runtime(of: task.id))
+            if keepsLogs {
+                try pool.keepLogs(of: RemovedTask(task.record, created: task.created, removed: Int64(time(nil))))
+            }
             try pool.removeTask(task.record)
             try Files.removeTree(configuration.state(of: task.id))
         }
     }
 
-    func log(of id: String) -> String { "\(pool.directory(ofTask: id))/logs/console.log" }
+    func log(of id: String) -> String { "\(pool.logs(ofTask: id))/console.log" }
 
     /// A working directory that the image hasn't got is made (image-spec, config.md); links lead nowhere outside.
     private static func makeDirectory(_ path: String, in root: String) throws {
@@ -153,6 +173,7 @@ struct TaskLauncher: Sendable {
                 container.memory.append(.init(at: mount.path, size: size, readOnly: mount.readOnly))
             }
         }
+        container.binds += TaskJournal(of: task, configuration)?.binds ?? []
         for volume in task.volumes ?? [] {
             container.binds.append(
                 .init(pool.data(ofVolume: volume.volume), at: volume.path, readOnly: volume.readOnly))

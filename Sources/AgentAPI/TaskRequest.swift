@@ -15,7 +15,7 @@ public struct TaskRequest: Sendable, Codable, Equatable {
         public var cpu: UInt64?
         /// Bytes.
         public var memory: UInt64?
-        /// Bytes the task may write to its root file system and logs.
+        /// Bytes the task may write to its root file system.
         public var disk: UInt64?
         /// Processes and threads.
         public var pids: UInt64?

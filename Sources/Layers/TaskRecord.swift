@@ -38,8 +38,8 @@ extension Pool {
         }
     }
 
-    /// Makes a task's directory: a read-write snapshot of its layer and a subvolume for its logs, both in
-    /// the task's quota group.
+    /// Makes a task's directory: a read-write snapshot of its layer in the task's quota group, and a subvolume for its logs
+    /// with a limit of its own.
     ///
     /// - Parameter limit: the most bytes the task may write; nil for no limit.
     public func createTask(_ task: TaskRecord, limit: UInt64?) throws {
@@ -60,12 +60,27 @@ extension Pool {
                 if let limit { try filesystem.limit(group, to: limit) }
                 groups = [group]
             }
-            try Subvolume.create("\(directory)/logs", in: groups)
+            try Subvolume.create(logs(ofTask: task.id), limit: task.quotaGroup == nil ? nil : Self.logLimit)
             try Subvolume.snapshot(root(of: task.layer), to: "\(directory)/rootfs", in: groups)
         } catch {
             try? removeTask(task)
             throw error
         }
+    }
+
+    /// Makes what is missing of a task's directory because whoever began to make it was killed.
+    ///
+    /// - Throws: `PoolError` `.damaged` when a root that was there is gone.
+    public func completeTask(_ task: TaskRecord, limit: UInt64?) throws {
+        let directory = directory(ofTask: task.id)
+        // The root is made last.
+        if Files.exists("\(directory)/rootfs") { return }
+        guard !Files.exists("\(directory)/snapshots") else {
+            throw PoolError(
+                .damaged, "the root file system of the task '\(task.name)' is gone; it has snapshots: dish rollback \(task.name)")
+        }
+        try removeTask(task)
+        try createTask(task, limit: limit)
     }
 
     /// Removes a task's directory. What is gone already is no error.

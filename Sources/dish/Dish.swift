@@ -23,8 +23,8 @@ struct Dish: AsyncParsableCommand {
             CommandGroup(
                 name: "Tasks",
                 subcommands: [
-                    Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Remove.self, Inspect.self,
-                    CommitTask.self,
+                    Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Start.self, Restart.self, Remove.self,
+                    Inspect.self, Events.self, CommitTask.self,
                     SSH.self, SSHConfig.self, SSHProxy.self, SSHKnownHost.self, CopyFiles.self,
                 ]),
             CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),

@@ -36,6 +36,12 @@ struct Dishd: AsyncParsableCommand {
     var subnet = "10.209.0.0/16"
     @Option(help: "Path of dish-helper (default: beside dishd).")
     var helper: String?
+    @Option(help: "Of how many removed tasks the logs are kept.")
+    var logsCount = 200
+    @Option(help: "For how many days.")
+    var logsDays = 7
+    @Option(help: "How many MiB of them, the oldest going first.")
+    var logsSize = 2048
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -47,6 +53,9 @@ struct Dishd: AsyncParsableCommand {
     }
 
     func validate() throws {
+        for (name, number) in [("--logs-count", logsCount), ("--logs-days", logsDays), ("--logs-size", logsSize)] {
+            guard (0...1_000_000).contains(number) else { throw ValidationError("\(name) must be a number from 0 to 1000000.") }
+        }
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")
         }
@@ -68,9 +77,11 @@ struct Dishd: AsyncParsableCommand {
         let registry = PoolRegistry(stateDirectory: state)
         let pool = try registry.open(pool ?? variable("DISH_POOL") ?? registry.defaultPath())
         guard let subnet = IPv4Subnet(subnet) else { return }
-        let configuration = try AgentConfiguration(
+        var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
             network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
+        (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
+        configuration.logRetention.bytes = UInt64(logsSize) << 20
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)

@@ -8,7 +8,7 @@ struct LimitOptions: ParsableArguments {
     var cpu: Double?
     @Option(help: "Memory it may use at most, like 512M; reaching it ends the task.")
     var memory: String?
-    @Option(help: "What it may write to its root file system and logs, like 1G.")
+    @Option(help: "What it may write to its root file system, like 1G.")
     var disk: String?
     @Option(help: "Processes and threads it may have.")
     var pids: UInt64?
