@@ -159,12 +159,6 @@ def contestants(host):
     return found
 
 
-def change_and_build(builder, name):
-    number[name] = number.get(name, 0) + 1
-    builder.change(f"{os.getpid()}-{number[name]}")
-    builder.build()
-
-
 def change_and_build(builder):
     builder.changes += 1
     builder.change(f"{os.getpid()}-{builder.changes}")
@@ -190,7 +184,7 @@ try:
             prepare={name: builder.forget for name, builder in builders.items()})
         report(f"cold, all packages there, median of {COLD_RUNS}", times, "dish")
     for builder in builders.values():
-        builder.build()
+        builder.build() if COLD_RUNS > 0 else builder.build_cold()
     compare("nothing changed", builders, lambda builder: builder.build())
     compare("one file changed", builders, change_and_build)
 finally:

@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import time
 
-from host import HOME
+from host import HOME, PROGRAMS
 
 
 def sync(path):
@@ -27,11 +27,10 @@ def settle(path):
 def pool(host, name):
     """A new pool; taken down at the end."""
     path = HOME / name
+    # What an earlier run left when it was killed.
+    subprocess.run([str(PROGRAMS / "dish"), "pool", "destroy", str(path), "--yes"], env=host.environment, capture_output=True)
     host.dish("pool", "create", str(path), "--size", "6G")
     try:
         yield path
     finally:
-        subprocess.run(["umount", path], check=False)
-        (HOME / f"{name}.img").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            path.rmdir()
+        host.dish("pool", "destroy", str(path), "--yes")

@@ -29,6 +29,7 @@ struct TaskAdmission: Sendable {
         let account = try defaults.account(&request, root: pool.root(of: layer.id))
         try checkProgram(request)
         try checkRestart(request)
+        try checkHealth(request)
         let ports = try ports(request)
         let volumes = try volumes(request)
         let notEnforced = try limits(request)
@@ -85,6 +86,31 @@ struct TaskAdmission: Sendable {
             ("resetAfter", policy.resetAfter),
         ] where !(seconds >= 0 && seconds <= 1e9) {
             throw AgentError(.invalid, "restart.\(name) must be a number of seconds that isn't negative")
+        }
+    }
+
+    private func checkHealth(_ request: TaskRequest) throws {
+        for (index, check) in request.health.enumerated() {
+            func refuse(_ why: String) -> AgentError { AgentError(.invalid, "health[\(index)]: \(why)") }
+            switch check.probe {
+            case .command(let command):
+                if command.first?.isEmpty != false { throw refuse("the command is empty") }
+            case .http(let port, let path):
+                guard port > 0, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+                    throw refuse("an HTTP check needs a port and a path like /healthz")
+                }
+            case .tcp(let port): if port == 0 { throw refuse("there is no port 0") }
+            case .unit(let name):
+                guard request.command == nil else { throw refuse("the task runs a command, and has no units") }
+                guard !name.isEmpty, name.utf8.count < 200, !name.contains("/"), name.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+                    throw refuse("'\(name)' is no unit's name")
+                }
+            }
+            guard check.interval >= 0.1, check.interval <= 86400, check.timeout > 0, check.timeout <= 3600,
+                check.startPeriod >= 0, check.startPeriod <= 86400, check.failures >= 1, check.successes >= 1
+            else {
+                throw refuse("interval is 0.1 to 86400 s, timeout up to 3600 s, failures and successes are at least 1")
+            }
         }
     }
 

@@ -168,7 +168,7 @@ struct TaskMachine: Sendable, Equatable {
             }
         case .failed(let reason):
             // Only an exchange of roots fails: what runs next would run on the wrong one.
-            (run.rollback, run.wish, run.due, run.reason) = (nil, .rest, nil, reason)
+            (run.rollback, run.wish, run.due, run.givenUp) = (nil, .rest, nil, reason)
             state = .ended(.failed(reason))
         case .stop:
             guard next != .remove else { return [] }
@@ -211,7 +211,7 @@ struct TaskMachine: Sendable, Equatable {
             return begin()
         case .remove: return remove(end)
         case .rollBack(let rollback, _):
-            (run.rollback, run.wish) = (rollback, .rest)
+            (run.rollback, run.wish, run.givenUp) = (rollback, .rest, nil)
             return settle(end, then: .rest)
         default: return []
         }
@@ -257,7 +257,7 @@ struct TaskMachine: Sendable, Equatable {
             return settle(end, then: .restart(at: isOtherBoot ? now : due), endsLeftovers: true)
         }
         // It was given up.
-        if run.wish == .rest, let reason = run.reason {
+        if let reason = run.givenUp {
             return settle(.failed(reason), then: .rest, endsLeftovers: true)
         }
         return self.end(end, now, endsLeftovers: true)
@@ -284,8 +284,9 @@ struct TaskMachine: Sendable, Equatable {
             return settle(end, then: .restart(at: until), endsLeftovers: endsLeftovers)
         case .giveUp(let why):
             run.wish = .rest
-            run.reason = "\(wish == .replace ? run.reason ?? "" : end.description): \(why)"
-            return settle(.failed(run.reason ?? ""), then: .rest, endsLeftovers: endsLeftovers)
+            let reason = "\(wish == .replace ? run.reason ?? "" : end.description): \(why)"
+            run.givenUp = reason
+            return settle(.failed(reason), then: .rest, endsLeftovers: endsLeftovers)
         }
     }
 
@@ -314,7 +315,8 @@ struct TaskMachine: Sendable, Equatable {
     /// Begins another run.
     private mutating func begin() -> [Action] {
         run.generation += 1
-        (run.wish, run.stop, run.due, run.reason, run.boot) = (.run, nil, nil, nil, boot)
+        (run.wish, run.stop, run.due, run.boot) = (.run, nil, nil, boot)
+        (run.reason, run.givenUp) = (nil, nil)
         state = .preparing
         return [.prepare]
     }

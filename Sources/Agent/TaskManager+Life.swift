@@ -192,6 +192,7 @@ extension TaskManager {
             due.append((id, task.machine, actions))
             tasks[id]?.machine = machine
             tasks[id]?.because = "the agent was started"
+            watchHealth(id)
             if event.isAlive { alive.append(task.intent) }
         }
         if alive.contains(where: { $0.address != nil }) { try await prepareNetwork(with: alive) }

@@ -17,6 +17,8 @@ public actor TaskManager {
         var isToStart = false
         /// Who or what is behind what is being done with it.
         var because = ""
+        /// Asks how it is, while it runs.
+        var health: HealthWatch?
         /// What its run's file shall have, and is being written.
         var writing: Task<Void, Never>?
 
@@ -31,6 +33,8 @@ public actor TaskManager {
     let logger: Logger
     var tasks: [String: ManagedTask] = [:]
     let boot: String
+    /// All tasks' health checks take turns.
+    let probeSlots = ProbeSlots(8)
     var lastAddress: IPv4Address?
     /// Set once the network is there; several first tasks wait for the same preparation.
     var networkPreparation: Task<Void, any Error>?
@@ -245,6 +249,7 @@ public actor TaskManager {
             let state = task.machine.visible.rawValue
             logger.info("task", metadata: ["task": "\(task.intent.name)", "state": "\(state)"])
             if let before { note(before, task) }
+            watchHealth(id)
             changes.signal()
         }
         if task.machine.run != before?.run { await writeRun(id) }
@@ -439,6 +444,7 @@ public actor TaskManager {
                 helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? [],
                 state: configuration.state(of: intent.id)))
         status.restarts = machine.run.history.count
+        status.health = task.health?.health
         status.owner = intent.request.owner
         return status
     }

@@ -16,6 +16,30 @@ extension AgentServer {
                 return try await tasks.restart(name(context), timeout: timeout, because: context.because())
             }
         }
+        router.get("/v1/tasks/:name/snapshots") { _, context in
+            await answer { try await tasks.snapshots(name(context)) }
+        }
+        router.post("/v1/tasks/:name/snapshots") { request, context in
+            await answer(.created) {
+                let wanted = try await decode(SnapshotRequest.self, from: request).name
+                return try await tasks.snapshot(name(context), as: wanted, because: context.because())
+            }
+        }
+        router.delete("/v1/tasks/:name/snapshots/:snapshot") { _, context in
+            await answer {
+                let snapshot = context.parameters.get("snapshot") ?? ""
+                try await tasks.removeSnapshot(snapshot, of: name(context), because: context.because())
+                return Done()
+            }
+        }
+        router.post("/v1/tasks/:name/rollback") { request, context in
+            await answer {
+                let wanted = try await decode(RollbackRequest.self, from: request)
+                return try await tasks.rollBack(
+                    name(context), to: wanted.snapshot, toImage: wanted.image, timeout: wanted.timeout,
+                    because: context.because())
+            }
+        }
         router.get("/v1/events") { request, _ in try await events(request) }
     }
 

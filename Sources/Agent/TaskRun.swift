@@ -27,8 +27,10 @@ struct TaskRun: Sendable, Codable, Equatable {
     /// The number of the current run, from 1. It only grows: helpers and records say which run they belong to.
     var generation = 1
     var wish = Wish.run
-    /// Why, where that isn't plain; also why a task was given up.
+    /// Why, where that isn't plain.
     var reason: String?
+    /// Why it was given up, if it was: it stays failed until somebody asks for it to run.
+    var givenUp: String?
     /// Within how many seconds the current run has been asked to end.
     var stop: UInt32?
     /// When the next run begins, in milliseconds of the clock of `boot`; nil while that isn't decided.

@@ -43,6 +43,25 @@ public struct AgentClient: Sendable {
         try await send("POST", "/v1/tasks/\(percentEncode(name))/restart", body: StopRequest(timeout: timeout))
     }
 
+    /// Keeps what is in a task's root file system now.
+    public func snapshot(_ name: String, as snapshot: String?) async throws -> TaskSnapshotStatus {
+        try await send("POST", "/v1/tasks/\(percentEncode(name))/snapshots", body: SnapshotRequest(name: snapshot))
+    }
+
+    /// Oldest first.
+    public func snapshots(_ name: String) async throws -> [TaskSnapshotStatus] {
+        try await get("/v1/tasks/\(percentEncode(name))/snapshots")
+    }
+
+    public func removeSnapshot(_ snapshot: String, of name: String) async throws {
+        _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))/snapshots/\(percentEncode(snapshot))", body: nil)
+    }
+
+    /// Gives a task the root file system that it had; returns once it has it and, if it ran, a helper has it again.
+    public func rollBack(_ name: String, to request: RollbackRequest) async throws -> TaskStatus {
+        try await send("POST", "/v1/tasks/\(percentEncode(name))/rollback", body: request)
+    }
+
     /// Events, oldest first, each with the line it was sent as.
     ///
     /// - Parameters:

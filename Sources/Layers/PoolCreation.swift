@@ -64,13 +64,10 @@ extension PoolRegistry {
                 )
             }
         }
-        switch entry.backing {
-        case .directory: break
-        case .file(let file):
-            try Mounts.unmount(path)
+        if entry.backing != .directory, try Mounts.list().contains(where: { $0.path == path }) { try Mounts.unmount(path) }
+        if case .file(let file) = entry.backing {
             unlink(file)
             rmdir(path)
-        case .devices: try Mounts.unmount(path)
         }
         try remove(path)
     }

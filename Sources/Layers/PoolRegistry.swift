@@ -78,7 +78,10 @@ public struct PoolRegistry: Sendable {
         case .directory: return
         case .file(let file):
             guard Files.exists(file) else {
-                throw PoolError(.notPool, "the pool at '\(entry.path)' is on the file '\(file)', which doesn't exist")
+                throw PoolError(
+                    .notPool,
+                    "the pool at '\(entry.path)' is on the file '\(file)', which doesn't exist; bring the file back, or forget the pool: dish pool destroy --yes \(entry.path)"
+                )
             }
             let device = try LoopDevice(file)
             try Mounts.mount(device.path, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME))

@@ -24,6 +24,8 @@ public struct TaskRecord: Sendable, Codable, Equatable {
         self.quotaGroup = quotaGroup
         self.volumes = volumes
     }
+
+    var groups: [QuotaGroup] { quotaGroup.map { [QuotaGroup(level: 1, number: $0)] } ?? [] }
 }
 
 extension Pool {
@@ -87,6 +89,9 @@ extension Pool {
     public func removeTask(_ task: TaskRecord) throws {
         let directory = directory(ofTask: task.id)
         guard Files.exists(directory) else { return }
+        for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
+            try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+        }
         for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
         try Files.removeTree(directory)
     }
