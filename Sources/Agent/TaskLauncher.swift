@@ -24,12 +24,14 @@ struct TaskLauncher: Sendable {
         async let helper: Void = startHelper(task, generation)
         let pool = pool
         let program = identityProgram(of: task.id)
+        let journal = TaskJournal(of: task, configuration)
         try await blocking {
             if generation == 1 {
                 try pool.createTask(task.record, limit: task.request.limits.disk)
             } else {
                 try pool.completeTask(task.record, limit: task.request.limits.disk)
             }
+            try journal?.prepare()
             // systemd-nspawn takes nothing without it for a root; images of one static program have none.
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
             if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }

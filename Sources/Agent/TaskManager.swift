@@ -19,6 +19,8 @@ public actor TaskManager {
         var because = ""
         /// Asks how it is, while it runs.
         var health: HealthWatch?
+        /// Whether its logs go with it.
+        var purges = false
         /// What its run's file shall have, and is being written.
         var writing: Task<Void, Never>?
 
@@ -140,10 +142,16 @@ public actor TaskManager {
 
     /// Removes a task and everything that is its own.
     ///
-    /// - Parameter force: whether one that runs is killed first.
-    public func remove(_ name: String, force: Bool, because: String = "asked for over the API") async throws {
+    /// - Parameters:
+    ///   - force: whether one that runs is killed first.
+    ///   - purge: whether its logs go with it; those of a task that was removed before, too.
+    public func remove(
+        _ name: String, force: Bool, purge: Bool = false, because: String = "asked for over the API"
+    ) async throws {
+        if purge, try await purgeLogs(name), (try? find(name)) == nil { return }
         let task = try find(name)
         let id = task.intent.id
+        if purge { tasks[id]?.purges = true }
         if !task.machine.visible.hasEnded {
             guard force else {
                 throw AgentError(
