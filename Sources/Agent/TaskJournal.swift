@@ -30,7 +30,7 @@ struct TaskJournal: Sendable {
     var binds: [Container.Bind] {
         [
             .init(directory, at: Self.place, readOnly: false),
-            .init(settings, at: "/run/systemd/journald.conf.d/50-dish.conf", mapsOwners: false),
+            .init(settings, at: "/etc/systemd/journald.conf.d/50-dish.conf", mapsOwners: false),
         ]
     }
 

@@ -102,6 +102,8 @@ struct Dishd: AsyncParsableCommand {
                     await tasks.housekeeping()
                 }
             }
+            let volumes = VolumeManager(pool: pool, logger: ready)
+            group.addTask { try await volumes.run() }
             try await group.next()
             group.cancelAll()
         }
