@@ -36,7 +36,7 @@ struct VolumeRestore: AsyncParsableCommand {
         if let kept { print("\(name)@\(kept.name)", to: .output) }
     }
 
-    /// Those that the agent says have ended. Without an agent nobody can tell but by their locks.
+    /// Those that the agent says have ended; none when it can't be asked: then tasks count as running.
     private func endedTasks() async -> Set<String> {
         guard let tasks = try? await AgentClient.host.tasks() else { return [] }
         return Set(tasks.filter(\.state.hasEnded).map(\.id))
