@@ -39,7 +39,9 @@ public actor VolumeManager {
         do {
             let (made, removed) = try await blocking { try pool.keepSchedule(of: volume, now: Int64(time(nil))) }
             failures[volume.name] = nil
-            if let made { logger.info("snapshot made by schedule", metadata: ["volume": "\(volume.name)", "snapshot": "\(made)"]) }
+            if let made {
+                logger.info("snapshot made by schedule", metadata: ["volume": "\(volume.name)", "snapshot": "\(made)"])
+            }
             for name in removed {
                 logger.info("snapshot removed by schedule", metadata: ["volume": "\(volume.name)", "snapshot": "\(name)"])
             }

@@ -31,7 +31,9 @@ struct SnapshotScheduleTests {
         for text in ["hourly=24", "hourly=24,daily=7,weekly=4,monthly=12", "weekly=1"] {
             #expect(SnapshotSchedule(text)?.description == text)
         }
-        for text in ["", "hourly", "hourly=0", "hourly=-1", "hourly=2,hourly=3", "yearly=1", "hourly=2,", "daily=x", "daily=10001"] {
+        for text in [
+            "", "hourly", "hourly=0", "hourly=-1", "hourly=2,hourly=3", "yearly=1", "hourly=2,", "daily=x", "daily=10001",
+        ] {
             #expect(SnapshotSchedule(text) == nil, "\(text)")
         }
     }

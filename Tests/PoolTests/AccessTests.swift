@@ -8,7 +8,8 @@ import Testing
 struct AccessTests {
     private func shell(_ script: String, _ host: TestHost) async throws -> Outcome {
         // Through `dish`, whose environment names the agent.
-        try await host.dish(arguments: [], under: ["/bin/sh", "-c", "dish() { \"\(Programs.path("dish"))\" \"$@\"; }; \(script)"])
+        try await host.dish(
+            arguments: [], under: ["/bin/sh", "-c", "dish() { \"\(Programs.path("dish"))\" \"$@\"; }; \(script)"])
     }
 
     /// A task of an image with a server for SSH, rsync and the Python that Ansible needs.
@@ -66,7 +67,8 @@ struct AccessTests {
             #expect(try await shell("ssh -F \(config) Server.dish true < /dev/null", host).code == 0)
             #expect(try await host.dish("ssh-known-host", "server.dish").output != old.output)
             // Nothing of it is in what would become an image.
-            let keys = try await host.dish("exec", "Server", "--", "find", "/etc/ssh", "/root", "-newer", "/etc/machine-id", "-name", "*key*")
+            let keys = try await host.dish(
+                "exec", "Server", "--", "find", "/etc/ssh", "/root", "-newer", "/etc/machine-id", "-name", "*key*")
             #expect(keys.text == "", "\(keys)")
         }
     }
@@ -76,7 +78,9 @@ struct AccessTests {
         try await host.withAgent { _ in
             _ = try await host.dish("run", "-d", "--name", "bare", "//os:base", "--", "/bin/sleep", "60")
             let refused = try await host.dish("ssh", "bare")
-            #expect(refused.code == 1 && refused.errors.contains("openssh-server") && refused.errors.contains("dish shell bare"), "\(refused)")
+            #expect(
+                refused.code == 1 && refused.errors.contains("openssh-server") && refused.errors.contains("dish shell bare"),
+                "\(refused)")
             let shell = try await host.dish("shell", "bare", "--user", "nobody", input: "id -un\n")
             #expect(shell.code == 0 && shell.text == "nobody", "\(shell)")
         }
@@ -104,11 +108,13 @@ struct AccessTests {
                 """, host)
             #expect(there.code == 0, "\(there)")
             // Read where the volume's files are: with the ids they have inside.
-            let inside = try await host.dish("exec", "files", "--", "stat", "-c", "%a %u %g %N", "/srv/volume/tree/a", "/srv/volume/tree/link")
+            let inside = try await host.dish(
+                "exec", "files", "--", "stat", "-c", "%a %u %g %N", "/srv/volume/tree/a", "/srv/volume/tree/link")
             #expect(inside.text == "750 0 0 '/srv/volume/tree/a'\n777 0 0 '/srv/volume/tree/link' -> 'a'", "\(inside)")
 
             // A task that means harm: links that lead to the host's files from wherever they are resolved.
-            let hostile = "cd /srv; ln -s \(folder) out; ln -s ../../../../../../../..\(folder) up; ln -s /proc/1/root\(folder) proc; ln -s \(secret) file"
+            let hostile =
+                "cd /srv; ln -s \(folder) out; ln -s ../../../../../../../..\(folder) up; ln -s /proc/1/root\(folder) proc; ln -s \(secret) file"
             #expect(try await host.dish("exec", "files", "--", "sh", "-c", hostile).code == 0)
             for path in ["out/secret", "up/secret", "proc/secret", "file"] {
                 let read = try await host.dish("cp", "files:/srv/\(path)", "\(folder)/stolen")
@@ -128,7 +134,8 @@ struct AccessTests {
             #expect(try Files.readText(secret) == "of the host")
 
             #expect(try await host.dish("stop", "--timeout", "1", "files").code == 0)
-            let stopped = try await shell("cd \(folder); dish cp tree/a files:/var/tmp/late && dish cp files:/var/tmp/late late && cmp tree/a late", host)
+            let stopped = try await shell(
+                "cd \(folder); dish cp tree/a files:/var/tmp/late && dish cp files:/var/tmp/late late && cmp tree/a late", host)
             #expect(stopped.code == 0, "\(stopped)")
             let volume = try await host.dish("cp", "files:/srv/volume/tree/a", "\(folder)/no")
             #expect(volume.code == 1 && volume.errors.contains("is the volume 'copied'"), "\(volume)")
@@ -169,7 +176,8 @@ struct AccessTests {
             try await Task.sleep(for: .seconds(2))
             _ = try await host.dish("exec", "talks", "--", "logger", "said later")
             // A flood reaches the limit of the logs, not that of the task's disk.
-            let flood = "head -c 300M /dev/urandom > /var/log/journal/flood; head -c 20M /dev/urandom > /var/tmp/mine && echo fits"
+            let flood =
+                "head -c 300M /dev/urandom > /var/log/journal/flood; head -c 20M /dev/urandom > /var/tmp/mine && echo fits"
             let flooded = try await host.dish("exec", "talks", "--", "sh", "-c", flood)
             #expect(flooded.errors.contains("quota exceeded") && flooded.text == "fits", "\(flooded)")
             _ = try await host.dish("exec", "talks", "--", "rm", "/var/log/journal/flood")

@@ -12,7 +12,9 @@ extension Pool {
         var volume = try volume(name)
         guard let number = volume.quotaGroup else {
             throw PoolError(
-                .invalid, "a volume's size needs simple quotas (Linux 6.7 or later), and the pool at '\(path)' had none when '\(name)' was made")
+                .invalid,
+                "a volume's size needs simple quotas (Linux 6.7 or later), and the pool at '\(path)' had none when '\(name)' was made"
+            )
         }
         try filesystem().sync()
         if let size, let used = try usage(of: volume), used > size {
@@ -41,7 +43,9 @@ extension Pool {
             let writers = try tasks(using: name).filter { $0.volumes?.contains { $0.volume == name && !$0.readOnly } == true }
             guard shared || writers.count < 2 else {
                 throw PoolError(
-                    .inUse, "\(writers.map(\.name).joined(separator: ", ")) write to the volume '\(name)'; remove all but one first: dish rm")
+                    .inUse,
+                    "\(writers.map(\.name).joined(separator: ", ")) write to the volume '\(name)'; remove all but one first: dish rm"
+                )
             }
             volume.shared = shared ? true : nil
         }
@@ -72,7 +76,8 @@ extension Pool {
         }
         let use = try snapshot.map { try SnapshotUse(self.snapshot($0, of: source).name, of: source, in: self) }
         defer { withExtendedLifetime(use) {} }
-        let from = try snapshot.map { data(ofSnapshot: try self.snapshot($0, of: source).name, of: source) } ?? data(ofVolume: source)
+        let from =
+            try snapshot.map { data(ofSnapshot: try self.snapshot($0, of: source).name, of: source) } ?? data(ofVolume: source)
         let staged = try StagingDirectory(in: self)
         let volume = try stageVolume(name, size: hasQuotas() ? size ?? original.size : size, in: staged)
         try filesystem().sync()

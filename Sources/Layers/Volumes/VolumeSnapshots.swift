@@ -73,7 +73,8 @@ extension Pool {
     public func removeSnapshot(_ name: String, of volume: String) throws {
         guard try snapshotIfPresent(name, of: volume) != nil else { return }
         guard try !isInUse(name, of: volume) else {
-            throw PoolError(.inUse, "the snapshot '\(name)' of the volume '\(volume)' is being sent; try again when that has ended")
+            throw PoolError(
+                .inUse, "the snapshot '\(name)' of the volume '\(volume)' is being sent; try again when that has ended")
         }
         let staged = try StagingDirectory(in: self)
         try retryingInterrupts("remove snapshot", name) {

@@ -30,7 +30,8 @@ struct SSHKeys {
         let state = task.paths.state ?? "\(hostStateDirectory)/tasks/\(task.id)"
         guard Files.isDirectory(state) else {
             throw AgentError(
-                .notFound, "the state of the task '\(task.name)' is not in '\(state)'; set DISH_STATE_DIR to the agent's --state-dir")
+                .notFound,
+                "the state of the task '\(task.name)' is not in '\(state)'; set DISH_STATE_DIR to the agent's --state-dir")
         }
         return try pair("\(state)/ssh_host_ed25519_key", comment: task.name)
     }

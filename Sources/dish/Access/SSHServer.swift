@@ -6,7 +6,9 @@ import Linux
 /// An `sshd` of a task's image, for one connection over this program's standard input and output.
 struct SSHServer {
     private static let directory = "dish-ssh"
-    private static let programs = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd", "/usr/bin/sshd", "/usr/local/bin/sshd"]
+    private static let programs = [
+        "/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd", "/usr/bin/sshd", "/usr/local/bin/sshd",
+    ]
 
     private let task: TaskStatus
     private let program: String

@@ -11,7 +11,8 @@ struct JournalQuery: ParsableArguments, Sendable {
     var unit: [String] = []
     @Option(name: .shortAndLong, help: "Only of this priority and those above: debug … emerg, or a range.")
     var priority: String?
-    @Option(name: .customLong("since"), parsing: .unconditional, help: "Only from this time on: '2026-01-31 12:00', yesterday, -1h.")
+    @Option(
+        name: .customLong("since"), parsing: .unconditional, help: "Only from this time on: '2026-01-31 12:00', yesterday, -1h.")
     var since: String?
     @Option(name: .customLong("until"), parsing: .unconditional, help: "Only up to this time.")
     var until: String?
@@ -80,7 +81,8 @@ struct JournalQuery: ParsableArguments, Sendable {
             case S_IFDIR: if depth > 0 { try requireOwnFiles(path, name, depth: depth - 1) }
             default:
                 throw AgentError(
-                    .invalid, "the journal of task '\(name)' has '\(entry)', which is no file; remove it from its /var/log/journal")
+                    .invalid,
+                    "the journal of task '\(name)' has '\(entry)', which is no file; remove it from its /var/log/journal")
             }
         }
     }

@@ -36,7 +36,9 @@ struct Logs: AsyncParsableCommand {
     func validate() throws {
         if let tail, tail < 0 { throw ValidationError("--tail must not be negative.") }
         if (task == nil) != removed { throw ValidationError("Give a task, or --removed for a list.") }
-        if timestamps, query.isAsked { throw ValidationError("--timestamps is for the console; entries of a journal have theirs.") }
+        if timestamps, query.isAsked {
+            throw ValidationError("--timestamps is for the console; entries of a journal have theirs.")
+        }
     }
 
     func run() async throws {

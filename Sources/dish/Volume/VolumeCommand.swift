@@ -53,7 +53,8 @@ struct VolumeScheduleOption: ParsableArguments {
 
     func validate() throws {
         if let snapshots, schedule == nil {
-            throw ValidationError("--snapshots '\(snapshots)': write hourly=24,daily=7,weekly=4,monthly=12, or some of them; or none.")
+            throw ValidationError(
+                "--snapshots '\(snapshots)': write hourly=24,daily=7,weekly=4,monthly=12, or some of them; or none.")
         }
     }
 
