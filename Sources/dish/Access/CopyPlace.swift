@@ -79,9 +79,13 @@ enum CopyPlace {
     private func open(_ path: String, _ flags: CInt) throws -> OwnedFD {
         guard case .task(let task, _) = self else { return try OwnedFD.open(path, flags) }
         let root = try TaskRoot(task)
-        let opened = try root.directory.open(inRoot: path, flags)
-        if !root.isLive { try Self.requireNoVolume(task, opened) }
-        return opened
+        if !root.isLive {
+            // The nearest that there is: what a volume had below is not.
+            var there = path
+            while there != "/", !root.directory.contains(there) { there = Files.parent(of: there) }
+            try Self.requireNoVolume(task, root.directory.open(inRoot: there, DISH_O_PATH))
+        }
+        return try root.directory.open(inRoot: path, flags)
     }
 
     /// Where a volume was, a task that has ended shows what the volume hid.
