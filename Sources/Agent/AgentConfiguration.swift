@@ -14,6 +14,8 @@ public struct AgentConfiguration: Sendable {
     /// Absolute path of `dish-helper`.
     public var helper: String
     public var resources = ResourcePolicy()
+    /// How long logs of removed tasks are kept.
+    public var logRetention = LogRetention()
 
     /// - Throws: `SocketPathError` when the sockets of tasks would have longer paths than Unix sockets can have.
     public init(

@@ -69,9 +69,10 @@ public struct AgentServer: Sendable {
             }
         }
         router.delete("/v1/tasks/:name") { request, context in
-            let force = request.uri.queryParameters.get("force") == "true"
+            let query = request.uri.queryParameters
+            let (force, purge) = (query.get("force") == "true", query.get("purge") == "true")
             return await answer {
-                try await tasks.remove(name(context), force: force, because: context.because())
+                try await tasks.remove(name(context), force: force, purge: purge, because: context.because())
                 return Done()
             }
         }

@@ -24,12 +24,14 @@ struct TaskLauncher: Sendable {
         async let helper: Void = startHelper(task, generation)
         let pool = pool
         let program = identityProgram(of: task.id)
+        let journal = TaskJournal(of: task, configuration)
         try await blocking {
             if generation == 1 {
                 try pool.createTask(task.record, limit: task.request.limits.disk)
             } else {
                 try pool.completeTask(task.record, limit: task.request.limits.disk)
             }
+            try journal?.prepare()
             // systemd-nspawn takes nothing without it for a root; images of one static program have none.
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
             if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
@@ -113,16 +115,21 @@ struct TaskLauncher: Sendable {
     }
 
     /// Takes the rest away, the intent last.
-    func remove(_ task: TaskIntent) async throws {
+    ///
+    /// - Parameter keepsLogs: whether its logs stay readable for a time.
+    func remove(_ task: TaskIntent, keepsLogs: Bool) async throws {
         let pool = pool
         try await blocking {
             try Files.removeTree(configuration.runtime(of: task.id))
+            if keepsLogs {
+                try pool.keepLogs(of: RemovedTask(task.record, created: task.created, removed: Int64(time(nil))))
+            }
             try pool.removeTask(task.record)
             try Files.removeTree(configuration.state(of: task.id))
         }
     }
 
-    func log(of id: String) -> String { "\(pool.directory(ofTask: id))/logs/console.log" }
+    func log(of id: String) -> String { "\(pool.logs(ofTask: id))/console.log" }
 
     /// A working directory that the image hasn't got is made (image-spec, config.md); links lead nowhere outside.
     private static func makeDirectory(_ path: String, in root: String) throws {
@@ -173,6 +180,7 @@ struct TaskLauncher: Sendable {
                 container.memory.append(.init(at: mount.path, size: size, readOnly: mount.readOnly))
             }
         }
+        container.binds += TaskJournal(of: task, configuration)?.binds ?? []
         for volume in task.volumes ?? [] {
             container.binds.append(
                 .init(pool.data(ofVolume: volume.volume), at: volume.path, readOnly: volume.readOnly))

@@ -19,6 +19,8 @@ public actor TaskManager {
         var because = ""
         /// Asks how it is, while it runs.
         var health: HealthWatch?
+        /// Whether its logs go with it.
+        var purges = false
         /// What its run's file shall have, and is being written.
         var writing: Task<Void, Never>?
 
@@ -93,7 +95,7 @@ public actor TaskManager {
             logger.error("start task", metadata: ["task": "\(intent.name)", "error": "\(error)"])
             try? await launcher.killLeftovers(intent)
             try? await launcher.release(intent)
-            try? await launcher.remove(intent)
+            try? await launcher.remove(intent, keepsLogs: false)
             tasks[intent.id] = nil
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
@@ -156,10 +158,16 @@ public actor TaskManager {
 
     /// Removes a task and everything that is its own.
     ///
-    /// - Parameter force: whether one that runs is killed first.
-    public func remove(_ name: String, force: Bool, because: String = "asked for over the API") async throws {
+    /// - Parameters:
+    ///   - force: whether one that runs is killed first.
+    ///   - purge: whether its logs go with it; those of a task that was removed before, too.
+    public func remove(
+        _ name: String, force: Bool, purge: Bool = false, because: String = "asked for over the API"
+    ) async throws {
+        if purge, try await purgeLogs(name), (try? find(name)) == nil { return }
         let task = try find(name)
         let id = task.intent.id
+        if purge { tasks[id]?.purges = true }
         if !task.machine.visible.hasEnded {
             guard force else {
                 throw AgentError(
@@ -176,11 +184,24 @@ public actor TaskManager {
         try await waitUntilRemoved(id, seconds: 60)
     }
 
+    /// Removes the logs of a task that was removed.
+    ///
+    /// - Returns: whether there were any.
+    private func purgeLogs(_ name: String) async throws -> Bool {
+        let pool = configuration.pool
+        return try await blocking {
+            let named = try pool.removedTasks().filter { $0.name == name || $0.id == name }
+            for task in named { try pool.removeLogs(ofRemoved: task.id) }
+            return !named.isEmpty
+        }
+    }
+
     // MARK: Beginning and end of the agent
 
     /// Finds again the tasks of an earlier agent, which run on without it.
     public func recover() async throws {
         for change in HostPreparation.apply() { logger.info("host: \(change)") }
+        try TaskJournal.writeSettings(configuration)
         let directory = "\(configuration.stateDirectory)/tasks"
         try Files.makeDirectories(directory, mode: 0o700)
         for id in try Files.list(directory) {
@@ -219,9 +240,16 @@ public actor TaskManager {
         }
     }
 
-    /// What needs doing now and then: quota groups of tasks whose subvolumes the kernel has cleaned.
+    /// What needs doing now and then: quota groups of tasks whose subvolumes the kernel has cleaned, logs that are kept no longer.
     public func housekeeping() async {
-        let pool = configuration.pool
+        let (pool, retention) = (configuration.pool, configuration.logRetention)
+        do {
+            for task in try await blocking({ try pool.expireLogs(retention, now: Int64(time(nil))) }) {
+                logger.info("logs of a removed task are kept no longer", metadata: ["task": "\(task.name)", "id": "\(task.id)"])
+            }
+        } catch {
+            logger.error("remove logs that are kept no longer", metadata: ["error": "\(error)"])
+        }
         do {
             try await blocking { try pool.removeUnusedQuotaGroups() }
         } catch {
@@ -277,7 +305,8 @@ public actor TaskManager {
 
     private func remove(_ intent: TaskIntent) async throws {
         do {
-            try await launcher.remove(intent)
+            let purges = intent.request.removeWhenDone || tasks[intent.id]?.purges == true
+            try await launcher.remove(intent, keepsLogs: !purges)
         } catch {
             _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
             changes.signal()
@@ -437,7 +466,8 @@ public actor TaskManager {
             userBase: intent.userBase,
             paths: TaskStatus.Paths(
                 root: "\(configuration.pool.directory(ofTask: intent.id))/rootfs", log: launcher.log(of: intent.id),
-                helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? []))
+                helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? [],
+                state: configuration.state(of: intent.id)))
         status.restarts = machine.run.history.count
         status.health = task.health?.health
         status.owner = intent.request.owner

@@ -105,9 +105,10 @@ public struct AgentClient: Sendable {
         try await send("POST", "/v1/tasks/\(percentEncode(name))/stop", body: StopRequest(timeout: timeout))
     }
 
-    /// Removes a task and everything that is its own; with `force`, one that runs too.
-    public func remove(_ name: String, force: Bool) async throws {
-        _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))?force=\(force)", body: nil)
+    /// Removes a task and everything that is its own; with `force`, one that runs too; with `purge`, with its
+    /// logs, which are kept for a time otherwise.
+    public func remove(_ name: String, force: Bool, purge: Bool = false) async throws {
+        _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))?force=\(force)&purge=\(purge)", body: nil)
     }
 
     func get<Result: Decodable>(_ path: String) async throws -> Result {

@@ -51,12 +51,15 @@ public struct TaskStatus: Sendable, Codable, Equatable {
         public var helper: String
         /// `cgroup.procs` files that a process joining the task enters.
         public var cgroups: [String]
+        /// The agent's directory for it, which goes with it; nil from agents that don't tell.
+        public var state: String?
 
-        public init(root: String, log: String, helper: String, cgroups: [String]) {
+        public init(root: String, log: String, helper: String, cgroups: [String], state: String? = nil) {
             self.root = root
             self.log = log
             self.helper = helper
             self.cgroups = cgroups
+            self.state = state
         }
     }
 

@@ -23,9 +23,11 @@ public enum Subvolume {
 
     /// Makes an empty subvolume.
     ///
-    /// - Parameter groups: the quota groups above level 0 that it belongs to from its first byte.
-    public static func create(_ path: String, in groups: [QuotaGroup] = []) throws {
-        try make(path, source: nil, flags: 0, groups, DISH_BTRFS_SUBVOL_CREATE_V2, "create subvolume")
+    /// - Parameters:
+    ///   - groups: the quota groups above level 0 that it belongs to from its first byte.
+    ///   - limit: the most bytes that its own group, of level 0, may count; nil for no limit.
+    public static func create(_ path: String, in groups: [QuotaGroup] = [], limit: UInt64? = nil) throws {
+        try make(path, source: nil, flags: 0, groups, limit: limit, DISH_BTRFS_SUBVOL_CREATE_V2, "create subvolume")
     }
 
     /// Makes a snapshot: a subvolume that shares everything with its source until one is written to.
@@ -117,22 +119,28 @@ public enum Subvolume {
     }
 
     private static func make(
-        _ path: String, source: CInt?, flags: UInt64, _ groups: [QuotaGroup], _ request: UInt, _ operation: String
+        _ path: String, source: CInt?, flags: UInt64, _ groups: [QuotaGroup], limit: UInt64? = nil, _ request: UInt,
+        _ operation: String
     ) throws {
         let directory = try parent(of: path)
         try withVolumeArguments(name: Files.name(of: path)) { arguments in
             arguments.storeBytes(of: Int64(source ?? 0), toByteOffset: VolumeArguments.descriptor, as: Int64.self)
             arguments.storeBytes(of: flags, toByteOffset: VolumeArguments.flags, as: UInt64.self)
-            guard !groups.isEmpty else {
+            guard !groups.isEmpty || limit != nil else {
                 return try control(directory.number, request, arguments, operation, path)
             }
-            // struct btrfs_qgroup_inherit: flags, counts and limits (none), then the group ids.
+            // struct btrfs_qgroup_inherit: flags, counts and limits, then the group ids.
             let header = MemoryLayout<btrfs_qgroup_inherit>.size
             let length = header + groups.count * 8
             let inherit = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 8)
             defer { inherit.deallocate() }
             inherit.initializeMemory(as: UInt8.self, repeating: 0, count: length)
             inherit.storeBytes(of: UInt64(groups.count), toByteOffset: 8, as: UInt64.self)
+            if let limit {
+                inherit.storeBytes(of: UInt64(BTRFS_QGROUP_INHERIT_SET_LIMITS), as: UInt64.self)
+                inherit.storeBytes(of: UInt64(BTRFS_QGROUP_LIMIT_MAX_RFER), toByteOffset: 32, as: UInt64.self)
+                inherit.storeBytes(of: limit, toByteOffset: 40, as: UInt64.self)
+            }
             for (index, group) in groups.enumerated() {
                 inherit.storeBytes(of: group.rawValue, toByteOffset: header + index * 8, as: UInt64.self)
             }

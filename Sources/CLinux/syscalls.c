@@ -2,11 +2,14 @@
 #include "clinux.h"
 
 #include <fcntl.h>
+#include <errno.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -147,6 +150,23 @@ int dish_get_window_size(int terminal, uint16_t *rows, uint16_t *columns) {
 }
 
 int dish_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
+
+int dish_own_new_files(uint32_t uid, uint32_t gid) {
+    setfsgid(gid);
+    setfsuid(uid);
+    // Both answer with the id there was before: only asking again tells whether it changed.
+    if ((uint32_t)setfsgid((gid_t)-1) != gid || (uint32_t)setfsuid((uid_t)-1) != uid) {
+        errno = EPERM;
+        return -1;
+    }
+    // Leaving 0 took the capabilities for files out of the effective set.
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2];
+    if (syscall(SYS_capget, &header, sets) < 0) return -1;
+    sets[0].effective = sets[0].permitted;
+    sets[1].effective = sets[1].permitted;
+    return (int)syscall(SYS_capset, &header, sets);
+}
 
 int dish_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 

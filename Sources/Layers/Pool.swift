@@ -12,6 +12,7 @@ import Linux
 /// builds/<label>/<number>.json                 what each build was made from, and what ran
 /// failed/<label>/{failure.json, rootfs}        what a failed step found
 /// volumes/<name>/{volume.json, data, snapshots}  data and snapshots/<name>/data: subvolumes
+/// logs/<task id>/{removed.json, logs}          logs of tasks that were removed
 /// tests/<label>/<test>.json                    that a test has passed
 /// staging/<random>/                            everything unfinished
 /// pins/<random>                                layers that a process is at work with

@@ -40,8 +40,8 @@ extension Pool {
         }
     }
 
-    /// Makes a task's directory: a read-write snapshot of its layer and a subvolume for its logs, both in
-    /// the task's quota group.
+    /// Makes a task's directory: a read-write snapshot of its layer in the task's quota group, and a subvolume for its logs
+    /// with a limit of its own.
     ///
     /// - Parameter limit: the most bytes the task may write; nil for no limit.
     public func createTask(_ task: TaskRecord, limit: UInt64?) throws {
@@ -62,7 +62,7 @@ extension Pool {
                 if let limit { try filesystem.limit(group, to: limit) }
                 groups = [group]
             }
-            try Subvolume.create("\(directory)/logs", in: groups)
+            try Subvolume.create(logs(ofTask: task.id), limit: task.quotaGroup == nil ? nil : Self.logLimit)
             try Subvolume.snapshot(root(of: task.layer), to: "\(directory)/rootfs", in: groups)
         } catch {
             try? removeTask(task)

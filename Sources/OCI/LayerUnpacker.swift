@@ -190,50 +190,14 @@ public final class LayerUnpacker {
 
 /// Files, and what all entries have.
 extension LayerUnpacker {
-    private static let block = 65536
-
     private func write(_ entry: TarEntry, _ name: [UInt8], in directory: CInt, _ reader: inout TarReader) throws {
         let created = try retryingInterrupts("create", shown(name)) {
             withBytes(name) { dish_openat(directory, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         }
         let file = OwnedFD(adopting: created)
         let number = file.number
-        var regions = (entry.regions ?? [.init(offset: 0, length: entry.size)])[...]
-        var written: UInt64 = 0
-        try reader.content { bytes in
-            var bytes = bytes[...]
-            while !bytes.isEmpty {
-                while let region = regions.first, written == region.length {
-                    regions = regions.dropFirst()
-                    written = 0
-                }
-                guard let region = regions.first else { throw OCIError(.damaged, "more data than the file has room for") }
-                let count = min(bytes.count, Int(min(region.length - written, UInt64(Self.block))))
-                let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(count))
-                try Self.write(piece, to: number, at: region.offset + written, shown(name))
-                written += UInt64(count)
-                bytes = bytes.dropFirst(count)
-            }
-        }
-        // Where it ends with a hole.
-        try retryingInterrupts("set size of", shown(name)) { ftruncate(number, off_t(entry.size)) }
+        try SparseWriter.write(&reader, entry, to: number)
         try finish(entry, name, file: number)
-    }
-
-    /// Zeros are not written: the file has a hole there.
-    private static func write(_ bytes: UnsafeRawBufferPointer, to file: CInt, at offset: UInt64, _ name: String) throws {
-        if bytes.count >= 4096, isZero(bytes) { return }
-        var position = 0
-        while position < bytes.count {
-            position += try retryingInterrupts("write", name) {
-                pwrite(file, bytes.baseAddress! + position, bytes.count - position, off_t(offset) + off_t(position))
-            }
-        }
-    }
-
-    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // A block that is equal to itself one byte on has one value.
-        bytes[0] == 0 && memcmp(bytes.baseAddress!, bytes.baseAddress! + 1, bytes.count - 1) == 0
     }
 
     private func link(_ entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {

@@ -32,7 +32,7 @@ struct JSONOption: ParsableArguments {
 
 extension PoolRegistry {
     static var host: PoolRegistry {
-        PoolRegistry(stateDirectory: environmentVariable("DISH_STATE_DIR") ?? AgentDefaults.stateDirectory)
+        PoolRegistry(stateDirectory: hostStateDirectory)
     }
 }
 
@@ -43,6 +43,9 @@ extension AgentClient {
         return AgentClient(socket: AgentDefaults.socket(in: directory))
     }
 }
+
+/// Where this host's agent keeps its state.
+var hostStateDirectory: String { environmentVariable("DISH_STATE_DIR") ?? AgentDefaults.stateDirectory }
 
 func environmentVariable(_ name: String) -> String? {
     guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }

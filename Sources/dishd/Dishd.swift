@@ -43,6 +43,12 @@ struct Dishd: AsyncParsableCommand {
     var reserveCpu: Double?
     @Option(help: "Limits of memory of burstable tasks may add up to so many times what there is for tasks.")
     var overcommit = 2.0
+    @Option(help: "Of how many removed tasks the logs are kept.")
+    var logsCount = 200
+    @Option(help: "For how many days.")
+    var logsDays = 7
+    @Option(help: "How many MiB of them, the oldest going first.")
+    var logsSize = 2048
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -54,6 +60,9 @@ struct Dishd: AsyncParsableCommand {
     }
 
     func validate() throws {
+        for (name, number) in [("--logs-count", logsCount), ("--logs-days", logsDays), ("--logs-size", logsSize)] {
+            guard (0...1_000_000).contains(number) else { throw ValidationError("\(name) must be a number from 0 to 1000000.") }
+        }
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")
         }
@@ -94,6 +103,8 @@ struct Dishd: AsyncParsableCommand {
             pool: pool, stateDirectory: state, runtimeDirectory: run,
             network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
         configuration.resources = resources()
+        (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
+        configuration.logRetention.bytes = UInt64(logsSize) << 20
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
         let jobs = JobManager(configuration, tasks: tasks, logger: logger)
@@ -127,6 +138,8 @@ struct Dishd: AsyncParsableCommand {
                     await tasks.housekeeping()
                 }
             }
+            let volumes = VolumeManager(pool: pool, logger: ready)
+            group.addTask { try await volumes.run() }
             try await group.next()
             group.cancelAll()
         }

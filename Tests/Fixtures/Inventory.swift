@@ -22,7 +22,8 @@ public struct Inventory: Sendable, Equatable, CustomStringConvertible {
     ///   - pool: the pool's path.
     ///   - host: whose agent's things are counted.
     public init(pool: String, of host: TestHost) throws {
-        subvolumes = Set(try Filesystem(at: pool).subvolumes().map(\.path))
+        // Logs of tasks that were removed are kept for a time.
+        subvolumes = Set(try Filesystem(at: pool).subvolumes().map(\.path).filter { !$0.hasPrefix("logs/") })
         mounts = Set(try Mounts.list().map(\.path).filter { $0.hasPrefix(pool) || $0.hasPrefix("/run/netns/dish-") })
         networkNamespaces = Set(((try? Files.list("/run/netns")) ?? []).filter { $0.hasPrefix("dish-") })
         links = Set(

@@ -55,7 +55,7 @@ struct TaskTests {
             #expect(during.beyond(before).count >= 6)
             #expect(try await host.dish("stop", "web").code == 0)
             #expect(try await inspect(host, "web").exit?.code == 0)
-            #expect(try await host.dish("rm", "web").code == 0)
+            #expect(try await host.dish("rm", "--purge", "web").code == 0)
             var left = try Inventory(pool: pool, of: host).beyond(before)
             // The kernel takes a link away with its namespace, a moment later.
             for _ in 0..<50 where !left.isEmpty {

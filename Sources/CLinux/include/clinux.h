@@ -121,6 +121,8 @@ int dish_open_terminal(int *terminal);
 int dish_set_window_size(int terminal, uint16_t rows, uint16_t columns);
 int dish_get_window_size(int terminal, uint16_t *rows, uint16_t *columns);
 int dish_prctl(int option, unsigned long argument);
+// setfsuid(2) and setfsgid(2) for this thread, which keeps its effective capabilities.
+int dish_own_new_files(uint32_t uid, uint32_t gid);
 // accept4(2), close-on-exec and non-blocking.
 int dish_accept(int listener);
 

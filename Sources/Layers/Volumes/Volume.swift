@@ -4,9 +4,13 @@ public struct Volume: Sendable, Codable, Equatable {
     /// When it was made in this pool, in seconds since 1970.
     public let created: Int64
     /// The most bytes that it and its snapshots may take; nil for no limit.
-    public let size: UInt64?
+    public internal(set) var size: UInt64?
     /// The number of its level-1 quota group; nil on pools without quotas.
     public let quotaGroup: UInt64?
+    /// Whether several tasks may write to it at once; nil for no.
+    public internal(set) var shared: Bool?
+    /// Which snapshots the agent makes and keeps; nil for none.
+    public internal(set) var schedule: SnapshotSchedule?
 }
 
 /// What was in a volume at some time.
@@ -21,6 +25,10 @@ public struct VolumeSnapshot: Sendable, Codable, Equatable {
     public let entries: Int
     /// Bytes of all regular files.
     public let size: Int64
+    /// Whether the agent made it by the volume's schedule, which takes it away again; nil for no.
+    public internal(set) var scheduled: Bool?
+    /// Whether no schedule takes it away; nil for no.
+    public internal(set) var pinned: Bool?
 }
 
 /// A volume in a task.

@@ -38,9 +38,13 @@ extension Pool {
 
     /// Keeps what is in a volume now. A task that writes to it goes on; what it is writing at that moment is as after a power cut.
     ///
-    /// - Parameter name: nil for the time, as in `20260131T235959Z`.
+    /// - Parameters:
+    ///   - name: nil for the time, as in `20260131T235959Z`.
+    ///   - scheduled: whether the volume's schedule takes it away again.
     /// - Returns: the snapshot, and subvolumes inside the volume, whose content isn't in it.
-    public func snapshotVolume(_ volume: String, as name: String? = nil) throws -> (snapshot: VolumeSnapshot, missing: [String]) {
+    public func snapshotVolume(
+        _ volume: String, as name: String? = nil, scheduled: Bool = false
+    ) throws -> (snapshot: VolumeSnapshot, missing: [String]) {
         let record = try self.volume(volume)
         let created = Int64(time(nil))
         let name = try name ?? freeName(created, volume)
@@ -61,12 +65,17 @@ extension Pool {
         try filesystem().sync()
         let missing = try filesystem().subvolumes(below: Subvolume.info(data(ofVolume: volume)).id).map(\.path)
         let tree = try tree(ofSnapshot: root, of: volume)
-        return (try publishSnapshot(tree, as: name, created: created, of: volume, in: staged), missing)
+        let snapshot = try publishSnapshot(tree, as: name, created: created, of: volume, in: staged, scheduled: scheduled)
+        return (snapshot, missing)
     }
 
     /// Removes a snapshot. One that is gone is no error.
     public func removeSnapshot(_ name: String, of volume: String) throws {
         guard try snapshotIfPresent(name, of: volume) != nil else { return }
+        guard try !isInUse(name, of: volume) else {
+            throw PoolError(
+                .inUse, "the snapshot '\(name)' of the volume '\(volume)' is being sent; try again when that has ended")
+        }
         let staged = try StagingDirectory(in: self)
         try retryingInterrupts("remove snapshot", name) {
             rename(directory(ofSnapshot: name, of: volume), staged.snapshot)
@@ -91,9 +100,12 @@ extension Pool {
     }
 
     /// Gives a snapshot in staging, whose subvolume is read-only, its record; it has no name yet.
-    func describeSnapshot(_ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory) throws -> VolumeSnapshot {
+    func describeSnapshot(
+        _ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory, scheduled: Bool = false
+    ) throws -> VolumeSnapshot {
         let digest = TreeDigest(tree)
-        let snapshot = VolumeSnapshot(name: name, id: digest.id, created: created, entries: digest.entries, size: digest.size)
+        var snapshot = VolumeSnapshot(name: name, id: digest.id, created: created, entries: digest.entries, size: digest.size)
+        if scheduled { snapshot.scheduled = true }
         try StateFile.write(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
         let uuid = try Subvolume.info("\(staged.snapshot)/data").uuid
         try Files.replace(
@@ -102,9 +114,9 @@ extension Pool {
     }
 
     func publishSnapshot(
-        _ tree: Tree, as name: String, created: Int64, of volume: String, in staged: StagingDirectory
+        _ tree: Tree, as name: String, created: Int64, of volume: String, in staged: StagingDirectory, scheduled: Bool = false
     ) throws -> VolumeSnapshot {
-        let snapshot = try describeSnapshot(tree, as: name, created: created, in: staged)
+        let snapshot = try describeSnapshot(tree, as: name, created: created, in: staged, scheduled: scheduled)
         try filesystem().sync()
         let target = directory(ofSnapshot: name, of: volume)
         guard rename(staged.snapshot, target) == 0 else {
@@ -123,12 +135,12 @@ extension Pool {
         )
     }
 
-    private func freeName(_ created: Int64, _ volume: String) throws -> String {
+    func freeName(_ created: Int64, _ volume: String, prefix: String = "") throws -> String {
         var (seconds, fields) = (time_t(created), tm())
         gmtime_r(&seconds, &fields)
         func digits(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let date = "\(fields.tm_year + 1900)\(digits(fields.tm_mon + 1))\(digits(fields.tm_mday))"
-        let base = "\(date)T\(digits(fields.tm_hour))\(digits(fields.tm_min))\(digits(fields.tm_sec))Z"
+        let base = "\(prefix)\(date)T\(digits(fields.tm_hour))\(digits(fields.tm_min))\(digits(fields.tm_sec))Z"
         var (name, number) = (base, 2)
         while try snapshotIfPresent(name, of: volume) != nil {
             name = "\(base)-\(number)"

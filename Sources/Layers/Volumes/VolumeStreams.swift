@@ -55,6 +55,8 @@ extension Pool {
         _ volume: String, _ snapshot: VolumeSnapshot, since base: VolumeSnapshot?, to sink: inout Sink
     ) throws {
         typealias Side = CanonicalStream<Sink>.Side
+        let uses = try ([snapshot] + [base].compactMap { $0 }).map { try SnapshotUse($0.name, of: volume, in: self) }
+        defer { withExtendedLifetime(uses) {} }
         func side(_ snapshot: VolumeSnapshot) throws -> Side {
             try Side(
                 snapshot.id, tree(of: snapshot, of: volume), root: data(ofSnapshot: snapshot.name, of: volume))

@@ -7,21 +7,22 @@ extension Pool {
         try allTasks().filter { $0.volumes?.contains { $0.volume == volume } == true }
     }
 
-    /// Checks that a task may have volumes: one writes, or all only read.
+    /// Checks that a task may have volumes: one writes, or all only read, or the volume is shared.
     ///
     /// - Throws: `PoolError` `.unknownVolume`, `.inUse` naming the task in the way, `.invalid`.
     public func checkUse(of mounts: [VolumeMount], by task: String?) throws {
         for (index, mount) in mounts.enumerated() {
-            _ = try volume(mount.volume)
+            let isForAll = try volume(mount.volume).shared == true
             if mounts[..<index].contains(where: { $0.path == mount.path }) {
                 throw PoolError(.invalid, "two volumes at '\(mount.path)' in one task")
             }
+            if isForAll { continue }
             for other in try tasks(using: mount.volume) where other.id != task {
                 let isShared = other.volumes?.contains { $0.volume == mount.volume && !$0.readOnly } == false && mount.readOnly
                 guard isShared else {
                     throw PoolError(
                         .inUse,
-                        "the volume '\(mount.volume)' is in use by the task '\(other.name)'; remove that first (dish rm \(other.name)), or let all only read it (\(mount.volume):\(mount.path):ro)"
+                        "the volume '\(mount.volume)' is in use by the task '\(other.name)'; remove that first (dish rm \(other.name)), let all only read it (\(mount.volume):\(mount.path):ro), or let several write to it: dish volume set \(mount.volume) --shared"
                     )
                 }
             }
@@ -52,7 +53,7 @@ extension Pool {
         _ = consume lock
     }
 
-    private func lockVolumeUse() throws -> FileLock {
+    func lockVolumeUse() throws -> FileLock {
         try Files.makeDirectories(volumes, mode: 0o700)
         return try FileLock(waitingFor: "\(volumes)/.use.lock")
     }

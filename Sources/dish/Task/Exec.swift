@@ -49,8 +49,10 @@ struct Exec: AsyncParsableCommand {
 
 struct Shell: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shell", abstract: "Open a shell in a running task.",
+        commandName: "shell", abstract: "Open a login shell in a running task.",
         discussion: """
+            It is the user's own, or bash or sh where that is missing or lets nobody in.
+
             Examples:
               dish shell web
               dish shell web --user deploy
@@ -65,6 +67,6 @@ struct Shell: AsyncParsableCommand {
         try requireRoot(to: "enter a task")
         let status = try await AgentClient.host.task(task)
         let entry = try TaskEntry(status, user: user)
-        throw ExitCode(try await blocking { try entry.run([entry.account.shell, "-l"]) })
+        throw ExitCode(try await blocking { try entry.run([entry.loginShell(), "-l"]) })
     }
 }

@@ -61,6 +61,14 @@ struct TaskEntry: Sendable {
         return try ExitStatus.wait(for: spawn.start()).shellCode
     }
 
+    /// The user's shell, or another where that is missing or lets nobody in.
+    func loginShell() throws -> String {
+        let root = try OwnedFD.open("/proc/\(leader)/root", DISH_O_PATH | O_DIRECTORY)
+        let refuses = ["nologin", "false"].contains(Files.name(of: account.shell))
+        let shells = (refuses ? [] : [account.shell]) + ["/bin/bash", "/bin/sh"]
+        return shells.first { root.contains($0) } ?? account.shell
+    }
+
     private static func find(_ command: String, in root: borrowing OwnedFD, _ path: String) -> String? {
         if command.contains("/") { return root.contains(command) ? command : nil }
         for directory in path.split(separator: ":") where root.contains("\(directory)/\(command)") {

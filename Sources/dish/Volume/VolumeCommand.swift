@@ -8,12 +8,14 @@ struct VolumeCommand: ParsableCommand {
             Examples:
               dish volume create data --size 10G
               dish run //web:db --name db --volume data:/var/lib/db
+              dish volume set data --snapshots hourly=24,daily=7
               dish volume snapshot data monday
+              dish volume restore data monday
               dish volume send data@monday | ssh backup dish volume receive data
             """,
         subcommands: [
-            VolumeCreate.self, VolumeList.self, VolumeShow.self, VolumeSnapshotCommand.self, VolumeSend.self,
-            VolumeReceive.self, VolumeRemove.self,
+            VolumeCreate.self, VolumeList.self, VolumeShow.self, VolumeSet.self, VolumeResize.self, VolumeSnapshotCommand.self,
+            VolumeRestore.self, VolumeClone.self, VolumeSend.self, VolumeReceive.self, VolumeRemove.self,
         ])
 }
 
@@ -42,4 +44,22 @@ struct VolumeSizeOption: ParsableArguments {
     }
 
     var bytes: UInt64? { size.flatMap(byteCount) }
+}
+
+/// Which snapshots the agent makes.
+struct VolumeScheduleOption: ParsableArguments {
+    @Option(help: "How many snapshots the agent makes and keeps, like hourly=24,daily=7,weekly=4,monthly=12; or none.")
+    var snapshots: String?
+
+    func validate() throws {
+        if let snapshots, schedule == nil {
+            throw ValidationError(
+                "--snapshots '\(snapshots)': write hourly=24,daily=7,weekly=4,monthly=12, or some of them; or none.")
+        }
+    }
+
+    /// Nil when it isn't asked for.
+    var schedule: SnapshotSchedule? {
+        snapshots.flatMap { $0 == "none" ? SnapshotSchedule() : SnapshotSchedule($0) }
+    }
 }

@@ -9,6 +9,10 @@ struct VolumeRow: Encodable {
     let size: UInt64?
     /// Bytes that it and its snapshots take; nil where nobody counts.
     let used: UInt64?
+    /// Whether several tasks may write to it at once.
+    let shared: Bool
+    /// Like `hourly=24,daily=7`; nil for none.
+    let schedule: String?
     /// Oldest first.
     let snapshots: [VolumeSnapshot]
     /// Names of tasks.
@@ -20,6 +24,8 @@ struct VolumeRow: Encodable {
         name = volume.name
         created = volume.created
         size = volume.size
+        shared = volume.shared == true
+        schedule = volume.schedule?.description
         used = try pool.usage(of: volume)
         snapshots = try pool.snapshots(of: volume.name)
         users = try pool.tasks(using: volume.name).map(\.name)

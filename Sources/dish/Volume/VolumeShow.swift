@@ -28,14 +28,19 @@ struct VolumeShow: ParsableCommand {
             size:     \(shownBytes(row.size))
             used:     \(shownBytes(row.used))
             used by:  \(row.users.isEmpty ? "-" : row.users.joined(separator: " "))
+            shared:   \(row.shared ? "yes" : "no")
+            schedule: \(row.schedule ?? "-")
             data:     \(row.path)
             """, to: .output)
         if row.snapshots.isEmpty { return }
         print("", to: .output)
         printTable(
-            ["SNAPSHOT", "ID", "SIZE", "ENTRIES", "MADE"],
+            ["SNAPSHOT", "ID", "SIZE", "ENTRIES", "MADE", "KEPT"],
             row.snapshots.map {
-                [$0.name, $0.id.short, shownBytes(UInt64(max(0, $0.size))), "\($0.entries)", age($0.created)]
+                [
+                    $0.name, $0.id.short, shownBytes(UInt64(max(0, $0.size))), "\($0.entries)", age($0.created),
+                    $0.pinned == true ? "pinned" : $0.scheduled == true ? "by schedule" : "until removed",
+                ]
             })
     }
 }

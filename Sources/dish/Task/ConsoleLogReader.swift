@@ -1,0 +1,71 @@
+import Glibc
+import Linux
+
+/// A line of a console log in the CRI log format: `TIME STREAM P|F TEXT`.
+struct ConsoleLogEntry {
+    let time: String
+    let isErrors: Bool
+    /// Whether the line goes on in the next entry.
+    let isPartial: Bool
+    /// As the task wrote it.
+    let text: ArraySlice<UInt8>
+
+    init?(_ line: ArraySlice<UInt8>) {
+        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
+        guard fields.count == 4 else { return nil }
+        let words = fields.prefix(3).map { String(decoding: $0, as: UTF8.self) }
+        guard ["stdout", "stderr"].contains(words[1]), ["P", "F"].contains(words[2]) else { return nil }
+        (time, isErrors, isPartial, text) = (words[0], words[1] == "stderr", words[2] == "P", fields[3])
+    }
+
+    func print(_ timestamps: Bool) throws {
+        let line = (timestamps ? Array("\(time) ".utf8) : []) + text + (isPartial ? [] : [UInt8(ascii: "\n")])
+        try Files.write(line, to: isErrors ? STDERR_FILENO : STDOUT_FILENO, "output")
+    }
+}
+
+/// Reads a console log as it grows, over the places where it is turned over.
+struct ConsoleLogReader {
+    private let path: String
+    private var file: CInt = -1
+    private var inode: ino_t = 0
+    private var rest: [UInt8] = []
+    /// Older files that come before the present one.
+    private var older: [String]
+
+    init(_ path: String) {
+        self.path = path
+        older = (1...9).reversed().map { "\(path).\($0)" }.filter { Files.exists($0) }
+    }
+
+    /// The entries that have come since the last call; none at the end.
+    mutating func read() throws -> [ConsoleLogEntry] {
+        while true {
+            if file < 0, !openNext() { return [] }
+            var bytes = [UInt8](repeating: 0, count: 256 * 1024)
+            let count = Glibc.read(file, &bytes, bytes.count)
+            guard count >= 0 else { throw SystemError("read", path) }
+            if count == 0 {
+                var status = stat()
+                let isCurrent = stat(path, &status) == 0 && status.st_ino == inode
+                if isCurrent || (older.isEmpty && !Files.exists(path)) { return [] }
+                close(file)
+                file = -1
+                continue
+            }
+            rest += bytes[..<count]
+            guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
+            // By bytes: to String, a carriage return and a line feed are one character.
+            let entries = rest[..<end].split(separator: UInt8(ascii: "\n")).compactMap { ConsoleLogEntry($0) }
+            rest.removeFirst(end + 1)
+            return entries
+        }
+    }
+
+    private mutating func openNext() -> Bool {
+        file = open(older.isEmpty ? path : older.removeFirst(), O_RDONLY | O_CLOEXEC)
+        var status = stat()
+        if file >= 0, fstat(file, &status) == 0 { inode = status.st_ino }
+        return file >= 0
+    }
+}

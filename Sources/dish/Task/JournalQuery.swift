@@ -1,0 +1,89 @@
+import AgentAPI
+import ArgumentParser
+import Glibc
+import Linux
+
+/// What is chosen from a journal, with the host's journalctl(1).
+struct JournalQuery: ParsableArguments, Sendable {
+    @Flag(help: "The journal instead of the console.")
+    var journal = false
+    @Option(name: .shortAndLong, help: "Only of this unit; may be repeated.")
+    var unit: [String] = []
+    @Option(name: .shortAndLong, help: "Only of this priority and those above: debug … emerg, or a range.")
+    var priority: String?
+    @Option(
+        name: .customLong("since"), parsing: .unconditional, help: "Only from this time on: '2026-01-31 12:00', yesterday, -1h.")
+    var since: String?
+    @Option(name: .customLong("until"), parsing: .unconditional, help: "Only up to this time.")
+    var until: String?
+    @Option(help: "Only messages that match this regular expression.")
+    var grep: String?
+    @Option(name: .shortAndLong, help: "short, cat, json and the others of journalctl.")
+    var output: String?
+
+    /// Whether the journal is meant.
+    var isAsked: Bool {
+        journal || !unit.isEmpty || [priority, since, until, grep, output].contains { $0 != nil }
+    }
+
+    /// Prints what is chosen and returns journalctl's exit code; with `follow` until the task ends. Blocks.
+    func run(_ source: LogSource, follow: Bool, tail: Int?) throws -> CInt {
+        guard let program = Executable.find("journalctl") else {
+            throw AgentError(.failed, "journalctl is not installed on this host; install it: apt-get install systemd")
+        }
+        guard Files.isDirectory(source.journal) else {
+            throw AgentError(
+                .notFound,
+                "the task '\(source.name)' has no journal: only booted images with systemd-journald keep one; its console: dish logs \(source.name)"
+            )
+        }
+        try Self.requireOwnFiles(source.journal, source.name)
+        var spawn = Spawn(program, arguments(source, follow: follow, tail: tail))
+        spawn.descriptors = [-1, STDOUT_FILENO, STDERR_FILENO]
+        spawn.deathSignal = SIGKILL
+        for name in ["TERM", "TZ"] { if let value = environmentVariable(name) { spawn.environment[name] = value } }
+        let child = try spawn.start()
+        if follow {
+            try source.whileItRuns {
+                var status: CInt = 0
+                // What ends it early is its own error, or nobody who reads.
+                if waitpid(child, &status, WNOHANG) == child { throw ExitCode(ExitStatus(waitStatus: status).shellCode) }
+            }
+            // It notices a change after a moment.
+            usleep(300_000)
+            kill(child, SIGTERM)
+            _ = try ExitStatus.wait(for: child)
+            return 0
+        }
+        return try ExitStatus.wait(for: child).shellCode
+    }
+
+    private func arguments(_ source: LogSource, follow: Bool, tail: Int?) -> [String] {
+        var list = ["--directory=\(source.journal)", "--no-pager", "--quiet"]
+        list += unit.map { "--unit=\($0)" }
+        for (name, value) in [
+            ("priority", priority), ("since", since), ("until", until), ("grep", grep), ("output", output),
+            ("lines", tail.map(String.init)),
+        ] {
+            if let value { list.append("--\(name)=\(value)") }
+        }
+        return list + (follow ? ["--follow"] : [])
+    }
+
+    /// The files are the task's own: a link among them would show another journal as its.
+    private static func requireOwnFiles(_ directory: String, _ name: String, depth: Int = 1) throws {
+        for entry in try Files.list(directory) {
+            let path = "\(directory)/\(entry)"
+            var status = stat()
+            guard lstat(path, &status) == 0 else { continue }
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: continue
+            case S_IFDIR: if depth > 0 { try requireOwnFiles(path, name, depth: depth - 1) }
+            default:
+                throw AgentError(
+                    .invalid,
+                    "the journal of task '\(name)' has '\(entry)', which is no file; remove it from its /var/log/journal")
+            }
+        }
+    }
+}
