@@ -126,8 +126,11 @@ let package = Package(
             name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
             swiftSettings: settings),
         .testTarget(
-            name: "AgentTests", dependencies: ["Agent", "AgentAPI", "Layers", "Linux", "Networks", "Runtime", "TaskHelper"],
-            swiftSettings: settings),
+            name: "AgentTests",
+            dependencies: [
+                "Agent", "AgentAPI", "Layers", "Linux", "Networks", "Runtime", "TaskHelper",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",

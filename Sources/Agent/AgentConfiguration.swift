@@ -30,6 +30,9 @@ public struct AgentConfiguration: Sendable {
         try PacketSocket.check("\(runtimeDirectory)/tasks/\(String(repeating: "0", count: 12))/helper.sock")
     }
 
+    /// The `/etc/hosts` of tasks.
+    var hosts: HostsFile { HostsFile(path: "\(runtimeDirectory)/hosts") }
+
     func state(of id: String) -> String { "\(stateDirectory)/tasks/\(id)" }
 
     func runtime(of id: String) -> String { "\(runtimeDirectory)/tasks/\(id)" }

@@ -9,14 +9,16 @@ import NIOCore
 public struct AgentServer: Sendable {
     private let socket: String
     private let status: AgentStatus
-    private let tasks: TaskManager
+    let tasks: TaskManager
+    private let jobs: JobManager
     private let logger: Logger
 
     /// - Parameter socket: path of the Unix socket; what is there is replaced.
-    public init(socket: String, status: AgentStatus, tasks: TaskManager, logger: Logger) {
+    public init(socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, logger: Logger) {
         self.socket = socket
         self.status = status
         self.tasks = tasks
+        self.jobs = jobs
         self.logger = logger
     }
 
@@ -31,14 +33,16 @@ public struct AgentServer: Sendable {
         try await app.runService(gracefulShutdownSignals: [])
     }
 
-    private func router() -> Router<BasicRequestContext> {
-        let router = Router()
+    private func router() -> Router<AgentRequestContext> {
+        let router = Router(context: AgentRequestContext.self)
         let tasks = tasks
         let status = status
         router.get("/v1/agent") { _, _ in await answer { status } }
         router.get("/v1/tasks") { _, _ in await answer { await tasks.list() } }
-        router.post("/v1/tasks") { request, _ in
-            await answer(.created) { try await tasks.start(decode(TaskRequest.self, from: request)) }
+        router.post("/v1/tasks") { request, context in
+            await answer(.created) {
+                try await tasks.start(decode(TaskRequest.self, from: request), because: context.because())
+            }
         }
         router.get("/v1/tasks/:name") { _, context in
             await answer { try await tasks.task(name(context)) }
@@ -59,36 +63,43 @@ public struct AgentServer: Sendable {
             }
         }
         router.post("/v1/tasks/:name/stop") { request, context in
-            await answer { try await tasks.stop(name(context), timeout: decode(StopRequest.self, from: request).timeout) }
+            await answer {
+                let timeout = try await decode(StopRequest.self, from: request).timeout
+                return try await tasks.stop(name(context), timeout: timeout, because: context.because())
+            }
         }
         router.delete("/v1/tasks/:name") { request, context in
             let force = request.uri.queryParameters.get("force") == "true"
             return await answer {
-                try await tasks.remove(name(context), force: force)
+                try await tasks.remove(name(context), force: force, because: context.because())
                 return Done()
             }
         }
+        addTaskRoutes(router)
+        JobRoutes(jobs: jobs).add(to: router)
         return router
     }
 }
 
-private struct Done: Codable {}
+struct Done: Codable {}
 
-private func name(_ context: BasicRequestContext) throws -> String {
+func name(_ context: AgentRequestContext) throws -> String {
     guard let name = context.parameters.get("name") else { throw AgentError(.invalid, "the path has no task's name") }
     return name
 }
 
-private func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async throws -> Value {
+func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async throws -> Value {
     let body = try await request.body.collect(upTo: 1 << 20)
     do {
         return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
+    } catch let error as DecodingError {
+        throw AgentError(.invalid, "the request's body is not what it should be: \(error.sentence)")
     } catch {
         throw AgentError(.invalid, "the request's body is not what it should be: \(error)")
     }
 }
 
-private func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws -> some Encodable) async -> Response {
+func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws -> some Encodable) async -> Response {
     do {
         return try json(status, await body())
     } catch let error as AgentError {
@@ -98,7 +109,7 @@ private func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws
     }
 }
 
-private func failure(_ error: AgentError) -> Response {
+func failure(_ error: AgentError) -> Response {
     let status: HTTPResponse.Status =
         switch error.code {
         case .invalid: .badRequest
@@ -110,7 +121,7 @@ private func failure(_ error: AgentError) -> Response {
     return (try? json(status, error)) ?? Response(status: .internalServerError)
 }
 
-private func json(_ status: HTTPResponse.Status, _ value: some Encodable) throws -> Response {
+func json(_ status: HTTPResponse.Status, _ value: some Encodable) throws -> Response {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let data = try encoder.encode(value)

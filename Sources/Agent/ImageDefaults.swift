@@ -66,10 +66,13 @@ struct ImageDefaults: Sendable {
 
     /// What asks a command to end; nil for SIGTERM.
     var stopSignal: Int? {
-        configuration.stopSignal.flatMap { text in
-            if let number = Int(text) { return (1...64).contains(number) ? number : nil }
-            return Self.signals[text.hasPrefix("SIG") ? text : "SIG" + text]
-        }
+        configuration.stopSignal.flatMap { Self.signal($0) }
+    }
+
+    /// A signal's number from `SIGTERM`, `TERM` or `15`; nil for anything else.
+    static func signal(_ text: String) -> Int? {
+        if let number = Int(text) { return (1...64).contains(number) ? number : nil }
+        return signals[text.hasPrefix("SIG") ? text : "SIG" + text]
     }
 
     private static let signals = [

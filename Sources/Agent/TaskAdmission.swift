@@ -13,6 +13,9 @@ struct TaskAdmission: Sendable {
     /// The tasks there are.
     let others: [TaskIntent]
     let lastAddress: IPv4Address?
+    var jobPorts: [(job: String, port: PublishedPort)] = []
+    /// What the image's name stands for, when that has been decided before.
+    var layer: LayerID?
 
     func admit(_ request: TaskRequest) throws -> TaskIntent {
         let pool = configuration.pool
@@ -22,12 +25,14 @@ struct TaskAdmission: Sendable {
                 "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)"
             )
         }
-        let layer = try pool.resolve(request.image)
+        let layer = try layer.map { try pool.resolve($0.hex) } ?? pool.resolve(request.image)
         let name = try name(request)
         let defaults = try ImageDefaults(root: pool.root(of: layer.id))
         var request = try defaults.complete(request)
         let account = try defaults.account(&request, root: pool.root(of: layer.id))
         try checkProgram(request)
+        try checkRestart(request)
+        try checkHealth(request)
         let ports = try ports(request)
         let volumes = try volumes(request)
         let notEnforced = try limits(request)
@@ -36,7 +41,7 @@ struct TaskAdmission: Sendable {
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: defaults.stopSignal,
+            mounts: try defaults.mounts(for: request), account: account, volumes: volumes, stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
             boot: try ProcessIdentity.bootID())
     }
 
@@ -71,6 +76,47 @@ struct TaskAdmission: Sendable {
         }
     }
 
+    private func checkRestart(_ request: TaskRequest) throws {
+        let policy = request.restart
+        if request.removeWhenDone, policy.mode != .no {
+            throw AgentError(.invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
+        }
+        if let attempts = policy.attempts, attempts < 1 {
+            throw AgentError(.invalid, "restart.attempts must be at least 1; leave it out for no limit")
+        }
+        for (name, seconds) in [
+            ("window", policy.window), ("backoff", policy.backoff), ("longestBackoff", policy.longestBackoff),
+            ("resetAfter", policy.resetAfter),
+        ] where !(seconds >= 0 && seconds <= 1e9) {
+            throw AgentError(.invalid, "restart.\(name) must be a number of seconds that isn't negative")
+        }
+    }
+
+    private func checkHealth(_ request: TaskRequest) throws {
+        for (index, check) in request.health.enumerated() {
+            func refuse(_ why: String) -> AgentError { AgentError(.invalid, "health[\(index)]: \(why)") }
+            switch check.probe {
+            case .command(let command):
+                if command.first?.isEmpty != false { throw refuse("the command is empty") }
+            case .http(let port, let path):
+                guard port > 0, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+                    throw refuse("an HTTP check needs a port and a path like /healthz")
+                }
+            case .tcp(let port): if port == 0 { throw refuse("there is no port 0") }
+            case .unit(let name):
+                guard request.command == nil else { throw refuse("the task runs a command, and has no units") }
+                guard !name.isEmpty, name.utf8.count < 200, !name.contains("/"), name.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+                    throw refuse("'\(name)' is no unit's name")
+                }
+            }
+            guard check.interval >= 0.1, check.interval <= 86400, check.timeout > 0, check.timeout <= 3600,
+                check.startPeriod >= 0, check.startPeriod <= 86400, check.failures >= 1, check.successes >= 1
+            else {
+                throw refuse("interval is 0.1 to 86400 s, timeout up to 3600 s, failures and successes are at least 1")
+            }
+        }
+    }
+
     private func volumes(_ request: TaskRequest) throws -> [VolumeMount]? {
         if request.volumes.isEmpty { return nil }
         let mounts = try request.volumes.map { text in
@@ -102,6 +148,12 @@ struct TaskAdmission: Sendable {
                     )
                 }
             }
+            if let taken = jobPorts.first(where: { $0.port.conflicts(with: port) }) {
+                throw AgentError(
+                    .conflict,
+                    "cannot publish \(port): port \(port.hostPort) is in use by the job '\(taken.job)' (\(taken.port)); choose another"
+                )
+            }
             try TaskNetwork.requireFree(port)
         }
         return ports
@@ -127,7 +179,7 @@ struct TaskAdmission: Sendable {
         return reasons
     }
 
-    private func address(_ ports: [PublishedPort]) throws -> IPv4Address {
+    func address(_ ports: [PublishedPort]) throws -> IPv4Address {
         let used = Set(others.compactMap(\.networkAddress))
         guard let address = configuration.network.subnet.free(except: used, after: lastAddress) else {
             throw AgentError(

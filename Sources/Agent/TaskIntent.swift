@@ -3,8 +3,8 @@ import Layers
 import Networks
 import Runtime
 
-/// What a task shall be: written to its state directory before anything is done for it, never changed
-/// afterwards, and removed last of all.
+/// What a task shall be: written to its state directory before anything is done for it, not changed
+/// afterwards but for its address when the agent's network changes, and removed last of all.
 struct TaskIntent: Sendable, Codable, Equatable {
     /// 12 hexadecimal digits.
     let id: String
@@ -21,7 +21,7 @@ struct TaskIntent: Sendable, Codable, Equatable {
     /// systemd's identity inside.
     let machineID: String
     /// Dotted quad.
-    let address: String?
+    var address: String?
     /// Limits left out, and why.
     let notEnforced: [String]
     /// What it sees at some paths instead of what the image has there.

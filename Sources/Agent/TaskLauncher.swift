@@ -17,13 +17,19 @@ struct TaskLauncher: Sendable {
 
     /// The snapshot with its quota, the network, and the helper, side by side. The helper waits for the word to start
     /// the container.
-    func prepare(_ task: TaskIntent) async throws {
-        async let network: Void = connect(task)
-        async let helper: Void = startHelper(task)
+    ///
+    /// - Parameter generation: the number of the run; those after the first go on with the root that is there.
+    func prepare(_ task: TaskIntent, generation: Int) async throws {
+        async let network: Void = connect(task, again: generation > 1)
+        async let helper: Void = startHelper(task, generation)
         let pool = pool
         let program = identityProgram(of: task.id)
         try await blocking {
-            try pool.createTask(task.record, limit: task.request.limits.disk)
+            if generation == 1 {
+                try pool.createTask(task.record, limit: task.request.limits.disk)
+            } else {
+                try pool.completeTask(task.record, limit: task.request.limits.disk)
+            }
             // systemd-nspawn takes nothing without it for a root; images of one static program have none.
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
             if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
@@ -35,17 +41,20 @@ struct TaskLauncher: Sendable {
         try await helper
     }
 
-    private func connect(_ task: TaskIntent) async throws {
+    private func connect(_ task: TaskIntent, again: Bool) async throws {
         guard let address = task.networkAddress else { return }
+        // An agent that was killed may have begun.
+        if again { try await release(task) }
         try await configuration.network.connect(task.id, address: address, ports: task.ports)
     }
 
-    private func startHelper(_ task: TaskIntent) async throws {
+    private func startHelper(_ task: TaskIntent, _ generation: Int) async throws {
         let program = try runtime.spawn(container(task))
         var spec = HelperSpec(
             id: task.id, stateDirectory: configuration.state(of: task.id),
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
             program: [program.program] + program.arguments)
+        spec.generation = generation
         let limits = task.request.limits
         (spec.cpu, spec.memory, spec.pids) = (limits.cpu, limits.memory, limits.pids)
         spec.networkNamespace = program.networkNamespace
@@ -53,12 +62,18 @@ struct TaskLauncher: Sendable {
         spec.stopSignal = task.stopSignal.map { Int32($0) } ?? spec.stopSignal
         spec.terminal = task.request.terminal
         spec.input = task.request.interactive
-        spec.waitsForClient = task.request.attach
+        // Who attached to the first run doesn't know of the others.
+        spec.waitsForClient = task.request.attach && generation == 1
         spec.durable = !task.request.removeWhenDone
         let inUnit = Files.isDirectory("/run/systemd/system")
         let spawn = spec.spawn(helper: configuration.helper, environment: program.environment, inUnit: inUnit)
         guard spawn.detached else {
-            let result = try await Command(spawn).run()
+            var result = try await Command(spawn).run()
+            // systemd may not be done yet with the unit of the run before.
+            for _ in 0..<20 where !result.status.isSuccess && generation > 1 {
+                try await Task.sleep(for: .milliseconds(100))
+                result = try await Command(spawn).run()
+            }
             if !result.status.isSuccess {
                 throw AgentError(
                     .failed, "start the helper's unit: \(result.errorText.split(separator: "\n").joined(separator: "; "))")
@@ -78,7 +93,7 @@ struct TaskLauncher: Sendable {
                 try? helper.send(.stop(seconds: 0))
                 while try helper.receive() != nil {}
             }
-            if let record = TaskRecovery(directory: configuration.state(of: id)).running,
+            if let record = TaskRecovery(directory: configuration.state(of: id)).lastRunning,
                 record.boot == (try? ProcessIdentity.bootID())
             {
                 for process in [record.runtime, record.leader] { process?.send(SIGKILL) }
@@ -147,6 +162,11 @@ struct TaskLauncher: Sendable {
         }
         container.directory = request.directory
         container.resolvesNames = request.network != .none
+        // Names of other tasks, where the image doesn't bring its own.
+        let hosts = configuration.hosts
+        if request.network == .private, !HostsFile.isOwn(root: pool.root(of: task.layer)), (try? hosts.ensure()) != nil {
+            container.binds.append(.init(hosts.path, at: "/etc/hosts", mapsOwners: false))
+        }
         for mount in task.mounts ?? [] {
             if let host = mount.host { container.binds.append(.init(host, at: mount.path, readOnly: mount.readOnly)) }
             if let size = mount.tmpfs {

@@ -1,23 +1,36 @@
 import AgentAPI
 import TaskHelper
 
-/// The life of one task as a pure function: events in, actions out (docs/architecture.md, "The task manager").
+/// The life of one task as a pure function: events in, actions out (docs/tasks.md).
+///
+/// What must outlive the agent is in `run`: whoever performs the actions writes it down first when it has changed.
 struct TaskMachine: Sendable, Equatable {
     enum State: Sendable, Equatable {
-        /// Snapshot, quota and network are being made.
-        case preparing(isStopRequested: Bool)
-        /// A helper has been told to start it; what it said last, and within how many seconds it has been asked to end.
-        case alive(RunningRecord?, stop: UInt32?)
+        /// Root, quota and network are being made, and a helper is being started.
+        case preparing
+        /// A helper has been told to start it; what it said last.
+        case alive(RunningRecord?)
+        /// It has ended; what is left of it is ended too, its network is given back, its root exchanged where that was asked for.
+        case settling(End, then: Next)
+        /// It will be started again.
+        case waiting(End, until: Int64)
+        case ended(End)
+        /// Being taken away.
+        case removing(End)
+    }
+
+    /// How it ended.
+    enum End: Sendable, Equatable {
         case exited(ExitRecord)
         case failed(String)
-        /// Being taken away.
-        case removing(State.End)
+    }
 
-        /// How it ended, kept while it is taken away.
-        enum End: Sendable, Equatable {
-            case exited(ExitRecord)
-            case failed(String)
-        }
+    /// What comes after an end.
+    enum Next: Sendable, Equatable {
+        case rest
+        case start
+        case restart(at: Int64)
+        case remove
     }
 
     enum Event: Sendable {
@@ -25,136 +38,298 @@ struct TaskMachine: Sendable, Equatable {
         case prepared
         /// Something that was being done for it went wrong.
         case failed(String)
+        /// The agent ended before it was started.
+        case neverStarted
         case helper(RunningRecord)
         case exited(ExitRecord)
         /// The helper is gone and has left no record.
         case helperLost
-        /// Asked for by a client: seconds until it is killed.
+        /// What its end left to do is done.
+        case settled
+        /// Time has passed.
+        case tick
+        // Asked for by a client; seconds until it is killed.
+        case start
         case stop(seconds: UInt32)
+        case restart(seconds: UInt32)
+        case rollBack(TaskRun.Rollback, seconds: UInt32)
         case remove
+        /// A health check on which its life hangs has failed.
+        case unhealthy(String, seconds: UInt32)
     }
 
     enum Action: Sendable, Equatable {
+        /// Make what a new run needs, and start a helper for it.
+        case prepare
         /// Tell the helper to start the container.
         case launch
         case tellHelper(stop: UInt32)
-        /// End what may still run of it.
-        case killLeftovers
-        /// Give back what only a running task needs: its network.
-        case release
+        /// End what may still run of it, give back what only a running task needs, and exchange the root.
+        case settle(endsLeftovers: Bool, TaskRun.Rollback?)
+        /// Send a `tick` at that time.
+        case wake(at: Int64)
         /// Take everything of it away.
         case remove
     }
 
     private(set) var state: State
+    private(set) var run: TaskRun
+    let policy: RestartPolicy
     /// Whether it is taken away when it ends.
     let removesWhenDone: Bool
+    /// The start of the host that the times of events belong to.
+    let boot: String?
 
-    init(_ state: State = .preparing(isStopRequested: false), removesWhenDone: Bool) {
+    init(
+        _ state: State = .preparing, run: TaskRun = TaskRun(), policy: RestartPolicy = RestartPolicy(), removesWhenDone: Bool,
+        boot: String? = nil
+    ) {
         self.state = state
+        self.run = run
+        self.policy = policy
         self.removesWhenDone = removesWhenDone
+        self.boot = boot
     }
 
-    mutating func handle(_ event: Event) -> [Action] {
-        switch (state, event) {
-        case (.preparing(isStopRequested: false), .prepared):
-            state = .alive(nil, stop: nil)
+    /// - Parameter now: milliseconds of a clock that only goes forward, and begins with the host.
+    mutating func handle(_ event: Event, at now: Int64) -> [Action] {
+        switch state {
+        case .preparing: handlePreparing(event, now)
+        case .alive(let record): handleAlive(record, event, now)
+        case .settling(let end, let next): handleSettling(end, next, event, now)
+        case .waiting(let end, let until): handleWaiting(end, until, event, now)
+        case .ended(let end): handleEnded(end, event)
+        case .removing(let end): handleRemoving(end, event)
+        }
+    }
+
+    private mutating func handlePreparing(_ event: Event, _ now: Int64) -> [Action] {
+        switch event {
+        case .prepared where run.wish == .run:
+            state = .alive(nil)
             return [.launch]
-        case (.preparing(isStopRequested: true), .prepared):
-            return end(.failed("it was stopped before it started"), [.killLeftovers, .release])
-        case (.preparing, .stop):
-            state = .preparing(isStopRequested: true)
+        case .prepared: return end(.failed("it was stopped before it started"), now, endsLeftovers: true)
+        case .neverStarted: return neverStarted(now)
+        case .failed(let reason): return end(.failed(reason), now, endsLeftovers: true)
+        case .exited(let record): return end(.exited(record), now)
+        case .stop(let seconds): ask(.rest, seconds)
+        case .rollBack(let rollback, let seconds):
+            run.rollback = rollback
+            ask(run.wish == .rest ? .rest : .again, seconds)
+        case .start, .restart: (run.wish, run.stop) = (.run, nil)
+        case .helper, .helperLost, .settled, .tick, .remove, .unhealthy: break
+        }
+        return []
+    }
+
+    private mutating func handleAlive(_ record: RunningRecord?, _ event: Event, _ now: Int64) -> [Action] {
+        switch event {
+        case .helper(let record):
+            state = .alive(record)
             return []
-        case (.preparing, .failed(let reason)):
-            return end(.failed(reason), [.killLeftovers, .release])
-        case (.alive(_, let stop), .helper(let record)):
-            state = .alive(record, stop: stop)
-            return []
-        case (.alive(let record, let stop), .stop(let seconds)):
-            // As the helper has it: the earliest end counts.
-            state = .alive(record, stop: min(stop ?? seconds, seconds))
+        case .exited(let record): return end(.exited(record), now)
+        case .helperLost: return end(.failed("its helper ended without a record of how"), now, endsLeftovers: true)
+        case .failed(let reason): return end(.failed(reason), now, endsLeftovers: true)
+        case .neverStarted: return neverStarted(now)
+        case .stop(let seconds):
+            ask(.rest, seconds)
             return [.tellHelper(stop: seconds)]
-        case (.preparing, .exited(let record)), (.alive, .exited(let record)):
-            return end(.exited(record), [.release])
-        case (.alive, .helperLost):
-            return end(.failed("its helper ended without a record of how"), [.killLeftovers, .release])
-        case (.alive, .failed(let reason)):
-            return end(.failed(reason), [.killLeftovers, .release])
-        case (.exited(let record), .remove):
-            state = .removing(.exited(record))
-            return [.remove]
-        case (.failed(let reason), .remove):
-            state = .removing(.failed(reason))
-            return [.remove]
-        case (.removing(let end), .failed):
-            // It can be tried again.
-            state = Self.ended(end)
+        case .restart(let seconds):
+            ask(.again, seconds)
+            return [.tellHelper(stop: seconds)]
+        case .rollBack(let rollback, let seconds):
+            run.rollback = rollback
+            ask(run.wish == .rest ? .rest : .again, seconds)
+            return [.tellHelper(stop: seconds)]
+        case .unhealthy(let reason, let seconds):
+            guard run.wish == .run, policy.mode != .no else { return [] }
+            ask(.replace, seconds)
+            run.reason = reason
+            return [.tellHelper(stop: seconds)]
+        case .start:
+            // One that is being stopped comes back.
+            if run.wish == .rest { run.wish = .again }
             return []
-        case (.preparing, _), (.alive, _), (.exited, _), (.failed, _), (.removing, _):
-            return []
+        case .prepared, .settled, .tick, .remove: return []
         }
     }
 
-    private mutating func end(_ end: State.End, _ actions: [Action]) -> [Action] {
-        guard removesWhenDone else {
-            state = Self.ended(end)
-            return actions
-        }
-        state = .removing(end)
-        return actions + [.remove]
-    }
-
-    private static func ended(_ end: State.End) -> State {
-        switch end {
-        case .exited(let record): .exited(record)
-        case .failed(let reason): .failed(reason)
-        }
-    }
-
-    /// As clients see it.
-    var visible: TaskStatus.State {
-        switch state {
-        case .preparing: .preparing
-        case .alive(_, .some): .stopping
-        case .alive(nil, _): .starting
-        case .alive(let record?, _):
-            switch record.phase {
-            case .starting: .starting
-            case .running: .running
-            case .stopping: .stopping
+    private mutating func handleSettling(_ end: End, _ next: Next, _ event: Event, _ now: Int64) -> [Action] {
+        switch event {
+        case .settled:
+            run.rollback = nil
+            switch next {
+            case .rest: state = .ended(end)
+            case .start: return begin()
+            case .restart(let until):
+                state = .waiting(end, until: until)
+                return until <= now ? begin() : [.wake(at: until)]
+            case .remove: return remove(end)
             }
-        case .exited, .removing(.exited): .exited
-        case .failed, .removing(.failed): .failed
+        case .failed(let reason):
+            // Only an exchange of roots fails: what runs next would run on the wrong one.
+            (run.rollback, run.wish, run.due, run.givenUp) = (nil, .rest, nil, reason)
+            state = .ended(.failed(reason))
+        case .stop:
+            guard next != .remove else { return [] }
+            (run.wish, run.due) = (.rest, nil)
+            state = .settling(end, then: removesWhenDone ? .remove : .rest)
+        case .start, .restart:
+            guard next != .remove else { return [] }
+            (run.wish, run.due, run.history) = (.again, nil, RestartHistory())
+            state = .settling(end, then: .start)
+        case .remove:
+            run.wish = .remove
+            state = .settling(end, then: .remove)
+        default: break
+        }
+        return []
+    }
+
+    private mutating func handleWaiting(_ end: End, _ until: Int64, _ event: Event, _ now: Int64) -> [Action] {
+        switch event {
+        case .tick: return until <= now ? begin() : [.wake(at: until)]
+        case .start, .restart:
+            run.history = RestartHistory()
+            return begin()
+        case .stop:
+            (run.wish, run.due) = (.rest, nil)
+            state = .ended(end)
+        case .remove: return remove(end)
+        case .rollBack(let rollback, _):
+            (run.rollback, run.wish, run.due) = (rollback, .again, nil)
+            return settle(end, then: .start)
+        default: break
+        }
+        return []
+    }
+
+    private mutating func handleEnded(_ end: End, _ event: Event) -> [Action] {
+        switch event {
+        case .start, .restart:
+            run.history = RestartHistory()
+            return begin()
+        case .remove: return remove(end)
+        case .rollBack(let rollback, _):
+            (run.rollback, run.wish, run.givenUp) = (rollback, .rest, nil)
+            return settle(end, then: .rest)
+        default: return []
         }
     }
 
-    var record: RunningRecord? {
-        if case .alive(let record, _) = state { return record }
-        return nil
+    private mutating func handleRemoving(_ end: End, _ event: Event) -> [Action] {
+        // It can be tried again.
+        if case .failed = event { state = .ended(end) }
+        return []
     }
 
-    /// What a helper that is met only now must be told: to end, within so many seconds.
-    var stop: UInt32? {
-        if case .alive(_, let stop) = state { return stop }
-        return nil
+    /// A task that an earlier agent left.
+    ///
+    /// - Parameters:
+    ///   - running: what the helper of its current run said last.
+    ///   - event: what has become of that run; nil when its helper has it and has said nothing yet.
+    static func recovered(
+        _ run: TaskRun, policy: RestartPolicy, removesWhenDone: Bool, boot: String, running: RunningRecord?, event: Event?,
+        at now: Int64
+    ) -> (machine: TaskMachine, actions: [Action]) {
+        var machine = TaskMachine(
+            .alive(running), run: run, policy: policy, removesWhenDone: removesWhenDone, boot: boot)
+        let isOtherBoot = run.boot != nil && run.boot != boot
+        if isOtherBoot { machine.run.history.forgetTimes() }
+        let actions = machine.goOn(from: event, isOtherBoot: isOtherBoot, at: now)
+        return (machine, actions)
     }
 
-    var exit: ExitRecord? {
-        switch state {
-        case .exited(let record), .removing(.exited(let record)): record
-        default: nil
+    private mutating func goOn(from event: Event?, isOtherBoot: Bool, at now: Int64) -> [Action] {
+        if run.wish == .remove { return remove(.failed("it is being removed")) }
+        let end: End
+        switch event {
+        case nil: return []
+        case .helper(let record):
+            state = .alive(record)
+            return run.stop.map { [.tellHelper(stop: $0)] } ?? []
+        case .exited(let record): end = .exited(record)
+        case .failed(let reason): end = .failed(reason)
+        case .helperLost: end = .failed("its helper ended without a record of how")
+        case .some(let event): return handle(event, at: now)
+        }
+        if let due = run.due {
+            return settle(end, then: .restart(at: isOtherBoot ? now : due), endsLeftovers: true)
+        }
+        // It was given up.
+        if let reason = run.givenUp {
+            return settle(.failed(reason), then: .rest, endsLeftovers: true)
+        }
+        return self.end(end, now, endsLeftovers: true)
+    }
+
+    // MARK: Steps
+
+    /// The current run shall end; of several times the earliest counts, as the helper has it.
+    private mutating func ask(_ wish: TaskRun.Wish, _ seconds: UInt32) {
+        run.wish = wish
+        run.stop = min(run.stop ?? seconds, seconds)
+    }
+
+    private mutating func end(_ end: End, _ now: Int64, endsLeftovers: Bool = false) -> [Action] {
+        let wish = run.wish
+        guard wish == .run || wish == .replace else { return settle(end, then: next(for: wish), endsLeftovers: endsLeftovers) }
+        guard policy.mode == .always || policy.mode == .onFailure && (wish == .replace || end.isFailure) else {
+            return settle(end, then: next(for: .rest), endsLeftovers: endsLeftovers)
+        }
+        switch run.history.decide(policy, now: now, ranFor: ranFor(now)) {
+        case .restart(let until):
+            (run.due, run.boot) = (until, boot)
+            if wish == .run { run.reason = end.description }
+            return settle(end, then: .restart(at: until), endsLeftovers: endsLeftovers)
+        case .giveUp(let why):
+            run.wish = .rest
+            let reason = "\(wish == .replace ? run.reason ?? "" : end.description): \(why)"
+            run.givenUp = reason
+            return settle(.failed(reason), then: .rest, endsLeftovers: endsLeftovers)
         }
     }
 
-    var reason: String? {
-        switch state {
-        case .failed(let reason), .removing(.failed(let reason)): reason
-        default: exit?.message
+    private mutating func neverStarted(_ now: Int64) -> [Action] {
+        let reason = "the agent ended before it was started"
+        // Whoever asked for a task's first run got no answer, and asks again; another run was wanted, and still is.
+        if run.wish == .run, run.generation > 1 || policy.mode != .no {
+            return settle(.failed(reason), then: .start, endsLeftovers: true)
+        }
+        return end(.failed(reason), now, endsLeftovers: true)
+    }
+
+    private func next(for wish: TaskRun.Wish) -> Next {
+        switch wish {
+        case .again: .start
+        case .remove: .remove
+        case .run, .rest, .replace: removesWhenDone ? .remove : .rest
         }
     }
 
-    var isRemoving: Bool {
-        if case .removing = state { return true }
-        return false
+    private mutating func settle(_ end: End, then next: Next, endsLeftovers: Bool = false) -> [Action] {
+        state = .settling(end, then: next)
+        return [.settle(endsLeftovers: endsLeftovers, run.rollback)]
+    }
+
+    /// Begins another run.
+    private mutating func begin() -> [Action] {
+        run.generation += 1
+        (run.wish, run.stop, run.due, run.boot) = (.run, nil, nil, boot)
+        (run.reason, run.givenUp) = (nil, nil)
+        state = .preparing
+        return [.prepare]
+    }
+
+    private mutating func remove(_ end: End) -> [Action] {
+        run.wish = .remove
+        state = .removing(end)
+        return [.remove]
+    }
+
+    /// Milliseconds since the container's runtime was started; nothing when it never was.
+    private func ranFor(_ now: Int64) -> Int64 {
+        // proc_pid_stat(5): in clock ticks, of which a second has a hundred, since the host's start.
+        record.map { max(0, now - Int64(clamping: $0.runtime.start) * 10) } ?? 0
     }
 }

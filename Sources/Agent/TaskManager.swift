@@ -10,37 +10,63 @@ import TaskHelper
 /// The agent's tasks: takes requests, writes intents, feeds each task's state machine and does what it says.
 public actor TaskManager {
     struct ManagedTask {
-        let intent: TaskIntent
+        var intent: TaskIntent
         var machine: TaskMachine
         var helper: HelperWatch?
         /// Whether its helper is to start it. Never said of a task that an earlier agent prepared: something may be missing.
         var isToStart = false
+        /// Who or what is behind what is being done with it.
+        var because = ""
+        /// Asks how it is, while it runs.
+        var health: HealthWatch?
+        /// What its run's file shall have, and is being written.
+        var writing: Task<Void, Never>?
+
+        var generation: Int { machine.run.generation }
     }
 
-    private let configuration: AgentConfiguration
-    private let launcher: TaskLauncher
-    private let logger: Logger
-    private var tasks: [String: ManagedTask] = [:]
-    private var lastAddress: IPv4Address?
+    /// What happened, for whoever wants to know or has something to add.
+    public nonisolated let events: EventLog
+
+    let configuration: AgentConfiguration
+    let launcher: TaskLauncher
+    let logger: Logger
+    var tasks: [String: ManagedTask] = [:]
+    let boot: String
+    /// All tasks' health checks take turns.
+    let probeSlots = ProbeSlots(8)
+    var lastAddress: IPv4Address?
     /// Set once the network is there; several first tasks wait for the same preparation.
-    private var networkPreparation: Task<Void, any Error>?
-    private let changes = ChangeSignal()
+    var networkPreparation: Task<Void, any Error>?
+    let changes = ChangeSignal()
     /// How many starts and removals are under way.
-    private var busy = 0
-    private var isShuttingDown = false
+    var busy = 0
+    var isShuttingDown = false
+    /// Ports of the host that jobs have.
+    private var jobPorts: [(job: String, port: PublishedPort)] = []
 
     public init(_ configuration: AgentConfiguration, runtime: any Runtime, logger: Logger) {
         self.configuration = configuration
         launcher = TaskLauncher(configuration: configuration, runtime: runtime)
         self.logger = logger
+        boot = (try? ProcessIdentity.bootID()) ?? ""
+        events = EventLog(directory: "\(configuration.stateDirectory)/events", logger: logger)
     }
 
     // MARK: Requests
 
     /// Prepares and starts a task. When that fails, nothing of it is left.
-    public func start(_ request: TaskRequest) async throws -> TaskStatus {
+    ///
+    /// - Parameters:
+    ///   - layer: what the image's name stood for earlier; nil: what it stands for now.
+    ///   - because: who asks, for the events.
+    public func start(
+        _ request: TaskRequest, layer: String? = nil, because: String = "asked for over the API"
+    ) async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
-        let admission = TaskAdmission(configuration: configuration, others: tasks.values.map(\.intent), lastAddress: lastAddress)
+        let admission = TaskAdmission(
+            configuration: configuration, others: tasks.values.map(\.intent), lastAddress: lastAddress,
+            jobPorts: jobPorts, layer: layer.flatMap { LayerID($0) })
         let intent: TaskIntent
         do {
             intent = try admission.admit(request)
@@ -48,15 +74,19 @@ public actor TaskManager {
             throw Self.refusal(error)
         }
         lastAddress = intent.networkAddress ?? lastAddress
-        tasks[intent.id] = ManagedTask(intent: intent, machine: TaskMachine(removesWhenDone: request.removeWhenDone))
+        tasks[intent.id] = ManagedTask(
+            intent: intent,
+            machine: TaskMachine(policy: request.restart, removesWhenDone: request.removeWhenDone, boot: boot))
+        tasks[intent.id]?.because = because
         busy += 1
         defer { busy -= 1 }
         do {
             try await write(intent)
             if intent.address != nil { try await prepareNetwork() }
             watch(intent.id)
-            try await launcher.prepare(intent)
-            try await perform(tasks[intent.id]?.machine.handle(.prepared) ?? [], intent)
+            try await launcher.prepare(intent, generation: 1)
+            events.record(.task, intent.name, id: intent.id, "created", reason: because)
+            try await handle(.prepared, intent.id)
         } catch {
             logger.error("start task", metadata: ["task": "\(intent.name)", "error": "\(error)"])
             try? await launcher.killLeftovers(intent)
@@ -64,11 +94,18 @@ public actor TaskManager {
             try? await launcher.remove(intent)
             tasks[intent.id] = nil
             changes.signal()
+            events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
             throw AgentError(.failed, "start task '\(intent.name)': \(error)")
         }
         changes.signal()
         return status(of: intent.id) ?? gone(intent)
     }
+
+    /// Keeps ports for jobs: no task gets them.
+    func reserve(ports: [(job: String, port: PublishedPort)]) { jobPorts = ports }
+
+    /// Calls a body whenever something of a task has changed.
+    nonisolated func observe(_ body: @escaping @Sendable () -> Void) { changes.observe(body) }
 
     public func list() -> [TaskStatus] {
         tasks.values.sorted { ($0.intent.created, $0.intent.name) < ($1.intent.created, $1.intent.name) }.map(describe)
@@ -99,9 +136,11 @@ public actor TaskManager {
     /// Ends a task and returns once it has ended; one that has already is no error.
     ///
     /// - Parameter timeout: seconds until what is left is killed.
-    public func stop(_ name: String, timeout: UInt32) async throws -> TaskStatus {
+    public func stop(
+        _ name: String, timeout: UInt32, because: String = "asked for over the API"
+    ) async throws -> TaskStatus {
         let task = try find(name)
-        try await handle(.stop(seconds: timeout), task.intent.id)
+        try await handle(.stop(seconds: timeout), task.intent.id, because: because)
         do {
             let status = try await wait(task.intent.id, until: .exited, seconds: Int(timeout) + 30)
             guard status.state.hasEnded else {
@@ -116,7 +155,7 @@ public actor TaskManager {
     /// Removes a task and everything that is its own.
     ///
     /// - Parameter force: whether one that runs is killed first.
-    public func remove(_ name: String, force: Bool) async throws {
+    public func remove(_ name: String, force: Bool, because: String = "asked for over the API") async throws {
         let task = try find(name)
         let id = task.intent.id
         if !task.machine.visible.hasEnded {
@@ -126,11 +165,11 @@ public actor TaskManager {
                     "the task '\(task.intent.name)' is \(task.machine.visible.rawValue); stop it first: dish stop \(task.intent.name) (or dish rm --force)"
                 )
             }
-            _ = try await stop(id, timeout: 0)
+            _ = try await stop(id, timeout: 0, because: because)
         }
         busy += 1
         defer { busy -= 1 }
-        try await handle(.remove, id)
+        try await handle(.remove, id, because: because)
         // Another request, or its own end, may be removing it already.
         try await waitUntilRemoved(id, seconds: 60)
     }
@@ -142,7 +181,6 @@ public actor TaskManager {
         for change in HostPreparation.apply() { logger.info("host: \(change)") }
         let directory = "\(configuration.stateDirectory)/tasks"
         try Files.makeDirectories(directory, mode: 0o700)
-        var events: [(String, TaskMachine.Event?)] = []
         for id in try Files.list(directory) {
             let intent: TaskIntent
             do {
@@ -157,19 +195,9 @@ public actor TaskManager {
                     "'\(configuration.stateDirectory)' holds the task '\(intent.name)' of the pool '\(intent.pool)'; use that pool, or another --state-dir"
                 )
             }
-            tasks[id] = ManagedTask(
-                intent: intent,
-                machine: TaskMachine(.alive(nil, stop: nil), removesWhenDone: intent.request.removeWhenDone))
-            events.append((id, TaskRecovery(directory: configuration.state(of: id), boot: intent.boot).event))
+            adopt(intent)
         }
-        let alive = events.compactMap { $0.1 == nil || $0.1?.isAlive == true ? tasks[$0.0]?.intent : nil }
-        if alive.contains(where: { $0.address != nil }) { try await prepareNetwork(with: alive) }
-        for (id, event) in events {
-            // What can't be cleaned up for one task, on a pool that turned read-only for instance, must not keep the others.
-            if let event { await report(event, id) }
-            if tasks[id]?.machine.visible.hasEnded == false { watch(id) }
-        }
-        logger.info("tasks found again", metadata: ["alive": "\(alive.count)", "all": "\(events.count)"])
+        try await settleRecovered()
     }
 
     /// Lets what is under way finish; takes the network down when no task is left.
@@ -177,6 +205,8 @@ public actor TaskManager {
         isShuttingDown = true
         let deadline = ContinuousClock.now + .seconds(10)
         while busy > 0, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+        events.record(.agent, "dishd", "stopped", reason: "it was told to; tasks go on")
+        await events.flush()
         guard tasks.isEmpty else { return }
         // An earlier agent may have made it.
         let network = configuration.network
@@ -198,19 +228,32 @@ public actor TaskManager {
 
     // MARK: Machinery
 
-    private func handle(_ event: TaskMachine.Event, _ id: String) async throws {
-        guard let intent = tasks[id]?.intent, let before = tasks[id]?.machine.state else { return }
-        let actions = tasks[id]?.machine.handle(event) ?? []
-        if tasks[id]?.machine.state != before {
-            logger.info("task", metadata: ["task": "\(intent.name)", "state": "\(tasks[id]?.machine.visible.rawValue ?? "")"])
+    /// - Parameter because: who or what is behind the event; nil for what was behind the last one.
+    func handle(_ event: TaskMachine.Event, _ id: String, because: String? = nil) async throws {
+        guard let before = tasks[id]?.machine else { return }
+        if let because { tasks[id]?.because = because }
+        let actions = tasks[id]?.machine.handle(event, at: HostClock.now) ?? []
+        try await follow(before, actions, id)
+    }
+
+    /// Writes down what has changed, says so, and does what is to be done.
+    func follow(_ before: TaskMachine?, _ actions: [TaskMachine.Action], _ id: String) async throws {
+        guard let task = tasks[id] else { return }
+        if task.machine.state != before?.state || task.machine.visible != before?.visible {
+            let state = task.machine.visible.rawValue
+            logger.info("task", metadata: ["task": "\(task.intent.name)", "state": "\(state)"])
+            if let before { note(before, task) }
+            watchHealth(id)
             changes.signal()
         }
-        try await perform(actions, intent)
+        if task.machine.run != before?.run { await writeRun(id) }
+        try await perform(actions, task.intent)
     }
 
     private func perform(_ actions: [TaskMachine.Action], _ intent: TaskIntent) async throws {
         for action in actions {
             switch action {
+            case .prepare: await prepareAgain(intent.id)
             case .launch:
                 tasks[intent.id]?.isToStart = true
                 // One that isn't met yet is told when it is.
@@ -222,8 +265,8 @@ public actor TaskManager {
                     // Its end is what is asked for, and is seen by the watch.
                     logger.debug("stop", metadata: ["task": "\(intent.name)", "error": "\(error)"])
                 }
-            case .killLeftovers: await attempt("end what is left", intent) { try await launcher.killLeftovers(intent) }
-            case .release: await attempt("release the network", intent) { try await launcher.release(intent) }
+            case .settle(let endsLeftovers, let rollback): try await settle(intent, endsLeftovers, rollback)
+            case .wake(let time): wake(intent.id, at: time)
             case .remove: try await remove(intent)
             }
         }
@@ -233,15 +276,19 @@ public actor TaskManager {
         do {
             try await launcher.remove(intent)
         } catch {
-            _ = tasks[intent.id]?.machine.handle(.failed("\(error)"))
+            _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
             changes.signal()
             throw AgentError(.failed, "remove task '\(intent.name)': \(error)")
         }
+        let because = tasks[intent.id]?.because ?? ""
         tasks[intent.id] = nil
         changes.signal()
+        events.record(
+            .task, intent.name, id: intent.id, "removed",
+            reason: intent.request.removeWhenDone ? "it was to be removed when it ended" : because)
     }
 
-    private func attempt(_ what: String, _ intent: TaskIntent, _ body: () async throws -> Void) async {
+    func attempt(_ what: String, _ intent: TaskIntent, _ body: () async throws -> Void) async {
         do {
             try await body()
         } catch {
@@ -249,24 +296,27 @@ public actor TaskManager {
         }
     }
 
-    /// Listens to a task's helper until it is gone.
-    private func watch(_ id: String) {
+    /// Listens to the helper of a task's current run until it is gone.
+    func watch(_ id: String) {
+        guard let generation = tasks[id]?.generation else { return }
         let socket = configuration.helperSocket(of: id)
-        let recovery = TaskRecovery(directory: configuration.state(of: id))
+        let recovery = TaskRecovery(directory: configuration.state(of: id), generation: generation)
         Task {
-            while tasks[id]?.machine.visible.hasEnded == false {
-                if let helper = try? await HelperWatch.connect(socket, deadline: 5000) {
+            while isUnderWay(id, generation) {
+                if let helper = try? await HelperWatch.connect(socket, deadline: 5000), isUnderWay(id, generation) {
                     tasks[id]?.helper = helper
                     // A stop that was asked for before the helper was there.
                     if let seconds = tasks[id]?.machine.stop { try? helper.send(.stop(seconds: seconds)) }
                     try? helper.send(.watch)
                     if tasks[id]?.isToStart == true { try? helper.send(.start) }
                     // After the exit the helper takes the control group down; only then is it the agent's turn.
-                    for await case .state(let record) in helper.messages { await report(.helper(record), id) }
+                    for await case .state(let record) in helper.messages where record.generation == generation {
+                        await report(.helper(record), id)
+                    }
                     tasks[id]?.helper = nil
                 }
                 // What is being made for it is finished first, so that it can be taken away.
-                while tasks[id]?.machine.visible == .preparing, !recovery.hasHelper {
+                while tasks[id]?.machine.state == .preparing, isUnderWay(id, generation), !recovery.hasHelper {
                     try? await Task.sleep(for: .milliseconds(10))
                 }
                 // On a busy host a helper may take its time to listen.
@@ -274,14 +324,20 @@ public actor TaskManager {
                     try? await Task.sleep(for: .milliseconds(100))
                     continue
                 }
-                guard tasks[id]?.machine.visible.hasEnded == false else { return }
-                await report(recovery.exit.map { .exited($0) } ?? .helperLost, id)
+                guard isUnderWay(id, generation) else { return }
+                let exit = recovery.exit.map { $0.isAbandoned ? TaskMachine.Event.neverStarted : .exited($0) }
+                await report(exit ?? .helperLost, id)
                 return
             }
         }
     }
 
-    private func report(_ event: TaskMachine.Event, _ id: String) async {
+    private func isUnderWay(_ id: String, _ generation: Int) -> Bool {
+        guard let task = tasks[id] else { return false }
+        return task.generation == generation && task.machine.isUnderWay
+    }
+
+    func report(_ event: TaskMachine.Event, _ id: String) async {
         do {
             try await handle(event, id)
         } catch {
@@ -289,7 +345,7 @@ public actor TaskManager {
         }
     }
 
-    private func prepareNetwork(with others: [TaskIntent]? = nil) async throws {
+    func prepareNetwork(with others: [TaskIntent]? = nil) async throws {
         if let preparation = networkPreparation { return try await preparation.value }
         let network = configuration.network
         let published = (others ?? []).flatMap { task in
@@ -305,7 +361,7 @@ public actor TaskManager {
         }
     }
 
-    private func write(_ intent: TaskIntent) async throws {
+    func write(_ intent: TaskIntent) async throws {
         let directory = configuration.state(of: intent.id)
         // What is gone after its end need not survive a power cut.
         let durable = !intent.request.removeWhenDone
@@ -316,7 +372,7 @@ public actor TaskManager {
         }
     }
 
-    private func find(_ name: String) throws -> ManagedTask {
+    func find(_ name: String) throws -> ManagedTask {
         if let task = tasks[name] ?? tasks.values.first(where: { $0.intent.name == name }) { return task }
         let matches = name.utf8.count >= 3 ? tasks.values.filter { $0.intent.id.hasPrefix(name) } : []
         if matches.count > 1 {
@@ -326,11 +382,11 @@ public actor TaskManager {
         return match
     }
 
-    private static func unknown(_ name: String) -> AgentError {
+    static func unknown(_ name: String) -> AgentError {
         AgentError(.notFound, "there is no task '\(name)'; see what there is: dish ps")
     }
 
-    private static func refusal(_ error: any Error) -> AgentError {
+    static func refusal(_ error: any Error) -> AgentError {
         switch error {
         case let error as AgentError: error
         case let error as NetworkError: AgentError(error.code == .conflict ? .conflict : .invalid, error.description)
@@ -349,11 +405,11 @@ public actor TaskManager {
 
     // MARK: Description
 
-    private func status(of id: String) -> TaskStatus? { tasks[id].map(describe) }
+    func status(of id: String) -> TaskStatus? { tasks[id].map(describe) }
 
     /// What is told of a task that came and went while a request was under way.
-    private func gone(_ intent: TaskIntent) -> TaskStatus {
-        describe(ManagedTask(intent: intent, machine: TaskMachine(.alive(nil, stop: nil), removesWhenDone: true)))
+    func gone(_ intent: TaskIntent) -> TaskStatus {
+        describe(ManagedTask(intent: intent, machine: TaskMachine(.alive(nil), removesWhenDone: true)))
     }
 
     private func describe(_ task: ManagedTask) -> TaskStatus {
@@ -369,7 +425,7 @@ public actor TaskManager {
             TaskStatus.Processes(
                 helper: Int($0.helper.pid), runtime: Int($0.runtime.pid), leader: $0.leader.map { Int($0.pid) })
         }
-        return TaskStatus(
+        var status = TaskStatus(
             id: intent.id, name: intent.name, image: intent.request.image, layer: intent.layer.hex, pool: intent.pool,
             state: machine.visible, reason: machine.reason, created: intent.created, exit: exit, processes: processes,
             address: intent.address, network: intent.request.network, publish: intent.request.publish,
@@ -379,6 +435,10 @@ public actor TaskManager {
             paths: TaskStatus.Paths(
                 root: "\(configuration.pool.directory(ofTask: intent.id))/rootfs", log: launcher.log(of: intent.id),
                 helper: configuration.helperSocket(of: intent.id), cgroups: machine.record?.cgroups ?? []))
+        status.restarts = machine.run.history.count
+        status.health = task.health?.health
+        status.owner = intent.request.owner
+        return status
     }
 
     /// What can't be read is kept for people to look at, out of the way.

@@ -7,27 +7,42 @@ struct TaskRecovery: Sendable {
     let directory: String
     /// The start of the host in which the task was made; nil when its intent doesn't say.
     var boot: String?
+    /// The number of the current run: what earlier ones left tells nothing of it.
+    var generation = 1
 
     /// The record of its end, if it has ended.
-    var exit: ExitRecord? { (try? Files.readText("\(directory)/exit")).flatMap { ExitRecord($0) } }
+    var exit: ExitRecord? {
+        let record = lastExit
+        return record?.generation == generation ? record : nil
+    }
+
+    /// The same of whichever run it was.
+    var lastExit: ExitRecord? { (try? Files.readText("\(directory)/exit")).flatMap { ExitRecord($0) } }
 
     /// What its helper said last.
-    var running: RunningRecord? { (try? Files.readText("\(directory)/running")).flatMap { RunningRecord($0) } }
+    var running: RunningRecord? {
+        let record = lastRunning
+        return record?.generation == generation ? record : nil
+    }
+
+    /// The same of whichever run it was.
+    var lastRunning: RunningRecord? { (try? Files.readText("\(directory)/running")).flatMap { RunningRecord($0) } }
 
     /// Whether a helper has it now: it holds this lock from its first moment to its last.
     var hasHelper: Bool { FileLock.isHeld("\(directory)/lock") }
 
     /// What has happened to it meanwhile; nil when a helper has it but has said nothing yet.
     var event: TaskMachine.Event? {
-        if let exit { return .exited(exit) }
+        if let exit { return exit.isAbandoned ? .neverStarted : .exited(exit) }
         // After a power cut the intent is what is sure to be left.
         if let boot, boot != (try? ProcessIdentity.bootID()) { return .failed("the host was restarted") }
         if let running {
             guard running.boot == (try? ProcessIdentity.bootID()) else { return .failed("the host was restarted") }
             return running.helper.isRunning ? .helper(running) : .helperLost
         }
-        if Files.exists("\(directory)/lock") { return hasHelper ? nil : .helperLost }
-        return .failed("the agent ended before it was started")
+        if hasHelper { return nil }
+        // Only of the first run the lock's file tells that it had a helper.
+        return generation == 1 && Files.exists("\(directory)/lock") ? .helperLost : .neverStarted
     }
 }
 

@@ -33,6 +33,61 @@ public struct AgentClient: Sendable {
         _ = try await execute("GET", "/v1/tasks/\(percentEncode(name))/wait-removed?seconds=\(seconds)", body: nil)
     }
 
+    /// Starts a task again that has ended; returns once its helper has it.
+    public func startAgain(_ name: String) async throws -> TaskStatus {
+        try await decode(execute("POST", "/v1/tasks/\(percentEncode(name))/start", body: Data("{}".utf8)))
+    }
+
+    /// Ends a task and starts it again; returns once the new run's helper has it.
+    public func restart(_ name: String, timeout: UInt32) async throws -> TaskStatus {
+        try await send("POST", "/v1/tasks/\(percentEncode(name))/restart", body: StopRequest(timeout: timeout))
+    }
+
+    /// Keeps what is in a task's root file system now.
+    public func snapshot(_ name: String, as snapshot: String?) async throws -> TaskSnapshotStatus {
+        try await send("POST", "/v1/tasks/\(percentEncode(name))/snapshots", body: SnapshotRequest(name: snapshot))
+    }
+
+    /// Oldest first.
+    public func snapshots(_ name: String) async throws -> [TaskSnapshotStatus] {
+        try await get("/v1/tasks/\(percentEncode(name))/snapshots")
+    }
+
+    public func removeSnapshot(_ snapshot: String, of name: String) async throws {
+        _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))/snapshots/\(percentEncode(snapshot))", body: nil)
+    }
+
+    /// Gives a task the root file system that it had; returns once it has it and, if it ran, a helper has it again.
+    public func rollBack(_ name: String, to request: RollbackRequest) async throws -> TaskStatus {
+        try await send("POST", "/v1/tasks/\(percentEncode(name))/rollback", body: request)
+    }
+
+    /// Events, oldest first, each with the line it was sent as.
+    ///
+    /// - Parameters:
+    ///   - sequence: only those after this one.
+    ///   - time: milliseconds since 1970: only those from then on.
+    ///   - object: a name or an id; nil for all.
+    ///   - follows: whether to go on with those that happen from now on, until `onEvent` says false.
+    public func events(
+        after sequence: UInt64 = 0, from time: Int64? = nil, object: String? = nil, follows: Bool,
+        onEvent: @escaping @Sendable (AgentEvent, String) throws -> Bool
+    ) async throws {
+        var path = "/v1/events?since=\(sequence)&follow=\(follows)"
+        if let time { path += "&from=\(time)" }
+        if let object { path += "&object=\(percentEncode(object))" }
+        let (http, ready) = (UnixHTTP(socket: socket), path)
+        try await reaching {
+            try await blocking {
+                var lines = EventLines()
+                let whole = try http.stream(ready, silence: 3600) { try lines.take($0, onEvent) }
+                guard let whole else { return }
+                guard (200..<300).contains(whole.status) else { throw failure(whole) }
+                _ = try lines.take(whole.body, onEvent)
+            }
+        }
+    }
+
     /// Ends a task and returns once it has ended.
     public func stop(_ name: String, timeout: UInt32) async throws -> TaskStatus {
         try await send("POST", "/v1/tasks/\(percentEncode(name))/stop", body: StopRequest(timeout: timeout))
@@ -43,11 +98,11 @@ public struct AgentClient: Sendable {
         _ = try await execute("DELETE", "/v1/tasks/\(percentEncode(name))?force=\(force)", body: nil)
     }
 
-    private func get<Result: Decodable>(_ path: String) async throws -> Result {
+    func get<Result: Decodable>(_ path: String) async throws -> Result {
         try await decode(execute("GET", path, body: nil))
     }
 
-    private func send<Result: Decodable>(_ method: String, _ path: String, body: some Encodable) async throws -> Result {
+    func send<Result: Decodable>(_ method: String, _ path: String, body: some Encodable) async throws -> Result {
         try await decode(execute(method, path, body: try JSONEncoder().encode(body)))
     }
 
@@ -55,29 +110,53 @@ public struct AgentClient: Sendable {
         try JSONDecoder().decode(Result.self, from: data)
     }
 
-    private func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
+    func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
         let http = UnixHTTP(socket: socket)
-        let response: UnixHTTP.Response
-        do {
-            response = try await blocking { try http.exchange(method, path, body: body.map(Array.init), silence: 3600) }
-        } catch let error as SystemError {
-            let advice = error.code == EACCES ? "try again with sudo" : "start it: dishd"
-            throw AgentError(.failed, "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)")
+        let response = try await reaching {
+            try await blocking { try http.exchange(method, path, body: body.map(Array.init), silence: 3600) }
         }
-        guard (200..<300).contains(response.status) else {
-            let data = Data(response.body)
-            if let error = try? JSONDecoder().decode(AgentError.self, from: data) { throw error }
-            throw AgentError(
-                .failed,
-                "the agent at \(socket) answered with status \(response.status): \(String(decoding: response.body, as: UTF8.self))"
-            )
-        }
+        guard (200..<300).contains(response.status) else { throw failure(response) }
         return Data(response.body)
     }
 }
 
+extension AgentClient {
+    private func reaching<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as SystemError {
+            let advice = error.code == EACCES ? "try again with sudo" : "start it: dishd"
+            throw AgentError(.failed, "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)")
+        }
+    }
+
+    private func failure(_ response: UnixHTTP.Response) -> AgentError {
+        if let error = try? JSONDecoder().decode(AgentError.self, from: Data(response.body)) { return error }
+        return AgentError(
+            .failed,
+            "the agent at \(socket) answered with status \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+    }
+}
+
+/// Events from lines of JSON, however the network has cut them.
+private struct EventLines {
+    private var rest: [UInt8] = []
+
+    mutating func take(_ bytes: [UInt8], _ onEvent: (AgentEvent, String) throws -> Bool) throws -> Bool {
+        rest += bytes
+        let whole = rest.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        let lines = rest[..<whole].split(separator: UInt8(ascii: "\n"))
+        defer { rest.removeFirst(whole) }
+        for line in lines {
+            let event = try JSONDecoder().decode(AgentEvent.self, from: Data(line))
+            if try !onEvent(event, String(decoding: line, as: UTF8.self)) { return false }
+        }
+        return true
+    }
+}
+
 /// RFC 3986: everything but unreserved characters as `%XX`.
-private func percentEncode(_ text: String) -> String {
+func percentEncode(_ text: String) -> String {
     text.utf8.map { byte in
         let letter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
         let digit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

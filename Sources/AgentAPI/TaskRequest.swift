@@ -9,25 +9,6 @@ public struct TaskRequest: Sendable, Codable, Equatable {
         case none
     }
 
-    /// Limits; nil for none.
-    public struct Limits: Sendable, Codable, Equatable {
-        /// Thousandths of a CPU.
-        public var cpu: UInt64?
-        /// Bytes.
-        public var memory: UInt64?
-        /// Bytes the task may write to its root file system and logs.
-        public var disk: UInt64?
-        /// Processes and threads.
-        public var pids: UInt64?
-
-        public init(cpu: UInt64? = nil, memory: UInt64? = nil, disk: UInt64? = nil, pids: UInt64? = nil) {
-            self.cpu = cpu
-            self.memory = memory
-            self.disk = disk
-            self.pids = pids
-        }
-    }
-
     /// Letters, digits and dashes, 63 at most; nil: made from the image's name.
     public var name: String?
     /// A label, a name or a layer id.
@@ -41,6 +22,8 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var user: String?
     public var directory: String?
     public var limits = Limits()
+    /// How it stands to others when something runs short.
+    public var `class` = TaskClass.burstable
     /// Whether limits that the host can't enforce are left out instead of refused.
     public var bestEffort = false
     public var network = Network.private
@@ -60,6 +43,13 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var attach = false
     /// Whether the task is removed when it ends.
     public var removeWhenDone = false
+    /// Whether it is started again when it ends by itself.
+    public var restart = RestartPolicy()
+    public var health: [HealthCheck] = []
+    /// The job it belongs to; nil for a task of its own.
+    public var owner: TaskOwner?
+    /// What asks a command to end, like `SIGTERM`; nil: what the image says.
+    public var stopSignal: String?
 
     public init(image: String) {
         self.image = image
@@ -82,6 +72,7 @@ extension TaskRequest {
         user = try values.decodeIfPresent(String.self, forKey: .user)
         directory = try values.decodeIfPresent(String.self, forKey: .directory)
         limits = try value(.limits, limits)
+        `class` = try value(.class, `class`)
         bestEffort = try value(.bestEffort, bestEffort)
         network = try value(.network, network)
         publish = try value(.publish, publish)
@@ -92,5 +83,9 @@ extension TaskRequest {
         interactive = try value(.interactive, interactive)
         attach = try value(.attach, attach)
         removeWhenDone = try value(.removeWhenDone, removeWhenDone)
+        restart = try value(.restart, restart)
+        health = try value(.health, health)
+        owner = try values.decodeIfPresent(TaskOwner.self, forKey: .owner)
+        stopSignal = try values.decodeIfPresent(String.self, forKey: .stopSignal)
     }
 }

@@ -2,6 +2,8 @@
 public struct TaskStatus: Sendable, Codable, Equatable {
     public enum State: String, Sendable, Codable {
         case pending, preparing, starting, running, stopping, exited, failed
+        /// It has ended, and its policy starts it again after a while.
+        case restarting
 
         /// Whether nothing of it runs any more.
         public var hasEnded: Bool { self == .exited || self == .failed }
@@ -79,11 +81,19 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     /// What runs; nil: the image's init.
     public var command: [String]?
     public var limits: TaskRequest.Limits
+    /// Nil from agents that know none.
+    public var `class`: TaskClass?
     /// Limits that are not enforced, with the reasons (`--best-effort`).
     public var notEnforced: [String]
     /// First host id of its user namespace; nil without one.
     public var userBase: UInt32?
     public var paths: Paths
+    /// How often its policy has started it again since somebody last asked for it to run.
+    public var restarts: Int?
+    /// What its health checks say while it runs; nil without any.
+    public var health: TaskHealth?
+    /// The job it belongs to; nil for a task of its own.
+    public var owner: TaskOwner?
 
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,

@@ -22,13 +22,7 @@ struct UnixHTTP {
     /// - Parameter seconds: how long the agent may be silent.
     /// - Throws: `SystemError` where nobody listens; `AgentError` for what isn't HTTP.
     func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) throws -> Response {
-        let connection = try UnixSocket.connect(socket)
-        var timeout = timeval(tv_sec: seconds, tv_usec: 0)
-        setsockopt(connection.number, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        var head = "\(method) \(path) HTTP/1.1\r\nHost: dishd\r\nConnection: close\r\n"
-        if let body { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
-        try Files.write(Array("\(head)\r\n".utf8) + (body ?? []), to: connection.number, socket)
-
+        let connection = try send(method, path, body: body, silence: seconds)
         var received: [UInt8] = []
         var parsed: (head: Head, bodyStart: Int)?
         var chunk = [UInt8](repeating: 0, count: 65536)
@@ -47,6 +41,53 @@ struct UnixHTTP {
                 throw malformed("its head is too long")
             }
         }
+    }
+
+    /// Passes an answer's body on as it comes, until the agent ends it or the callback has had enough.
+    ///
+    /// - Parameter onBytes: what came; false ends it.
+    /// - Returns: the answer where it is one of a known length: an error, most often.
+    func stream(_ path: String, silence seconds: Int, onBytes: ([UInt8]) throws -> Bool) throws -> Response? {
+        let connection = try send("GET", path, body: nil, silence: seconds)
+        var received: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        let number = connection.number
+        func more() throws -> ArraySlice<UInt8> {
+            chunk[..<(try retryingInterrupts("read the agent's answer from", socket) { read(number, &chunk, chunk.count) })]
+        }
+        while Self.endOfHead(received) == nil {
+            let bytes = try more()
+            guard !bytes.isEmpty, received.count < Self.longestHead else { throw malformed("it ends too early") }
+            received += bytes
+        }
+        guard let start = Self.endOfHead(received) else { return nil }
+        if let head = try? parse(received[..<start]) {
+            while received.count - start < head.length {
+                let bytes = try more()
+                guard !bytes.isEmpty else { throw malformed("it ends too early") }
+                received += bytes
+            }
+            return Response(status: head.status, body: Array(received[start..<start + head.length]))
+        }
+        var body = ChunkedBody()
+        var rest = received[start...]
+        while true {
+            guard let content = body.take(rest) else { throw malformed("its pieces are none") }
+            if !content.isEmpty, try !onBytes(content) { return nil }
+            if body.isOver { return nil }
+            rest = try more()
+            if rest.isEmpty { return nil }
+        }
+    }
+
+    private func send(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) throws -> OwnedFD {
+        let connection = try UnixSocket.connect(socket)
+        var timeout = timeval(tv_sec: seconds, tv_usec: 0)
+        setsockopt(connection.number, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: dishd\r\nConnection: close\r\n"
+        if let body { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
+        try Files.write(Array("\(head)\r\n".utf8) + (body ?? []), to: connection.number, socket)
+        return connection
     }
 
     private struct Head {

@@ -58,6 +58,8 @@ public enum Subvolume {
         } catch let error as SystemError where error.code == ENOTEMPTY {}
         let filesystem = try Filesystem(at: path)
         let id = try info(path).id
+        // Names are taken out of it; it goes itself in a moment.
+        try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
         for nested in try filesystem.subvolumes(below: id).reversed() {
             try delete("\(path)/\(nested.path)")
         }
@@ -67,11 +69,15 @@ public enum Subvolume {
     /// Closes a subvolume to writing, for good: a published one is never opened again, because that
     /// breaks what was received from it. To change it, snapshot it.
     public static func makeReadOnly(_ path: String) throws {
+        try setFlags(of: path, "set read-only") { $0 | UInt64(BTRFS_SUBVOL_RDONLY) }
+    }
+
+    private static func setFlags(of path: String, _ operation: String, _ change: (UInt64) -> UInt64) throws {
         let subvolume = try open(path)
         var flags: UInt64 = 0
         try control(subvolume.number, DISH_BTRFS_SUBVOL_GETFLAGS, &flags, "read flags of", path)
-        flags |= UInt64(BTRFS_SUBVOL_RDONLY)
-        try control(subvolume.number, DISH_BTRFS_SUBVOL_SETFLAGS, &flags, "set read-only", path)
+        flags = change(flags)
+        try control(subvolume.number, DISH_BTRFS_SUBVOL_SETFLAGS, &flags, operation, path)
     }
 
     public static func info(_ path: String) throws -> Info {

@@ -24,6 +24,8 @@ public struct TaskRecord: Sendable, Codable, Equatable {
         self.quotaGroup = quotaGroup
         self.volumes = volumes
     }
+
+    var groups: [QuotaGroup] { quotaGroup.map { [QuotaGroup(level: 1, number: $0)] } ?? [] }
 }
 
 extension Pool {
@@ -68,10 +70,28 @@ extension Pool {
         }
     }
 
+    /// Makes what is missing of a task's directory because whoever began to make it was killed.
+    ///
+    /// - Throws: `PoolError` `.damaged` when a root that was there is gone.
+    public func completeTask(_ task: TaskRecord, limit: UInt64?) throws {
+        let directory = directory(ofTask: task.id)
+        // The root is made last.
+        if Files.exists("\(directory)/rootfs") { return }
+        guard !Files.exists("\(directory)/snapshots") else {
+            throw PoolError(
+                .damaged, "the root file system of the task '\(task.name)' is gone; it has snapshots: dish rollback \(task.name)")
+        }
+        try removeTask(task)
+        try createTask(task, limit: limit)
+    }
+
     /// Removes a task's directory. What is gone already is no error.
     public func removeTask(_ task: TaskRecord) throws {
         let directory = directory(ofTask: task.id)
         guard Files.exists(directory) else { return }
+        for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
+            try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+        }
         for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
         try Files.removeTree(directory)
     }

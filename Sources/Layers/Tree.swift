@@ -37,6 +37,13 @@ public struct Tree: Sendable {
         self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline, written: written))
     }
 
+    /// Reads of a snapshot of a snapshot, and so on, only what changed after a transaction that is none of its source's.
+    init(of root: String, changedSince transaction: UInt64, in source: Tree) throws {
+        let changed = try Subvolume.inodesChanged(in: root, after: transaction)
+        let baseline = TreeBaseline(TreeIndex(source), changed: changed, latestTime: nil)
+        self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: baseline, written: nil))
+    }
+
     /// A root with nothing in it, to compare with.
     public static let empty = Tree(nodes: [
         TreeNode(

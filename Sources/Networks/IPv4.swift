@@ -52,6 +52,8 @@ public struct IPv4Subnet: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { "\(base)/\(prefix)" }
 
+    public func contains(_ address: IPv4Address) -> Bool { (address.value ^ base.value) >> (32 - UInt32(prefix)) == 0 }
+
     /// A free address, beginning after the one given last so that addresses are reused late.
     public func free(except used: Set<IPv4Address>, after last: IPv4Address?) -> IPv4Address? {
         let start = last.map { addresses.contains($0.value + 1) ? $0.value + 1 : addresses.lowerBound } ?? addresses.lowerBound

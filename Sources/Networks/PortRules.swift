@@ -14,6 +14,7 @@ struct PortRules: Sendable {
             add table ip \(bridge)
             add map ip \(bridge) ports { type inet_proto . inet_service : ipv4_addr . inet_service; }
             add map ip \(bridge) address-ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+            add chain ip \(bridge) jobs
             add chain ip \(bridge) guard { type filter hook prerouting priority raw; }
             add chain ip \(bridge) prerouting { type nat hook prerouting priority dstnat; }
             add chain ip \(bridge) output { type nat hook output priority -100; }
@@ -47,6 +48,20 @@ struct PortRules: Sendable {
         }
     }
 
+    /// Makes these the only ports that lead to several tasks, each connection to the next of them; one without tasks
+    /// leads nowhere. It is one transaction: no connection finds it half-done. What is connected stays connected, as
+    /// the kernel looks rules up for the first packet of a connection only.
+    func balance(_ services: [(port: PublishedPort, tasks: [IPv4Address])]) throws {
+        let rules = services.filter { !$0.tasks.isEmpty }.map { service in
+            let port = service.port
+            let destination = port.address.map { "ip daddr \($0)" } ?? "fib daddr type local"
+            let turns = service.tasks.enumerated().map { "\($0.offset) : \($0.element)" }.joined(separator: ", ")
+            return
+                "add rule ip \(bridge) jobs \(destination) \(port.transport.rawValue) dport \(port.hostPort) dnat to numgen inc mod \(service.tasks.count) map { \(turns) } : \(port.taskPort)\n"
+        }
+        try run("add table ip \(bridge)\nadd chain ip \(bridge) jobs\nflush chain ip \(bridge) jobs\n\(rules.joined())")
+    }
+
     func removeTable() throws {
         // Adding first makes deleting succeed in any case.
         try run("add table ip \(bridge)\ndelete table ip \(bridge)\n")
@@ -54,6 +69,7 @@ struct PortRules: Sendable {
 
     private func translation(_ chain: String) -> String {
         """
+        add rule ip \(bridge) \(chain) jump jobs
         add rule ip \(bridge) \(chain) dnat ip to ip daddr . meta l4proto . th dport map @address-ports
         add rule ip \(bridge) \(chain) fib daddr type local dnat ip to meta l4proto . th dport map @ports
         """

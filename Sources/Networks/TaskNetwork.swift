@@ -44,6 +44,12 @@ public struct TaskNetwork: Sendable, Equatable {
         try Netlink().deleteLink(bridge)
     }
 
+    /// Makes these the ports of the host that lead to several tasks in turn, instead of those before, at once. Ports
+    /// of single tasks stay.
+    public func balance(_ services: [(port: PublishedPort, tasks: [IPv4Address])]) throws {
+        try PortRules(bridge: bridge, subnet: subnet).balance(services)
+    }
+
     /// The path of a task's network namespace.
     public func namespace(of id: String) -> String { "\(Self.namespaces)/dish-\(id)" }
 

@@ -4,6 +4,8 @@ public import Linux
 public struct HelperSpec: Sendable, Equatable {
     /// The task's id.
     public var id: String
+    /// Which run of the task it is for, from 1.
+    public var generation = 1
     /// Where `running` and `exit` go; outside the pool.
     public var stateDirectory: String
     /// Where the socket is.
@@ -44,10 +46,20 @@ public struct HelperSpec: Sendable, Equatable {
 
     public var socket: String { "\(runtimeDirectory)/helper.sock" }
 
+    /// The file with the number of the run that shall be, which the agent writes before it starts a helper for it. Without
+    /// it that is the first.
+    public static func generationFile(in stateDirectory: String) -> String { "\(stateDirectory)/generation" }
+
+    /// Whether this run is still the one that shall be.
+    public var isCurrent: Bool {
+        let text = try? Files.readText(Self.generationFile(in: stateDirectory))
+        return (text.flatMap { Int($0.prefix { !$0.isWhitespace }) } ?? 1) == generation
+    }
+
     /// The arguments after the helper's name.
     public var arguments: [String] {
         var list = [
-            "--id=\(id)", "--state=\(stateDirectory)", "--run=\(runtimeDirectory)", "--log=\(log)",
+            "--id=\(id)", "--generation=\(generation)", "--state=\(stateDirectory)", "--run=\(runtimeDirectory)", "--log=\(log)",
             "--log-size=\(logSize)", "--log-files=\(logFiles)",
         ]
         if terminal { list.append("--terminal") }
@@ -87,6 +99,7 @@ public struct HelperSpec: Sendable, Equatable {
         case "--wait": waitsForClient = true
         case "--boot": boots = true
         case "--not-durable": durable = false
+        case "--generation": return Self.read(value, into: &generation)
         case "--log-size": return Self.read(value, into: &logSize)
         case "--log-files": return Self.read(value, into: &logFiles)
         case "--cpu": return Self.read(value, into: &cpu)

@@ -9,6 +9,8 @@ public struct RunningRecord: Sendable, Equatable {
         case stopping
     }
 
+    /// Which run of the task it tells of, from 1.
+    public var generation: Int
     public var phase: Phase
     /// `/proc/sys/kernel/random/boot_id`.
     public var boot: String
@@ -20,9 +22,10 @@ public struct RunningRecord: Sendable, Equatable {
     public var cgroups: [String]
 
     public init(
-        phase: Phase, boot: String, helper: ProcessIdentity, runtime: ProcessIdentity, leader: ProcessIdentity?,
-        cgroups: [String]
+        generation: Int = 1, phase: Phase, boot: String, helper: ProcessIdentity, runtime: ProcessIdentity,
+        leader: ProcessIdentity?, cgroups: [String]
     ) {
+        self.generation = generation
         self.phase = phase
         self.boot = boot
         self.helper = helper
@@ -33,7 +36,7 @@ public struct RunningRecord: Sendable, Equatable {
 
     /// Lines of `key=value`.
     public var text: String {
-        var lines = ["phase=\(phase.rawValue)", "boot=\(boot)", "helper=\(helper)", "runtime=\(runtime)"]
+        var lines = ["generation=\(generation)", "phase=\(phase.rawValue)", "boot=\(boot)", "helper=\(helper)", "runtime=\(runtime)"]
         if let leader { lines.append("leader=\(leader)") }
         lines += cgroups.map { "cgroup=\($0)" }
         return lines.joined(separator: "\n") + "\n"
@@ -46,13 +49,15 @@ public struct RunningRecord: Sendable, Equatable {
             let runtime = fields["runtime"].flatMap({ ProcessIdentity($0) })
         else { return nil }
         self.init(
-            phase: phase, boot: boot, helper: helper, runtime: runtime,
+            generation: fields.generation, phase: phase, boot: boot, helper: helper, runtime: runtime,
             leader: fields["leader"].flatMap { ProcessIdentity($0) }, cgroups: fields.all("cgroup"))
     }
 }
 
 /// How a task ended: the file `exit`, and the last message.
 public struct ExitRecord: Sendable, Equatable {
+    /// Which run of the task ended, from 1.
+    public var generation: Int
     public var status: ExitStatus
     /// Whether the kernel killed something in it for want of memory.
     public var outOfMemory: Bool
@@ -60,8 +65,14 @@ public struct ExitRecord: Sendable, Equatable {
     public var at: Int64
     /// Why it never ran; nil when it did.
     public var message: String?
+    /// Whether it never ran because the agent that was to start it was gone.
+    public var isAbandoned = false
 
-    public init(status: ExitStatus, outOfMemory: Bool, at: Int64, message: String? = nil) {
+    public init(
+        generation: Int = 1, status: ExitStatus, outOfMemory: Bool, at: Int64, message: String? = nil, isAbandoned: Bool = false
+    ) {
+        self.generation = generation
+        self.isAbandoned = isAbandoned
         self.status = status
         self.outOfMemory = outOfMemory
         self.at = at
@@ -75,7 +86,7 @@ public struct ExitRecord: Sendable, Equatable {
             case .signal(let signal): "signal=\(signal)"
             }
         let reason = message.map { "message=\($0.split(whereSeparator: \.isNewline).joined(separator: " "))\n" } ?? ""
-        return "\(end)\noom=\(outOfMemory ? 1 : 0)\nat=\(at)\n\(reason)"
+        return "generation=\(generation)\n\(end)\noom=\(outOfMemory ? 1 : 0)\nat=\(at)\n\(reason)\(isAbandoned ? "abandoned=1\n" : "")"
     }
 
     public init?(_ text: String) {
@@ -89,7 +100,9 @@ public struct ExitRecord: Sendable, Equatable {
         } else {
             return nil
         }
-        self.init(status: status, outOfMemory: oom == "1", at: at, message: fields["message"])
+        self.init(
+            generation: fields.generation, status: status, outOfMemory: oom == "1", at: at, message: fields["message"],
+            isAbandoned: fields["abandoned"] == "1")
     }
 }
 
@@ -106,6 +119,9 @@ private struct Fields {
     }
 
     subscript(key: String) -> String? { pairs.first { $0.key == key }?.value }
+
+    /// Helpers of agents that started a task only once don't say it.
+    var generation: Int { self["generation"].flatMap { Int($0) } ?? 1 }
 
     func all(_ key: String) -> [String] { pairs.filter { $0.key == key }.map(\.value) }
 }

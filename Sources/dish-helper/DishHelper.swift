@@ -16,8 +16,8 @@ struct DishHelper {
             try Files.makeDirectories(spec.stateDirectory, mode: 0o700)
             try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
             // Held until the process ends: a second helper for the task would be a second container on its root.
-            guard let lock = try FileLock.acquire("\(spec.stateDirectory)/lock") else {
-                complain("task \(spec.id) has a helper already")
+            guard let lock = try acquire(spec) else {
+                complain("task \(spec.id) has a helper already, or needs none for its run \(spec.generation) any more")
                 exit(1)
             }
             var supervisor = try Supervisor(spec)
@@ -28,6 +28,22 @@ struct DishHelper {
             exit(1)
         }
     }
+}
+
+/// Takes the task's lock for a run that still shall be.
+///
+/// One that its starter's end delayed may come when the next run's helper is there already, or hold the lock for the
+/// moment in which it finds that its own run is over: that moment is waited for.
+private func acquire(_ spec: HelperSpec) throws -> FileLock? {
+    for _ in 0..<200 {
+        if let lock = try FileLock.acquire("\(spec.stateDirectory)/lock") {
+            if !spec.isCurrent { return nil }
+            return consume lock
+        }
+        guard spec.isCurrent else { return nil }
+        usleep(10_000)
+    }
+    return nil
 }
 
 func complain(_ text: String) {

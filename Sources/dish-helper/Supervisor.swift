@@ -31,6 +31,7 @@ struct Supervisor: ~Copyable {
     private var drainsUntil: Int64 = 0
     private var status: ExitStatus?
     private var failure: String?
+    private var isAbandoned = false
 
     init(_ spec: HelperSpec) throws {
         // Everything that can fail first: a value without copies is made at once or not at all.
@@ -189,6 +190,7 @@ struct Supervisor: ~Copyable {
         }
         // Who watches before the start is the agent that prepares the task.
         if program == nil, status == nil, clients.contains(where: { $0.isGone && $0.isWatching }) {
+            isAbandoned = true
             giveUp("the agent ended before it was started")
         }
         for client in clients where client.isGone { close(client.socket) }
@@ -251,7 +253,8 @@ struct Supervisor: ~Copyable {
     private mutating func finish() {
         let outOfMemory = cgroup.outOfMemoryKills() > 0
         let record = ExitRecord(
-            status: status ?? .code(127), outOfMemory: outOfMemory, at: Int64(time(nil)), message: failure)
+            generation: spec.generation, status: status ?? .code(127), outOfMemory: outOfMemory, at: Int64(time(nil)),
+            message: failure, isAbandoned: isAbandoned)
         // Before anybody hears of it.
         do {
             try Files.replace("\(spec.stateDirectory)/exit", with: record.text.utf8, durable: spec.durable)
@@ -278,7 +281,7 @@ struct Supervisor: ~Copyable {
     private var record: RunningRecord? {
         guard let helper = ProcessIdentity(running: getpid()), let runtime = program?.identity else { return nil }
         return RunningRecord(
-            phase: phase, boot: boot, helper: helper, runtime: runtime, leader: leader,
+            generation: spec.generation, phase: phase, boot: boot, helper: helper, runtime: runtime, leader: leader,
             cgroups: (try? cgroup.execProcs()) ?? [])
     }
 

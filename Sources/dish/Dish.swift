@@ -23,9 +23,11 @@ struct Dish: AsyncParsableCommand {
             CommandGroup(
                 name: "Tasks",
                 subcommands: [
-                    Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Remove.self, Inspect.self,
+                    Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Start.self, Restart.self, Remove.self,
+                    Inspect.self, Events.self, SnapshotTask.self, RollBack.self, History.self, DiffTask.self,
                     CommitTask.self,
                 ]),
+            CommandGroup(name: "Jobs", subcommands: [JobCommand.self]),
             CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),
         ]
     )

@@ -73,10 +73,12 @@ struct Dishd: AsyncParsableCommand {
             network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
+        let jobs = JobManager(configuration, tasks: tasks, logger: logger)
+        try await jobs.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
         let socket = AgentDefaults.socket(in: run)
-        let server = AgentServer(socket: socket, status: status, tasks: tasks, logger: logger)
-        let signals = watchSignals(tasks, logger)
+        let server = AgentServer(socket: socket, status: status, tasks: tasks, jobs: jobs, logger: logger)
+        let signals = watchSignals(tasks, jobs, logger)
         let ready = logger
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -84,6 +86,11 @@ struct Dishd: AsyncParsableCommand {
                     ready.info("ready", metadata: ["pool": "\(pool.path)", "socket": "\(socket)"])
                     notifySystemd("READY=1")
                 }
+            }
+            group.addTask {
+                await jobs.run()
+                // It ends with the agent only.
+                try await Task.sleep(for: .seconds(3600))
             }
             group.addTask {
                 while true {
@@ -107,13 +114,14 @@ struct Dishd: AsyncParsableCommand {
     }
 
     /// SIGTERM and SIGINT end the agent as a crash would, but for what is just under way.
-    private func watchSignals(_ tasks: TaskManager, _ logger: Logger) -> [any DispatchSourceSignal] {
+    private func watchSignals(_ tasks: TaskManager, _ jobs: JobManager, _ logger: Logger) -> [any DispatchSourceSignal] {
         [SIGTERM, SIGINT].map { (number: CInt) in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
                 Task {
                     logger.info("shutting down; tasks go on")
+                    await jobs.shutDown()
                     await tasks.shutDown()
                     Glibc.exit(0)
                 }

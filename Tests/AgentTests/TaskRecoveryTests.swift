@@ -1,3 +1,4 @@
+import AgentAPI
 import Glibc
 import Linux
 import TaskHelper
@@ -9,7 +10,7 @@ import Testing
 @Suite struct TaskRecoveryTests {
     @Test func aTaskWithoutAHelperNeverStarted() throws {
         try withState([:]) { recovery, _ in
-            guard case .failed("the agent ended before it was started") = recovery.event else {
+            guard case .neverStarted = recovery.event else {
                 return #expect(Bool(false), "\(String(describing: recovery.event))")
             }
         }
@@ -64,6 +65,47 @@ import Testing
         try withState(["exit": text, "lock": ""]) { recovery, _ in
             #expect(recovery.exit == nil)
             guard case .helperLost = recovery.event else { return #expect(Bool(false)) }
+        }
+    }
+
+    @Test func whatEarlierRunsLeftTellsNothingOfThisOne() throws {
+        let boot = try ProcessIdentity.bootID()
+        let own = try #require(ProcessIdentity(running: getpid()))
+        try withState(["exit": Cases.exit.text, "running": record(boot: boot, helper: own), "lock": ""]) { recovery, _ in
+            var later = recovery
+            later.generation = 2
+            #expect(later.exit == nil && later.running == nil && later.lastRunning != nil)
+            guard case .neverStarted = later.event else { return #expect(Bool(false)) }
+        }
+    }
+
+    @Test func whatIsLeftOfATaskIsGoneOnWith() throws {
+        func recovered(
+            _ run: TaskRun, _ policy: RestartPolicy, _ event: TaskMachine.Event?
+        ) -> (machine: TaskMachine, actions: [TaskMachine.Action]) {
+            TaskMachine.recovered(
+                run, policy: policy, removesWhenDone: false, boot: "b", running: nil, event: event, at: 1000)
+        }
+        var run = TaskRun(generation: 4, boot: "b")
+        // In the middle of a start, of a pause, of a restart by a client, of a removal.
+        #expect(recovered(run, RestartPolicy(), .neverStarted).machine.state
+            == .settling(.failed("the agent ended before it was started"), then: .start))
+        run.due = 1500
+        #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
+            == .settling(.exited(Cases.exit), then: .restart(at: 1500)))
+        run.boot = "another"
+        #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
+            == .settling(.exited(Cases.exit), then: .restart(at: 1000)))
+        run = TaskRun(generation: 4, wish: .again, stop: 7)
+        let alive = recovered(run, RestartPolicy(), .helper(Cases.running(.running)))
+        #expect(alive.machine.stop == 7 && alive.actions == [.tellHelper(stop: 7)])
+        #expect(recovered(run, RestartPolicy(), .exited(Cases.exit)).machine.state == .settling(.exited(Cases.exit), then: .start))
+        run.wish = .remove
+        #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).actions == [.remove])
+        // After a start of the host.
+        for (policy, then) in [(RestartPolicy.Mode.no, TaskMachine.Next.rest), (.onFailure, .restart(at: 2000)), (.always, .restart(at: 2000))] {
+            let lost = recovered(TaskRun(), RestartPolicy(policy), .failed("the host was restarted")).machine
+            #expect(lost.state == .settling(.failed("the host was restarted"), then: then))
         }
     }
 

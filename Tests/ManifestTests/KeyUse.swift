@@ -2,15 +2,15 @@
 
 /// The keys of the language, as `tests: files: mode`, and those that a file uses.
 enum KeyUse {
-    static func all() -> Set<String> {
+    static func all(_ file: MappingSchema = ImageLanguage.file) -> Set<String> {
         var keys: Set<String> = []
-        collect(ImageLanguage.file, into: &keys)
+        collect(file, into: &keys)
         return keys
     }
 
-    static func used(in text: String, file: String) throws -> Set<String> {
+    static func used(in text: String, file: String, _ language: MappingSchema = ImageLanguage.file) throws -> Set<String> {
         var keys: Set<String> = []
-        if let document = try YAMLDocument.read(text, file: file) { collect(document, ImageLanguage.file, into: &keys) }
+        if let document = try YAMLDocument.read(text, file: file) { collect(document, language, into: &keys) }
         return keys
     }
 

@@ -37,6 +37,7 @@ import Testing
             id: "1" + RandomRecords.text(), stateDirectory: "/s" + RandomRecords.text(),
             runtimeDirectory: "/r" + RandomRecords.text(),
             log: "/l" + RandomRecords.text(), program: ["/p"] + (0..<3).map { _ in Bool.random() ? "--" : RandomRecords.text() })
+        spec.generation = .random(in: 1 ... .max)
         spec.logSize = .random(in: 0 ... .max)
         spec.logFiles = .random(in: 0...9)
         (spec.terminal, spec.input, spec.waitsForClient) = (.random(), .random(), .random())

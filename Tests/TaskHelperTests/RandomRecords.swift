@@ -15,16 +15,17 @@ enum RandomRecords {
 
     static func running() -> RunningRecord {
         RunningRecord(
-            phase: [.starting, .running, .stopping].randomElement()!, boot: "b" + text(), helper: identity(), runtime: identity(),
+            generation: .random(in: 1 ... .max), phase: [.starting, .running, .stopping].randomElement()!, boot: "b" + text(), helper: identity(), runtime: identity(),
             leader: Bool.random() ? identity() : nil, cgroups: (0..<Int.random(in: 0...3)).map { _ in "/" + text() })
     }
 
     static func exit() -> ExitRecord {
         ExitRecord(
-            status: Bool.random() ? .code(.random(in: 0...255)) : .signal(.random(in: 1...64)), outOfMemory: .random(),
+            generation: .random(in: 1 ... .max), status: Bool.random() ? .code(.random(in: 0...255)) : .signal(.random(in: 1...64)), outOfMemory: .random(),
             at: .random(in: .min ... .max),
             // Ends of lines become blanks.
-            message: Bool.random() ? ("m" + text()).split(whereSeparator: \.isNewline).joined(separator: " ") : nil)
+            message: Bool.random() ? ("m" + text()).split(whereSeparator: \.isNewline).joined(separator: " ") : nil,
+            isAbandoned: .random())
     }
 
     static func bytes(upTo count: Int) -> [UInt8] { (0..<Int.random(in: 0...count)).map { _ in .random(in: 0...255) } }

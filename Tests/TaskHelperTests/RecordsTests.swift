@@ -19,11 +19,11 @@ import Testing
 
     @Test func theRecordsAreLinesThatPeopleCanRead() throws {
         let exit = ExitRecord(status: .signal(9), outOfMemory: true, at: 1_700_000_000, message: "one\ntwo\r\nthree")
-        #expect(exit.text == "signal=9\noom=1\nat=1700000000\nmessage=one two three\n")
+        #expect(exit.text == "generation=1\nsignal=9\noom=1\nat=1700000000\nmessage=one two three\n")
         let identity = try #require(ProcessIdentity("12:345"))
         let running = RunningRecord(
             phase: .running, boot: "b", helper: identity, runtime: identity, leader: identity, cgroups: ["/a", "/b"])
-        #expect(running.text == "phase=running\nboot=b\nhelper=12:345\nruntime=12:345\nleader=12:345\ncgroup=/a\ncgroup=/b\n")
+        #expect(running.text == "generation=1\nphase=running\nboot=b\nhelper=12:345\nruntime=12:345\nleader=12:345\ncgroup=/a\ncgroup=/b\n")
     }
 
     /// A record is replaced whole, but a disk may lose its end.
@@ -36,7 +36,7 @@ import Testing
         #expect(ExitRecord("") == nil)
         #expect(ExitRecord("oom=0\nat=1\n") == nil)
         #expect(RunningRecord("") == nil)
-        #expect(RunningRecord("phase=running\nboot=b\nhelper=1:2\nruntime=x\n") == nil)
+        #expect(RunningRecord("generation=1\nphase=running\nboot=b\nhelper=1:2\nruntime=x\n") == nil)
     }
 
     @Test(arguments: ["", "1", "1:", ":1", "1:2:3", "0:1", "-1:1", "a:b", "99999999999:1"])

@@ -18,7 +18,7 @@ enum TaskSettings {
             KeySchema("mounts", .list(of: .mapping(mount)), default: "none", "What tasks see at some paths."),
         ])
 
-    private static let signals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"]
+    static let signals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"]
 
     private static let mount = MappingSchema(
         "a mount", title: "task: mounts", oneOf: [["host", "tmpfs"]],

@@ -1,12 +1,17 @@
-/// The language as a JSON Schema (draft 2020-12), which editors complete and check with.
+/// The languages as JSON Schemas (draft 2020-12), which editors complete and check with.
 public enum JSONSchema {
-    /// The document's text.
-    public static var text: String {
+    /// That of `IMAGES.yaml`.
+    public static var text: String { document(ImageLanguage.file, "\(ImageFile.name) of Butterdish") }
+
+    /// That of files of jobs.
+    public static var jobs: String { document(JobLanguage.file, "Jobs of Butterdish") }
+
+    private static func document(_ file: MappingSchema, _ title: String) -> String {
         var definitions: [String: JSONValue] = [:]
-        let file = reference(ImageLanguage.file, &definitions)
+        let file = reference(file, &definitions)
         let document: JSONValue = .object([
             ("$schema", "https://json-schema.org/draft/2020-12/schema"),
-            ("title", .string("\(ImageFile.name) of Butterdish")),
+            ("title", .string(title)),
             ("$ref", file),
             ("$defs", .object(definitions.sorted { $0.key < $1.key })),
         ])

@@ -1,9 +1,14 @@
-/// The language as tables, for `docs/build-language.md`.
+/// The languages as tables in Markdown: a section for each mapping, in the order in which they are first met.
 public enum Reference {
-    /// Markdown: a section for each mapping, in the order in which they are first met.
-    public static var text: String {
+    /// For `docs/build-language.md`.
+    public static var text: String { text(of: ImageLanguage.file) }
+
+    /// For `docs/jobs.md`.
+    public static var jobs: String { text(of: JobLanguage.file) }
+
+    private static func text(of file: MappingSchema) -> String {
         var sections: [MappingSchema] = []
-        collect(ImageLanguage.file, into: &sections)
+        collect(file, into: &sections)
         return sections.map(section).joined(separator: "\n")
     }
 

@@ -24,7 +24,10 @@ struct ListTasks: AsyncParsableCommand {
     }
 
     private func state(_ task: TaskStatus) -> String {
-        guard let exit = task.exit else { return task.state.rawValue }
+        guard let exit = task.exit, task.state.hasEnded else {
+            guard task.state == .running, let health = task.health else { return task.state.rawValue }
+            return health.live ? health.ready ? "running (ready)" : "running (not ready)" : "running (unhealthy)"
+        }
         // Something inside may have been killed without the task's end being due to it.
         if exit.outOfMemory, exit.code != 0 { return "exited (out of memory)" }
         return exit.code.map { "exited (\($0))" } ?? "exited (signal \(exit.signal ?? 0))"

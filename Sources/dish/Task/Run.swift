@@ -17,6 +17,7 @@ struct Run: AsyncParsableCommand {
               dish run //web:app --name web --publish 8080:80
               dish run //web:app --name web --memory 512M --cpu 1.5 --disk 2G
               dish run //web:db --name db --volume data:/var/lib/db
+              dish run //web:app --name web --restart on-failure:5 --health-http 80/
               dish run --rm //org:base -- /bin/cat /etc/os-release
               dish run --rm -it //org:base -- /bin/bash
             """)
@@ -52,6 +53,8 @@ struct Run: AsyncParsableCommand {
     var interactive = false
     @Flag(help: "Remove the task when it ends.")
     var rm = false
+    @OptionGroup var restart: RestartOptions
+    @OptionGroup var health: HealthOptions
     @Option(help: "Seconds that booting may take.")
     var bootTimeout = 90
     @OptionGroup var pool: PoolOptions
@@ -81,6 +84,8 @@ struct Run: AsyncParsableCommand {
         request.interactive = interactive
         request.attach = !detach
         request.removeWhenDone = rm
+        request.restart = restart.policy
+        request.health = health.checks
         if tty, environment.variables["TERM"] == nil, let terminal = environmentVariable("TERM") {
             request.environment["TERM"] = terminal
         }

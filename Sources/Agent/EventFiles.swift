@@ -1,0 +1,93 @@
+import AgentAPI
+import FoundationEssentials
+import Glibc
+import Linux
+
+/// The files of an event log: one JSON object a line, `log` the newest, `log.1` and up before it.
+struct EventFiles: Sendable {
+    let directory: String
+    /// Bytes at which a file is turned over.
+    var size = 4 << 20
+    /// How many old ones are kept.
+    var old = 3
+
+    private var current: String { "\(directory)/log" }
+
+    /// All events that are kept, oldest first. Lines that are none, as a power cut leaves them, are passed over.
+    func all() throws -> [AgentEvent] {
+        var events: [AgentEvent] = []
+        for path in (1...max(old, 1)).reversed().map({ "\(current).\($0)" }) + [current] where Files.exists(path) {
+            events += Self.parse(try Files.read(path))
+        }
+        return events
+    }
+
+    /// Takes away what a power cut has left unfinished at the end.
+    ///
+    /// - Returns: the number of the last event; 0 without any.
+    func repair() throws -> UInt64 {
+        try Files.makeDirectories(directory, mode: 0o700)
+        if Files.exists(current) {
+            let bytes = try Files.read(current)[...]
+            let whole = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+            if whole < bytes.count {
+                try retryingInterrupts("shorten", current) { truncate(current, off_t(whole)) }
+            }
+            if let last = Self.parse(bytes[..<whole]).last { return last.sequence }
+        }
+        return Files.exists("\(current).1") ? Self.parse(try Files.read("\(current).1")).last?.sequence ?? 0 : 0
+    }
+
+    private static func parse(_ bytes: some Collection<UInt8>) -> [AgentEvent] {
+        let decoder = JSONDecoder()
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(AgentEvent.self, from: Data($0)) }
+    }
+
+    /// An event as a line.
+    static func line(_ event: AgentEvent) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(event)) + [UInt8(ascii: "\n")]
+    }
+
+    /// The one that appends.
+    struct Writer {
+        private let files: EventFiles
+        private var file: CInt = -1
+        private var written = 0
+
+        init(_ files: EventFiles) {
+            self.files = files
+        }
+
+        mutating func append(_ event: AgentEvent) throws {
+            let line = try EventFiles.line(event)
+            if file >= 0, written + line.count > files.size { turnOver() }
+            if file < 0 { try open() }
+            try Files.write(line, to: file, files.current)
+            written += line.count
+        }
+
+        func sync() async throws {
+            let (file, path) = (file, files.current)
+            if file >= 0 { try await blocking { _ = try retryingInterrupts("sync", path) { fdatasync(file) } } }
+        }
+
+        private mutating func open() throws {
+            try Files.makeDirectories(files.directory, mode: 0o700)
+            file = try OwnedFD.open(files.current, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600).release()
+            var status = stat()
+            written = fstat(file, &status) == 0 ? Int(status.st_size) : 0
+        }
+
+        private mutating func turnOver() {
+            close(file)
+            file = -1
+            let current = files.current
+            for number in stride(from: files.old, through: 2, by: -1) {
+                rename("\(current).\(number - 1)", "\(current).\(number)")
+            }
+            rename(current, "\(current).1")
+        }
+    }
+}

@@ -1,0 +1,131 @@
+public import AgentAPI
+import Glibc
+import Linux
+public import Logging
+import Synchronization
+
+/// What happened on the host, and why: numbered without gaps, kept in files of bounded size (docs/tasks.md, "Events").
+///
+/// Noting an event never waits. A task of the log's own writes them in order: an event outlives the agent a moment after
+/// it was noted, and a power cut after a second.
+public final class EventLog: Sendable {
+    private struct State {
+        var next: UInt64
+        /// The last ones, all that this process has noted at most.
+        var recent: [AgentEvent] = []
+        var willSync = false
+    }
+
+    private enum Entry {
+        case event(AgentEvent)
+        case sync
+        case flush(CheckedContinuation<Void, Never>)
+    }
+
+    private static let kept = 1000
+
+    private let files: EventFiles
+    private let state: Mutex<State>
+    private let entries: AsyncStream<Entry>.Continuation
+    private let changes = ChangeSignal()
+
+    /// - Parameter directory: made where it is missing.
+    public init(directory: String, logger: Logger) {
+        files = EventFiles(directory: directory)
+        do {
+            state = Mutex(State(next: try files.repair() + 1))
+        } catch {
+            logger.error("the events' files can't be read; events are kept in memory", metadata: ["error": "\(error)"])
+            state = Mutex(State(next: 1))
+        }
+        let (stream, continuation) = AsyncStream.makeStream(of: Entry.self)
+        entries = continuation
+        let files = files
+        Task {
+            var writer = EventFiles.Writer(files)
+            for await entry in stream {
+                do {
+                    switch entry {
+                    case .event(let event): try writer.append(event)
+                    case .sync: try await writer.sync()
+                    case .flush(let waiter): waiter.resume()
+                    }
+                } catch {
+                    logger.error("write an event", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    deinit { entries.finish() }
+
+    /// Notes that something happened.
+    ///
+    /// - Parameters:
+    ///   - what: a word or two, always the same for the same kind of event.
+    ///   - reason: who asked for it, or what made it necessary.
+    public func record(_ kind: AgentEvent.Kind, _ name: String, id: String? = nil, _ what: String, reason: String) {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        let time = Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+        let startsSync = state.withLock { state in
+            let event = AgentEvent(
+                sequence: state.next, time: time, kind: kind, name: name, id: id, what: what, reason: reason)
+            state.next += 1
+            state.recent.append(event)
+            if state.recent.count >= 2 * Self.kept { state.recent.removeFirst(Self.kept) }
+            entries.yield(.event(event))
+            defer { state.willSync = true }
+            return !state.willSync
+        }
+        changes.signal()
+        guard startsSync else { return }
+        Task {
+            try? await Task.sleep(for: .seconds(1))
+            state.withLock { $0.willSync = false }
+            entries.yield(.sync)
+        }
+    }
+
+    /// Returns once all that was noted is in the files.
+    public func flush() async {
+        await withCheckedContinuation { entries.yield(.flush($0)) }
+    }
+
+    /// The number of the last event; 0 before the first.
+    public var last: UInt64 { state.withLock { $0.next - 1 } }
+
+    /// Events after one, oldest first, as far back as they are kept.
+    ///
+    /// - Parameter time: milliseconds since 1970; only those not before it.
+    public func events(after sequence: UInt64, from time: Int64 = .min) async throws -> [AgentEvent] {
+        let recent = state.withLock { $0.recent }
+        // What a clock that was set back says of later events is theirs.
+        if let first = recent.first?.sequence ?? (last == sequence ? last : nil), first <= sequence + 1 {
+            return recent.filter { $0.sequence > sequence && $0.time >= time }
+        }
+        await flush()
+        let files = files
+        return try await blocking { try files.all().filter { $0.sequence > sequence && $0.time >= time } }
+    }
+
+    /// Events as they happen, after those that have happened since one. Nothing for some seconds is an empty batch.
+    public func follow(after sequence: UInt64, from time: Int64 = .min) -> AsyncThrowingStream<[AgentEvent], any Error> {
+        AsyncThrowingStream { continuation in
+            let task = Task {
+                var seen = sequence
+                while !Task.isCancelled {
+                    // What is too old for the caller is not looked at again.
+                    let noted = self.last
+                    let batch = try await self.events(after: seen, from: time)
+                    seen = max(seen, noted, batch.last?.sequence ?? 0)
+                    continuation.yield(batch)
+                    let heard = seen
+                    await self.changes.wait(until: .now + .seconds(10)) { self.last <= heard }
+                }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import AgentAPI
+import Linux
+import Synchronization
+
+/// Asks a running task its health checks until it is told to end.
+///
+/// Each check sleeps between its questions, and all tasks share a few slots: many tasks with checks take turns.
+final class HealthWatch: Sendable {
+    private let state: Mutex<HealthState>
+    private let loop: Mutex<Task<Void, Never>?> = Mutex(nil)
+
+    /// - Parameter report: told at each change, and why the task is to be replaced, if it is.
+    init(
+        _ checks: [HealthCheck], of task: CheckedTask, slots: ProbeSlots,
+        report: @escaping @Sendable (TaskHealth, String?) async -> Void
+    ) {
+        state = Mutex(HealthState(checks, started: HostClock.now))
+        let all = Task { [weak self] in
+            await withTaskGroup(of: Void.self) { group in
+                for index in checks.indices {
+                    group.addTask {
+                        var probe = HealthProbe(checks[index], in: task)
+                        while !Task.isCancelled, let pause = await self?.step(index, &probe, slots, report) {
+                            try? await Task.sleep(for: .seconds(pause))
+                        }
+                    }
+                }
+            }
+        }
+        loop.withLock { $0 = all }
+    }
+
+    deinit { loop.withLock { $0?.cancel() } }
+
+    func cancel() { loop.withLock { $0?.cancel() } }
+
+    var health: TaskHealth { state.withLock(\.health) }
+
+    /// Asks once.
+    ///
+    /// - Returns: seconds until the next time.
+    private func step(
+        _ index: Int, _ probe: inout HealthProbe, _ slots: ProbeSlots,
+        _ report: @Sendable (TaskHealth, String?) async -> Void
+    ) async -> Double {
+        // Until the startup checks are through.
+        guard state.withLock({ $0.isAsked(index) }) else { return state.withLock { min(1, $0.checks[index].interval) } }
+        await slots.acquire()
+        let failure = Task.isCancelled ? nil : await probe.ask()
+        await slots.release()
+        if Task.isCancelled { return 0 }
+        let now = HostClock.now
+        let (before, after, fatal, pause) = state.withLock { state in
+            let before = state.health
+            let fatal = state.take(failure, from: index, at: now)
+            return (before, state.health, fatal, state.pause(index, at: now))
+        }
+        if fatal != nil || before.started != after.started || before.live != after.live || before.ready != after.ready {
+            await report(after, fatal)
+        }
+        return pause
+    }
+}
+
+/// How many questions are asked at once.
+actor ProbeSlots {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) {
+        free = count
+    }
+
+    func acquire() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func release() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}

@@ -1,0 +1,99 @@
+import AgentAPI
+import Layers
+
+/// A job as it is kept on disk: what it shall be, and its history.
+struct Job: Sendable, Codable, Equatable {
+    let name: String
+    /// In the order they were made; the last one is the target.
+    private(set) var versions: [JobVersion]
+    /// Asked for by people: no replicas until it is applied again.
+    var isStopped = false
+    /// It goes when its last replica has gone.
+    var isRemoved = false
+
+    static let historyLimit = 20
+
+    init(first version: JobVersion) {
+        name = version.spec.name
+        versions = [version]
+    }
+
+    var target: JobVersion { versions[versions.count - 1] }
+
+    var spec: JobSpec { target.spec }
+
+    /// How many replicas there shall be.
+    var wanted: Int { isStopped || isRemoved ? 0 : spec.replicas }
+
+    func version(_ number: Int) -> JobVersion? { versions.first { $0.number == number } }
+
+    /// The last healthy version before the target whose replicas would differ in anything from the target's.
+    var fallback: JobVersion? {
+        versions.dropLast().last { $0.outcome == .healthy && !($0.spec == spec && $0.layer == target.layer) }
+    }
+
+    mutating func add(_ version: JobVersion) {
+        versions.append(version)
+        // The last healthy one is what a failed one goes back to.
+        while versions.count > Self.historyLimit, let index = versions.firstIndex(where: { $0.number != fallback?.number }) {
+            versions.remove(at: index)
+        }
+    }
+
+    mutating func judge(_ outcome: JobVersion.Outcome, _ reason: String?) {
+        versions[versions.count - 1].outcome = outcome
+        versions[versions.count - 1].outcomeReason = reason
+    }
+
+    /// The versions whose replicas are as good as the target's.
+    var alike: Set<Int> { Set(versions.filter { $0.hasTemplate(of: target) }.map(\.number)) }
+
+    func goal(isBlocked: Bool) -> JobReconciler.Goal {
+        let update = spec.update
+        var goal = JobReconciler.Goal(version: target.number, replicas: wanted, alike: alike)
+        goal.batch = update.batch
+        goal.startsFirst = update.order == .startFirst
+        goal.deadline = Int64(update.deadline) * 1000
+        goal.pause = Int64(update.pause) * 1000
+        // What the agent went back to isn't left again by itself.
+        goal.fallback = update.rollback && !target.isAutomatic ? fallback?.number : nil
+        goal.outcome =
+            switch target.outcome {
+            case .pending: .pending
+            case .healthy: .healthy
+            case .failed: .failed
+            }
+        goal.isBlocked = isBlocked
+        goal.keepsFailed = spec.task.restart.mode == .no
+        return goal
+    }
+
+    /// What a replica is started with.
+    func request(number: Int) -> TaskRequest {
+        var request = spec.task
+        request.name = Self.replicaName(name, number)
+        request.owner = TaskOwner(job: name, version: target.number, replica: number - 1)
+        request.publish = []
+        return request
+    }
+
+    static func replicaName(_ job: String, _ number: Int) -> String { "\(job)-\(number)" }
+
+    /// The number in a name that a replica could have; nil for any other.
+    static func number(in name: String, of job: String) -> Int? {
+        guard name.hasPrefix("\(job)-"), let number = Int(name.dropFirst(job.utf8.count + 1)), number > 0 else { return nil }
+        return replicaName(job, number) == name ? number : nil
+    }
+}
+
+extension JobVersion {
+    /// Whether a replica of one needn't be replaced by one of the other.
+    func hasTemplate(of other: JobVersion) -> Bool {
+        func template(_ version: JobVersion) -> TaskRequest {
+            var request = version.spec.task
+            request.publish = []
+            return request
+        }
+        return layer == other.layer && template(self) == template(other)
+    }
+}

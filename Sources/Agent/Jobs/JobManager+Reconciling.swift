@@ -1,0 +1,250 @@
+import AgentAPI
+import Linux
+import Logging
+import Networks
+
+/// The loop's turn: look, decide, do.
+extension JobManager {
+    /// How many replicas are being started at a time.
+    private static let startLimit = 16
+
+    /// Does for all jobs what is to be done now. Returns when to look again if nothing changes.
+    func reconcile() async -> Int64? {
+        let seen = await look()
+        var stops: [(job: String, id: String, drains: Bool)] = []
+        var removals: [(job: String, id: String)] = []
+        var starts: [(job: String, number: Int)] = []
+        var verdicts: [(job: String, action: JobReconciler.Action)] = []
+        var wakes: [Int64] = []
+        for name in jobs.keys.sorted() {
+            guard var managed = jobs[name] else { continue }
+            managed.blocked = blocked(managed.job, seen)
+            let goal = managed.job.goal(isBlocked: managed.blocked != nil)
+            let result = managed.machine.reconcile(goal, replicas(of: managed, seen), taken: taken(name, seen), now: HostClock.now)
+            if let wake = result.wake { wakes.append(wake) }
+            for action in result.actions {
+                switch action {
+                case .start(let number):
+                    guard jobs.values.reduce(0, { $0 + $1.starting.count }) + starts.count < Self.startLimit else { continue }
+                    managed.starting[number] = managed.job.target.number
+                    starts.append((name, number))
+                case .stop(let id):
+                    // One that is only being started is met on another turn.
+                    guard seen.contains(where: { $0.id == id }) else { continue }
+                    managed.leaving.insert(id)
+                    stops.append((name, id, goal.replicas > 0))
+                case .remove(let id):
+                    managed.leaving.insert(id)
+                    removals.append((name, id))
+                case .markHealthy, .markFailed, .rollBack: verdicts.append((name, action))
+                }
+            }
+            jobs[name] = managed
+        }
+        // Who is to stop has left ports and names before.
+        if await !expose(seen) { wakes.append(HostClock.now + 5000) }
+        for stop in stops { self.stop(stop.job, stop.id, drains: stop.drains) }
+        for removal in removals { remove(removal.job, removal.id) }
+        for start in starts { self.start(start.job, start.number) }
+        for verdict in verdicts { await pass(verdict.action, on: verdict.job) }
+        for name in jobs.keys.sorted() { await forget(name, seen) }
+        changes.signal()
+        return wakes.min()
+    }
+
+    /// The tasks, at a moment at which no start or stop has just ended unseen.
+    private func look() async -> [TaskStatus] {
+        while true {
+            let before = completions
+            let seen = await tasks.list()
+            if before == completions { return seen }
+        }
+    }
+
+    /// Numbers whose names other tasks have.
+    private func taken(_ name: String, _ seen: [TaskStatus]) -> Set<Int> {
+        Set(seen.filter { $0.owner?.job != name }.compactMap { Job.number(in: $0.name, of: name) })
+    }
+
+    /// The job's tasks as the reconciler sees them, with those that are being made.
+    func replicas(of managed: Managed, _ seen: [TaskStatus]) -> [JobReconciler.Replica] {
+        let name = managed.job.name
+        var replicas = seen.compactMap { task -> JobReconciler.Replica? in
+            guard let owner = task.owner, owner.job == name else { return nil }
+            let number = Job.number(in: task.name, of: name) ?? owner.replica + 1
+            let mayEnd = managed.job.version(owner.version)?.spec.task.restart.mode != .always
+            let state = managed.leaving.contains(task.id) ? .leaving : state(task, mayEnd: mayEnd)
+            return .init(id: task.id, number: number, version: owner.version, state: state)
+        }
+        let known = Set(replicas.map(\.number))
+        for (number, version) in managed.starting where !known.contains(number) {
+            replicas.append(.init(id: "starting \(number)", number: number, version: version, state: .unready(nil)))
+        }
+        return replicas
+    }
+
+    private func state(_ task: TaskStatus, mayEnd: Bool) -> JobReconciler.Replica.State {
+        switch task.state {
+        case .pending, .preparing, .starting: return .unready(task.reason)
+        case .running: return exposure.isReady(task) ? .ready : .unready(task.health?.reason)
+        case .restarting: return .unready(task.reason ?? "it ended and waits to be started again")
+        case .stopping: return .leaving
+        case .exited where task.exit?.code == 0 && mayEnd: return .done
+        case .exited, .failed: return .failed(Self.end(of: task))
+        }
+    }
+
+    private static func end(of task: TaskStatus) -> String {
+        if let reason = task.reason { return reason }
+        guard let exit = task.exit else { return "it failed" }
+        if exit.outOfMemory { return "it was killed for want of memory" }
+        return exit.code.map { "exit code \($0)" } ?? "signal \(exit.signal ?? 0)"
+    }
+
+    /// Which dependency isn't there yet; nil when all are.
+    private func blocked(_ job: Job, _ seen: [TaskStatus]) -> String? {
+        for dependency in job.spec.dependsOn {
+            guard let other = jobs[dependency.job] else { return "there is no job '\(dependency.job)'" }
+            guard other.job.wanted > 0 else { return "the job '\(dependency.job)' has no replicas" }
+            let there = replicas(of: other, seen).count { replica in
+                if replica.isReady { return true }
+                guard dependency.condition == .started, case .unready = replica.state else { return false }
+                return seen.contains { $0.id == replica.id && $0.state == .running }
+            }
+            if there < other.job.wanted {
+                return
+                    "the job '\(dependency.job)' has \(there) of \(other.job.wanted) replicas \(dependency.condition == .ready ? "ready" : "started")"
+            }
+        }
+        return nil
+    }
+
+    /// Brings ports and names up to date. False when that has to be tried again.
+    private func expose(_ seen: [TaskStatus]) async -> Bool {
+        let services = jobs.values.map { managed in
+            let ready = Set(replicas(of: managed, seen).filter { $0.state == .ready }.map(\.id))
+            return JobExposure.Service(
+                job: managed.job.name, publish: managed.job.isRemoved ? [] : managed.job.spec.task.publish,
+                replicas: seen.filter { ready.contains($0.id) })
+        }
+        // Only this loop changes it.
+        var next = exposure
+        defer { exposure = next }
+        do {
+            try await next.update(services, seen)
+            return true
+        } catch {
+            logger.error("publish the ports of jobs", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    // MARK: Actions
+
+    private func start(_ name: String, _ number: Int) {
+        guard let job = jobs[name]?.job, !isShuttingDown else { return }
+        let request = job.request(number: number)
+        let layer = job.target.layer
+        let because = "version \(job.target.number) of the job '\(name)'"
+        Task {
+            do {
+                _ = try await tasks.start(request, layer: layer, because: because)
+            } catch {
+                if !isShuttingDown {
+                    jobs[name]?.machine.startFailed("\(error)", now: HostClock.now)
+                    report(name, "start failed", "\(request.name ?? ""): \(error)")
+                }
+            }
+            jobs[name]?.starting[number] = nil
+            finished()
+        }
+    }
+
+    private func stop(_ name: String, _ id: String, drains: Bool) {
+        guard let spec = jobs[name]?.job.spec else { return }
+        Task {
+            if drains, spec.drain > 0 { try? await Task.sleep(for: .seconds(spec.drain)) }
+            do {
+                _ = try await tasks.stop(id, timeout: spec.stopTimeout, because: "the job '\(name)' needs it no more")
+            } catch {
+                logger.error("stop a replica", metadata: ["job": "\(name)", "task": "\(id)", "error": "\(error)"])
+            }
+            await takeAway(name, id)
+        }
+    }
+
+    private func remove(_ name: String, _ id: String) {
+        Task { await takeAway(name, id) }
+    }
+
+    private func takeAway(_ name: String, _ id: String) async {
+        do {
+            try await tasks.remove(id, force: true, because: "the job '\(name)' needs it no more")
+        } catch let error as AgentError where error.code == .notFound {
+        } catch {
+            logger.error("remove a replica", metadata: ["job": "\(name)", "task": "\(id)", "error": "\(error)"])
+            // It is seen again, and tried again, but not at once.
+            try? await Task.sleep(for: .seconds(2))
+        }
+        jobs[name]?.leaving.remove(id)
+        finished()
+    }
+
+    private func finished() {
+        completions += 1
+        wake()
+    }
+
+    /// What the reconciler says of the target version.
+    private func pass(_ verdict: JobReconciler.Action, on name: String) async {
+        guard let job = jobs[name]?.job, !job.isStopped, !job.isRemoved else { return }
+        do {
+            switch verdict {
+            case .markHealthy:
+                jobs[name]?.job.judge(.healthy, nil)
+                report(name, "healthy", "all replicas of version \(job.target.number) are ready")
+            case .markFailed(let reason):
+                jobs[name]?.job.judge(.failed, reason)
+                report(name, "failed", "version \(job.target.number): \(reason)")
+            case .rollBack(let number, let reason):
+                guard let earlier = job.version(number) else { return }
+                let why = "version \(job.target.number) failed: \(reason)"
+                let version: JobVersion
+                do {
+                    version = try await self.version(like: earlier, of: job, reason: why, isAutomatic: true)
+                } catch {
+                    // It is tried on, as where there is nothing to go back to.
+                    jobs[name]?.job.judge(.failed, "\(reason); and can't go back: \(error)")
+                    report(name, "failed", "version \(job.target.number): \(reason); and can't go back: \(error)")
+                    return try await save(name)
+                }
+                // Somebody may have applied another meanwhile.
+                guard jobs[name]?.job.target.number == job.target.number else { return }
+                jobs[name]?.job.judge(.failed, reason)
+                jobs[name]?.job.add(version)
+                report(name, "rolled back", "\(why); back to version \(number), as version \(version.number)")
+                await reservePorts()
+            default: return
+            }
+            try await save(name)
+        } catch {
+            logger.error("keep a job", metadata: ["job": "\(name)", "error": "\(error)"])
+        }
+        wake()
+    }
+
+    /// Removes what is left of a job whose last replica has gone.
+    private func forget(_ name: String, _ seen: [TaskStatus]) async {
+        guard let managed = jobs[name], managed.job.isRemoved, managed.starting.isEmpty, managed.leaving.isEmpty,
+            !seen.contains(where: { $0.owner?.job == name })
+        else { return }
+        let store = store
+        do {
+            try await blocking { try store.remove(name) }
+        } catch {
+            return logger.error("forget a job", metadata: ["job": "\(name)", "error": "\(error)"])
+        }
+        jobs[name] = nil
+        await reservePorts()
+    }
+}

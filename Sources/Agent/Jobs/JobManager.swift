@@ -1,0 +1,300 @@
+public import AgentAPI
+import FoundationEssentials
+import Glibc
+import Layers
+import Linux
+public import Logging
+import Networks
+
+/// The agent's jobs: keeps what people asked for on disk, and brings the tasks there (docs/jobs.md).
+///
+/// One loop looks at all jobs after each change and performs what the reconciler says; requests change what is wanted
+/// and wake it.
+public actor JobManager {
+    /// A job with what is under way for it.
+    struct Managed {
+        var job: Job
+        var machine = JobReconciler()
+        /// Numbers of replicas that are being started, and their versions.
+        var starting: [Int: Int] = [:]
+        /// Ids of tasks that are on their way out.
+        var leaving: Set<String> = []
+        /// Why no replica may start.
+        var blocked: String?
+
+        init(_ job: Job) {
+            self.job = job
+        }
+    }
+
+    let configuration: AgentConfiguration
+    let tasks: TaskManager
+    let store: JobStore
+    let logger: Logger
+    var jobs: [String: Managed] = [:]
+    /// Grows with each start and stop that has come to its end.
+    var completions = 0
+    var exposure: JobExposure
+    var isShuttingDown = false
+    private var saving: Set<String> = []
+    /// Tells those who wait for a job.
+    let changes = ChangeSignal()
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+
+    public init(_ configuration: AgentConfiguration, tasks: TaskManager, logger: Logger) {
+        self.configuration = configuration
+        self.tasks = tasks
+        self.logger = logger
+        store = JobStore(stateDirectory: configuration.stateDirectory)
+        exposure = JobExposure(configuration)
+        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Finds the jobs of an earlier agent. Its tasks have been found before.
+    public func recover() async throws {
+        let (store, logger) = (store, logger)
+        for job in try await blocking({ try store.load(logger) }) { jobs[job.name] = Managed(job) }
+        await reservePorts()
+        var next = exposure
+        await next.recover()
+        exposure = next
+        let wakeUp = wakeUp
+        tasks.observe { wakeUp.yield() }
+    }
+
+    /// Reconciles until it is cancelled.
+    public func run() async {
+        wakeUp.yield()
+        var timer: Task<Void, any Error>?
+        for await _ in wakeUps {
+            timer?.cancel()
+            guard !isShuttingDown else { return }
+            guard let wake = await reconcile() else { continue }
+            let delay = max(1, wake - HostClock.now)
+            let wakeUp = wakeUp
+            timer = Task {
+                try await Task.sleep(for: .milliseconds(delay))
+                wakeUp.yield()
+            }
+        }
+        timer?.cancel()
+    }
+
+    /// Lets no more be started.
+    public func shutDown() {
+        isShuttingDown = true
+        wakeUp.yield()
+    }
+
+    func wake() { wakeUp.yield() }
+
+    // MARK: Requests
+
+    /// Makes a job as it is described, or says what that would change.
+    public func apply(_ spec: JobSpec, dryRun: Bool, because: String) async throws -> JobChange {
+        let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
+        let validation = JobValidation(spec: spec, others: others)
+        try validation.check()
+        let pool = configuration.pool
+        let layer: LayerID
+        do {
+            layer = try await blocking { try pool.resolve(spec.task.image).id }
+        } catch let error as PoolError {
+            throw validation.fault("task.image", error.description, error.code == .unknownImage ? .notFound : .invalid)
+        }
+        try await checkPorts(validation)
+        let seen = await tasks.list()
+        let before = jobs[spec.name]?.job
+        if before?.isRemoved == true { throw AgentError(.conflict, "the job '\(spec.name)' is being removed; apply it again later") }
+        let number = (before?.target.number ?? seen.compactMap(\.owner).filter { $0.job == spec.name }.map(\.version).max() ?? 0) + 1
+        let version = JobVersion(number: number, spec: spec, layer: layer.hex, created: Int64(time(nil)), reason: "applied")
+        let change = try Self.change(from: before, to: version)
+        if dryRun || change.kind == .unchanged { return change }
+        var job = before ?? Job(first: version)
+        if before != nil, change.kind == .changed { job.add(version) }
+        job.isStopped = false
+        try await put(job)
+        report(spec.name, "\(change.kind.rawValue)", "\(because): version \(change.version)")
+        return change
+    }
+
+    private static func change(from before: Job?, to version: JobVersion) throws -> JobChange {
+        let fields = try JobDifference.fields(from: before?.target, to: version.spec, layer: version.layer)
+        guard let before else {
+            return JobChange(name: version.spec.name, kind: .created, version: version.number, fields: fields, replacesReplicas: false)
+        }
+        if fields.isEmpty {
+            return JobChange(
+                name: before.name, kind: before.isStopped ? .started : .unchanged, version: before.target.number, fields: [],
+                replacesReplicas: false)
+        }
+        return JobChange(
+            name: before.name, kind: .changed, version: version.number, fields: fields,
+            replacesReplicas: !version.hasTemplate(of: before.target) && !before.isStopped)
+    }
+
+    /// Refuses ports that a task or a program of the host has.
+    private func checkPorts(_ validation: JobValidation) async throws {
+        let own = Set((jobs[validation.spec.name]?.job.spec.task.publish ?? []).compactMap { try? PublishedPort($0) })
+        for (index, port) in try validation.ports().enumerated() {
+            for task in await tasks.list() {
+                let taken = task.publish.contains { (try? PublishedPort($0))?.conflicts(with: port) == true }
+                if taken {
+                    throw validation.fault(
+                        "task.publish[\(index)]", "port \(port.hostPort) is in use by the task '\(task.name)'", .conflict)
+                }
+            }
+            guard !own.contains(where: { $0.conflicts(with: port) }) else { continue }
+            do {
+                try TaskNetwork.requireFree(port)
+            } catch let error as NetworkError {
+                throw validation.fault(
+                    "task.publish[\(index)]", error.description, error.code == .conflict ? .conflict : .invalid)
+            }
+        }
+    }
+
+    /// Goes back to an earlier version.
+    public func rollBack(_ name: String, to number: Int?, because: String) async throws -> JobChange {
+        let job = try find(name).job
+        guard !job.isRemoved else { throw AgentError(.conflict, "the job '\(name)' is being removed") }
+        guard let earlier = number.map({ job.version($0) }) ?? job.fallback else {
+            let what = number.map { "has no version \($0)" } ?? "has no earlier version that was healthy"
+            throw AgentError(.notFound, "the job '\(name)' \(what); see: dish job history \(name)")
+        }
+        let version = try await self.version(like: earlier, of: job, reason: "rolled back to version \(earlier.number)")
+        let change = try Self.change(from: job, to: version)
+        guard change.kind != .unchanged else { return change }
+        var next = try find(name).job
+        if change.kind == .changed { next.add(version) }
+        next.isStopped = false
+        try await put(next)
+        report(name, "rolled back", "\(because): version \(earlier.number) again, as version \(version.number)")
+        return change
+    }
+
+    /// The next version of a job, which is as an earlier one was.
+    func version(like earlier: JobVersion, of job: Job, reason: String, isAutomatic: Bool = false) async throws -> JobVersion {
+        let pool = configuration.pool
+        let isThere = try await blocking { try LayerID(earlier.layer).flatMap { try pool.layer($0) } != nil }
+        guard isThere else {
+            throw AgentError(
+                .conflict,
+                "the layer \(earlier.layer.prefix(12)) of version \(earlier.number) of '\(job.name)' is not in the pool any more; build or pull its image, then apply the job"
+            )
+        }
+        return JobVersion(
+            number: job.target.number + 1, spec: earlier.spec, layer: earlier.layer, created: Int64(time(nil)),
+            reason: reason, rollbackOf: earlier.number, isAutomatic: isAutomatic)
+    }
+
+    /// Ends a job's replicas and returns once they have ended.
+    public func stop(_ name: String, because: String) async throws -> JobStatus {
+        var job = try find(name).job
+        if !job.isStopped {
+            job.isStopped = true
+            try await put(job)
+            report(name, "stopped", because)
+        }
+        return try await wait(name, seconds: stopDeadline(job)) { $0.replicas.isEmpty || $0.wanted > 0 }
+    }
+
+    /// Ends a job's replicas, forgets it, and returns once nothing of it is left.
+    public func remove(_ name: String, because: String) async throws {
+        var job = try find(name).job
+        if let user = jobs.values.first(where: { $0.job.spec.dependsOn.contains { $0.job == name } && !$0.job.isRemoved }) {
+            throw AgentError(
+                .conflict, "the job '\(user.job.name)' depends on '\(name)'; remove it first: dish job rm \(user.job.name)")
+        }
+        if !job.isRemoved {
+            job.isRemoved = true
+            try await put(job)
+            report(name, "removed", because)
+        }
+        let deadline = ContinuousClock.now + .seconds(stopDeadline(job))
+        while jobs[name] != nil {
+            guard ContinuousClock.now < deadline else {
+                throw AgentError(.failed, "the job '\(name)' is still being removed; see: dish job status \(name)")
+            }
+            await changes.wait(until: deadline)
+        }
+    }
+
+    private func stopDeadline(_ job: Job) -> Int { job.spec.drain + Int(job.spec.stopTimeout) + 120 }
+
+    public func list() async -> [JobStatus] {
+        let seen = await tasks.list()
+        return jobs.values.map { describe($0, seen) }.sorted { $0.name < $1.name }
+    }
+
+    public func status(_ name: String) async throws -> JobStatus {
+        let seen = await tasks.list()
+        return describe(try find(name), seen)
+    }
+
+    /// A job's versions, the newest first.
+    public func history(_ name: String) throws -> [JobVersion] { try find(name).job.versions.reversed() }
+
+    /// Returns once a condition holds, or the time is over.
+    public func wait(_ name: String, seconds: Int, until condition: (JobStatus) -> Bool) async throws -> JobStatus {
+        let deadline = ContinuousClock.now + .seconds(max(0, min(seconds, 86400)))
+        while true {
+            let status = try await status(name)
+            if condition(status) || ContinuousClock.now >= deadline { return status }
+            await changes.wait(until: deadline)
+        }
+    }
+
+    // MARK: State
+
+    func find(_ name: String) throws -> Managed {
+        guard let managed = jobs[name] else {
+            throw AgentError(.notFound, "there is no job '\(name)'; see what there is: dish job ls")
+        }
+        return managed
+    }
+
+    /// Takes a job over, once it is on disk.
+    private func put(_ job: Job) async throws {
+        let before = jobs[job.name]
+        var managed = before ?? Managed(job)
+        managed.job = job
+        jobs[job.name] = managed
+        do {
+            try await save(job.name)
+        } catch {
+            jobs[job.name] = before
+            throw AgentError(.failed, "keep the job '\(job.name)': \(error)")
+        }
+        await reservePorts()
+        wake()
+        changes.signal()
+    }
+
+    /// Writes a job as it is now. One write at a time, so that the last state is the one that stays.
+    func save(_ name: String) async throws {
+        while saving.contains(name) { await changes.wait(until: .now + .seconds(1)) }
+        guard let job = jobs[name]?.job else { return }
+        saving.insert(name)
+        defer {
+            saving.remove(name)
+            changes.signal()
+        }
+        let store = store
+        try await blocking { try store.write(job) }
+    }
+
+    func reservePorts() async {
+        let ports = jobs.values.flatMap { managed in
+            managed.job.spec.task.publish.compactMap { text in (try? PublishedPort(text)).map { (managed.job.name, $0) } }
+        }
+        await tasks.reserve(ports: ports.map { (job: $0.0, port: $0.1) })
+    }
+
+    /// Writes down that something happened to a job, and why.
+    func report(_ name: String, _ what: String, _ reason: String) {
+        tasks.events.record(.job, name, what, reason: reason)
+        logger.info("job", metadata: ["job": "\(name)", "what": "\(what)", "reason": "\(reason)"])
+    }
+}

@@ -1,0 +1,89 @@
+import AgentAPI
+import Linux
+import TaskHelper
+
+extension TaskMachine.End: CustomStringConvertible {
+    /// Whether it is what `on-failure` speaks of.
+    var isFailure: Bool {
+        switch self {
+        case .failed: true
+        case .exited(let record): record.status != .code(0) || record.message != nil
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .failed(let reason): return reason
+        case .exited(let record):
+            if let message = record.message { return message }
+            let cause = record.outOfMemory ? "; it ran out of memory" : ""
+            switch record.status {
+            case .code(let code): return "it exited with \(code)\(cause)"
+            case .signal(let number): return "signal \(number) ended it\(cause)"
+            }
+        }
+    }
+}
+
+extension TaskMachine {
+    /// As clients see it.
+    var visible: TaskStatus.State {
+        switch state {
+        case .preparing: .preparing
+        case .alive where run.wish != .run: .stopping
+        case .alive(nil): .starting
+        case .alive(let record?):
+            switch record.phase {
+            case .starting: .starting
+            case .running: .running
+            case .stopping: .stopping
+            }
+        case .settling(_, .start), .settling(_, .restart), .waiting: .restarting
+        case .settling(.exited, _), .ended(.exited), .removing(.exited): .exited
+        case .settling(.failed, _), .ended(.failed), .removing(.failed): .failed
+        }
+    }
+
+    var record: RunningRecord? {
+        if case .alive(let record) = state { return record }
+        return nil
+    }
+
+    /// What a helper that is met only now must be told: to end, within so many seconds.
+    var stop: UInt32? {
+        if case .alive = state { return run.stop }
+        return nil
+    }
+
+    /// How its last run ended; nil while one is under way.
+    var end: End? {
+        switch state {
+        case .preparing, .alive: nil
+        case .settling(let end, _), .waiting(let end, _), .ended(let end), .removing(let end): end
+        }
+    }
+
+    var exit: ExitRecord? {
+        if case .exited(let record) = end { return record }
+        return nil
+    }
+
+    var reason: String? {
+        if case .failed(let reason) = end { return reason }
+        return run.reason ?? exit?.message
+    }
+
+    /// Whether a helper has it, or one is being started.
+    var isUnderWay: Bool { end == nil }
+
+    var isRemoving: Bool {
+        if case .removing = state { return true }
+        return false
+    }
+
+    /// Whether it is at rest, neither running nor about to.
+    var isAtRest: Bool {
+        if case .ended = state { return true }
+        return false
+    }
+}

@@ -1,0 +1,247 @@
+public import AgentAPI
+import Glibc
+import Layers
+import Linux
+import Logging
+import Networks
+import TaskHelper
+
+/// The runs of a task after its first.
+extension TaskManager {
+    /// Starts a task again that has ended; one that runs already is no error.
+    public func startAgain(_ name: String, because: String = "asked for over the API") async throws -> TaskStatus {
+        let id = try readyToStart(name).intent.id
+        try await handle(.start, id, because: because)
+        return try await started(id, "start", seconds: 60)
+    }
+
+    /// Ends a task and starts it again; one that has ended is started.
+    ///
+    /// - Parameter timeout: seconds until what is left is killed.
+    public func restart(
+        _ name: String, timeout: UInt32, because: String = "asked for over the API"
+    ) async throws -> TaskStatus {
+        let task = try readyToStart(name)
+        try await handle(.restart(seconds: timeout), task.intent.id, because: because)
+        return try await started(task.intent.id, after: task.generation, "restart", seconds: Int(timeout) + 60)
+    }
+
+    /// The task, if it may be started.
+    private func readyToStart(_ name: String) throws -> ManagedTask {
+        guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
+        let task = try find(name)
+        guard task.machine.run.wish != .remove else {
+            throw AgentError(.conflict, "the task '\(task.intent.name)' is being removed")
+        }
+        guard task.machine.isAtRest else { return task }
+        do {
+            // While it was at rest, another program may have taken them.
+            for port in task.intent.ports { try TaskNetwork.requireFree(port) }
+        } catch {
+            throw Self.refusal(error)
+        }
+        return task
+    }
+
+    /// Returns once a helper has a task's run.
+    ///
+    /// - Parameter generation: an earlier run, which doesn't count.
+    private func started(_ id: String, after generation: Int = 0, _ what: String, seconds: Int) async throws -> TaskStatus {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while let task = tasks[id] {
+            if case .alive = task.machine.state, task.generation > generation, task.machine.run.wish == .run { break }
+            if task.machine.isAtRest {
+                let why = task.machine.end.map { "\($0)" } ?? ""
+                throw AgentError(.failed, "\(what) task '\(task.intent.name)': \(why)")
+            }
+            guard ContinuousClock.now < deadline else {
+                throw AgentError(
+                    .failed,
+                    "\(what) task '\(task.intent.name)': it is \(task.machine.visible.rawValue) after \(seconds) s; see: dish events \(task.intent.name)"
+                )
+            }
+            await changes.wait(until: deadline)
+        }
+        guard let status = status(of: id) else { throw Self.unknown(id) }
+        return status
+    }
+
+    // MARK: Actions
+
+    /// Makes what another run needs.
+    func prepareAgain(_ id: String) async {
+        guard let generation = tasks[id]?.generation else { return }
+        busy += 1
+        defer { busy -= 1 }
+        tasks[id]?.isToStart = false
+        do {
+            let intent = try await readdressed(id)
+            if intent.address != nil { try await prepareNetwork() }
+            let file = HelperSpec.generationFile(in: configuration.state(of: id))
+            try await blocking { try Files.replace(file, with: "\(generation)\n".utf8, durable: false) }
+            watch(id)
+            try await launcher.prepare(intent, generation: generation)
+            await report(.prepared, id)
+        } catch {
+            logger.error("start task again", metadata: ["task": "\(tasks[id]?.intent.name ?? id)", "error": "\(error)"])
+            await report(.failed("\(error)"), id)
+        }
+    }
+
+    /// The task's intent, with another address if the agent's network has become another.
+    private func readdressed(_ id: String) async throws -> TaskIntent {
+        guard var intent = tasks[id]?.intent else { throw Self.unknown(id) }
+        guard let address = intent.networkAddress, !configuration.network.subnet.contains(address) else { return intent }
+        let others = tasks.values.filter { $0.intent.id != id }.map(\.intent)
+        let admission = TaskAdmission(configuration: configuration, others: others, lastAddress: lastAddress)
+        let new = try admission.address(intent.ports)
+        intent.address = new.description
+        lastAddress = new
+        tasks[id]?.intent = intent
+        try await write(intent)
+        return intent
+    }
+
+    /// What an end leaves to do.
+    func settle(_ intent: TaskIntent, _ endsLeftovers: Bool, _ rollback: TaskRun.Rollback?) async throws {
+        if endsLeftovers { await attempt("end what is left", intent) { try await launcher.killLeftovers(intent) } }
+        await attempt("release the network", intent) { try await launcher.release(intent) }
+        if let rollback {
+            do {
+                try await rollBack(intent, rollback)
+            } catch {
+                return try await handle(.failed("roll back to \(rollback.target): \(error)"), intent.id)
+            }
+        }
+        try await handle(.settled, intent.id)
+    }
+
+    /// Sends a tick at a time of the host's clock.
+    func wake(_ id: String, at time: Int64) {
+        guard let generation = tasks[id]?.generation else { return }
+        Task {
+            // Clocks that are slept by needn't be the host's to the millisecond.
+            while tasks[id]?.generation == generation, case .waiting = tasks[id]?.machine.state {
+                let left = time - HostClock.now
+                if left <= 0 { return await report(.tick, id) }
+                try? await Task.sleep(for: .milliseconds(left))
+            }
+        }
+    }
+
+    /// Writes a task's run down as it is now; earlier writes that are under way come first.
+    func writeRun(_ id: String) async {
+        guard let task = tasks[id] else { return }
+        let before = task.writing
+        let path = "\(configuration.state(of: id))/run.json"
+        let durable = !task.intent.request.removeWhenDone
+        let writing = Task {
+            await before?.value
+            guard let run = tasks[id]?.machine.run else { return }
+            do {
+                try await blocking { try StateFile.write(run, path, durable: durable) }
+            } catch {
+                logger.error("write what shall become of a task", metadata: ["task": "\(task.intent.name)", "error": "\(error)"])
+            }
+        }
+        tasks[id]?.writing = writing
+        await writing.value
+    }
+
+    // MARK: Recovery
+
+    /// Takes a task that an earlier agent left.
+    func adopt(_ intent: TaskIntent) {
+        let directory = configuration.state(of: intent.id)
+        var run = TaskRun()
+        do {
+            if Files.exists("\(directory)/run.json") { run = try StateFile.read(TaskRun.self, "\(directory)/run.json") }
+        } catch {
+            // The helper's records tell which run it is.
+            let recovery = TaskRecovery(directory: directory)
+            run.generation = recovery.lastRunning?.generation ?? recovery.lastExit?.generation ?? 1
+            run.wish = recovery.hasHelper ? .run : .rest
+            logger.error("a task's run can't be read; it is kept from starting by itself", metadata: ["error": "\(error)"])
+        }
+        tasks[intent.id] = ManagedTask(
+            intent: intent,
+            machine: TaskMachine(
+                .alive(nil), run: run, policy: intent.request.restart, removesWhenDone: intent.request.removeWhenDone, boot: boot))
+    }
+
+    /// Finds out what has become of the tasks that were adopted, and goes on from there.
+    func settleRecovered() async throws {
+        let recoveries = tasks.mapValues { task in
+            TaskRecovery(
+                directory: configuration.state(of: task.intent.id), boot: task.machine.run.boot ?? task.intent.boot,
+                generation: task.generation)
+        }
+        // A helper that has just been given the word says so in a moment.
+        let deadline = ContinuousClock.now + .seconds(1)
+        while recoveries.values.contains(where: { $0.event == nil }), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        var alive: [TaskIntent] = []
+        var due: [(String, TaskMachine, [TaskMachine.Action])] = []
+        for (id, task) in tasks {
+            guard let recovery = recoveries[id] else { continue }
+            let event = recovery.event ?? .neverStarted
+            let (machine, actions) = TaskMachine.recovered(
+                task.machine.run, policy: task.machine.policy, removesWhenDone: task.machine.removesWhenDone, boot: boot,
+                running: recovery.running, event: event, at: HostClock.now)
+            due.append((id, task.machine, actions))
+            tasks[id]?.machine = machine
+            tasks[id]?.because = "the agent was started"
+            watchHealth(id)
+            if event.isAlive { alive.append(task.intent) }
+        }
+        if alive.contains(where: { $0.address != nil }) { try await prepareNetwork(with: alive) }
+        for (id, _, _) in due where tasks[id]?.machine.isUnderWay == true { watch(id) }
+        events.record(
+            .agent, "dishd", "started", reason: "process \(getpid()); \(alive.count) of \(tasks.count) tasks run")
+        logger.info("tasks found again", metadata: ["alive": "\(alive.count)", "all": "\(due.count)"])
+        // Starts wait for nobody: a task that comes up slowly doesn't keep the agent from answering.
+        for (id, before, actions) in due {
+            if tasks[id]?.machine.run != before.run { await writeRun(id) }
+            guard !actions.isEmpty else { continue }
+            busy += 1
+            Task {
+                do {
+                    // What can't be cleaned up for one task, on a pool that turned read-only for instance, must not keep the others.
+                    try await follow(before, actions, id)
+                } catch {
+                    logger.error("task", metadata: ["id": "\(id)", "error": "\(error)"])
+                }
+                busy -= 1
+            }
+        }
+    }
+
+    // MARK: Events
+
+    /// Notes what a change of its state means to people.
+    func note(_ before: TaskMachine, _ task: ManagedTask) {
+        let (intent, machine) = (task.intent, task.machine)
+        func record(_ what: String, _ reason: String) {
+            events.record(.task, intent.name, id: intent.id, what, reason: reason)
+        }
+        let run = "run \(machine.run.generation)"
+        if before.isUnderWay, let end = machine.end {
+            if machine.exit?.outOfMemory == true { record("out of memory", "it reached its memory limit") }
+            let why = before.run.wish == .run ? "" : "; \(before.run.wish == .replace ? before.run.reason ?? "" : task.because)"
+            switch machine.visible {
+            case .failed: record("failed", end.description)
+            default: record("exited", end.description + why)
+            }
+        }
+        switch (machine.visible, machine.state) {
+        case (before.visible, _): break
+        case (.preparing, _): record("starting", machine.run.history.count > 0 ? "\(run), by its restart policy" : "\(run): \(task.because)")
+        case (.running, _): record("running", run)
+        case (.stopping, _): record("stopping", machine.run.wish == .replace ? machine.run.reason ?? "" : task.because)
+        case (.restarting, .settling(_, .restart(let time))):
+            record("restarting", "in \(max(0, time - HostClock.now)) ms, by its restart policy (\(machine.policy.mode.rawValue))")
+        default: break
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// The key `update` of a job.
+public struct JobUpdate: Sendable, Equatable {
+    public var batch: Int
+    /// `start-first` or `stop-first`.
+    public var order: String
+    /// Seconds.
+    public var deadline: Int
+    public var rollback: Bool
+    /// Seconds.
+    public var pause: Int
+
+    static let schema = MappingSchema(
+        "'update'", title: "update",
+        [
+            KeySchema("batch", .integer(1...1000), default: "`1`", "How many replicas are replaced at a time."),
+            KeySchema(
+                "order", .text(.word(["start-first", "stop-first"])), default: "`start-first`",
+                "Whether the new replicas of a batch are ready before old ones go, or old ones go first."),
+            KeySchema("deadline", .text(.duration), default: "`2m`", "How long the replicas of a batch may take to be ready."),
+            KeySchema(
+                "rollback", .boolean, default: "`true`",
+                "Whether the job goes back to the last healthy version when they take longer."),
+            KeySchema("pause", .text(.duration), default: "none", "The wait between two batches."),
+        ])
+
+    init(_ mapping: CheckedMapping?) {
+        batch = mapping?.number("batch").map(Int.init) ?? 1
+        order = mapping?.text("order") ?? "start-first"
+        deadline = mapping?.seconds("deadline") ?? 120
+        rollback = mapping?.isTrue("rollback") ?? true
+        pause = mapping?.seconds("pause") ?? 0
+    }
+}

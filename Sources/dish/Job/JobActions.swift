@@ -1,0 +1,65 @@
+import AgentAPI
+import ArgumentParser
+
+struct JobStop: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "End a job's replicas; 'dish job apply' starts them again.")
+
+    @OptionGroup var name: JobArgument
+
+    func run() async throws {
+        let status = try await AgentClient.host.stop(job: name.job)
+        guard status.replicas.isEmpty else {
+            throw AgentError(.failed, "the job '\(name.job)' has not ended yet; see: dish job status \(name.job)")
+        }
+    }
+}
+
+struct JobRemove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rm", abstract: "End a job's replicas and forget it.",
+        discussion: """
+            Example: dish job rm web
+            """)
+
+    @Argument(help: "Names of jobs.")
+    var jobs: [String]
+
+    func run() async throws {
+        for job in jobs {
+            do {
+                try await AgentClient.host.remove(job: job)
+            } catch let error as AgentError where error.code == .notFound {
+                // What shall not be there isn't.
+                print("dish: \(error.message)", to: .errors)
+            }
+        }
+    }
+}
+
+struct JobRollback: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Go back to an earlier version of a job.",
+        discussion: """
+            Examples:
+              dish job rollback web       the last healthy version before this one
+              dish job rollback web 3
+            """)
+
+    @OptionGroup var name: JobArgument
+    @Argument(help: "The version (default: the last healthy one before this one).")
+    var version: Int?
+    @Flag(name: .shortAndLong, help: "Don't wait until the replicas are ready.")
+    var detach = false
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let agent = AgentClient.host
+        let change = try await agent.rollback(job: name.job, to: version)
+        if !json.json { change.print(wouldBe: false) }
+        if !detach {
+            try await JobWatch(agent, name.job, isQuiet: json.json).untilSettled(version: change.version)
+        }
+        if json.json { try printJSON(change) }
+    }
+}

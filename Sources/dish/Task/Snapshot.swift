@@ -1,0 +1,90 @@
+import AgentAPI
+import ArgumentParser
+
+struct SnapshotTask: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshot", abstract: "Keep what is in a task's root file system now.",
+        discussion: """
+            It takes no time and no space until the task changes something. The task goes on; volumes have snapshots of their own.
+
+            Examples:
+              dish snapshot web before-upgrade
+              dish rollback web before-upgrade
+              dish snapshot --remove web before-upgrade
+            """)
+
+    @Argument(help: "The task's name or id.")
+    var task: String
+    @Argument(help: "The snapshot's name (default: the time).")
+    var name: String?
+    @Flag(help: "Remove the snapshot of that name.")
+    var remove = false
+
+    func validate() throws {
+        if remove, name == nil { throw ValidationError("--remove needs the snapshot's name; see: dish history \(task)") }
+    }
+
+    func run() async throws {
+        let agent = AgentClient.host
+        if remove, let name {
+            try await agent.removeSnapshot(name, of: task)
+            return print(name, to: .output)
+        }
+        print(try await agent.snapshot(task, as: name).name, to: .output)
+    }
+}
+
+struct RollBack: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Give a task the root file system that it had.",
+        discussion: """
+            One that runs is stopped and started again. What was there is kept as a snapshot of its own, so nothing is lost.
+
+            Examples:
+              dish rollback web                  (the last snapshot that somebody made, or else the image)
+              dish rollback web before-upgrade
+              dish rollback web --image
+            """)
+
+    @Argument(help: "The task's name or id.")
+    var task: String
+    @Argument(help: "The snapshot (default: the last that somebody made, or else the image).")
+    var name: String?
+    @Flag(help: "Back to the image, whatever snapshots there are.")
+    var image = false
+    @Option(name: .shortAndLong, help: "Seconds until what still runs is killed.")
+    var timeout: UInt32 = 10
+    @Option(help: "Seconds that booting may take.")
+    var bootTimeout = 90
+
+    func validate() throws {
+        if image, name != nil { throw ValidationError("--image and a snapshot's name exclude each other.") }
+    }
+
+    func run() async throws {
+        let agent = AgentClient.host
+        let task = try await agent.rollBack(
+            task, to: RollbackRequest(snapshot: name, image: image, timeout: timeout))
+        print(task.state.hasEnded ? task.name : try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)
+    }
+}
+
+struct History: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "List what a task can be rolled back to, oldest first.")
+
+    @Argument(help: "The task's name or id.")
+    var task: String
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let agent = AgentClient.host
+        let snapshots = try await agent.snapshots(task)
+        if json.json { return try printJSON(snapshots) }
+        let status = try await agent.task(task)
+        printTable(
+            ["NAME", "KIND", "CREATED"],
+            [["(image)", status.image, "\(age(status.created))"]]
+                + snapshots.map { [$0.name, $0.isAutomatic ? "before a rollback" : "snapshot", age($0.created)] })
+    }
+}
