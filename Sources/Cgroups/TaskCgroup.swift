@@ -12,6 +12,8 @@ public struct TaskCgroup: Sendable, Equatable {
     public let directories: [String]
     /// What lies above them and goes with them, innermost first.
     let parents: [String]
+    /// Groups of the same name that systemd-nspawn makes in the other hierarchy of a hybrid host, and leaves when it is killed.
+    var mirrors: [String] = []
     let hasLimits: Bool
 
     /// Makes the group of a task. The calling process belongs to the task's helper.
@@ -25,8 +27,10 @@ public struct TaskCgroup: Sendable, Equatable {
             // Entering the named one takes some 15 ms.
             let roots = [unified, boots ? host.named : nil].compactMap { $0 }
             for root in roots { try Files.makeDirectories("\(root)/dish/\(id)") }
+            let all = [unified, host.named].compactMap { $0 }
             return TaskCgroup(
-                directories: roots.map { "\($0)/dish/\(id)" }, parents: roots.map { "\($0)/dish" }, hasLimits: false)
+                directories: roots.map { "\($0)/dish/\(id)" }, parents: all.map { "\($0)/dish" },
+                mirrors: all.filter { !roots.contains($0) }.map { "\($0)/dish/\(id)" }, hasLimits: false)
         }
         if host.hasSystemd {
             // The helper's unit is delegated to it: it moves into a leaf and shares the rest out.
@@ -119,7 +123,7 @@ public struct TaskCgroup: Sendable, Equatable {
         // The last process is gone a moment after its end was told, hardly ever later.
         var (waited, pause): (UInt32, UInt32) = (0, 250)
         while waited < 5_000_000 {
-            let left = directories.flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
+            let left = (directories + mirrors).flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
             if left.isEmpty { break }
             if waited % 500_000 < pause { kill() }
             usleep(pause)
