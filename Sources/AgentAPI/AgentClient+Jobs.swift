@@ -19,7 +19,7 @@ extension AgentClient {
 
     /// - Parameter version: nil for the last healthy one before the target.
     public func rollback(job name: String, to version: Int?) async throws -> JobChange {
-        try await send("POST", "\(path(name))/rollback", body: RollbackRequest(version: version))
+        try await send("POST", "\(path(name))/rollback", body: JobRollbackRequest(version: version))
     }
 
     /// A job's versions, the newest first.

@@ -80,7 +80,7 @@ public struct JobChange: Sendable, Codable, Equatable {
 }
 
 /// What `POST /v1/jobs/NAME/rollback` takes.
-public struct RollbackRequest: Sendable, Codable, Equatable {
+public struct JobRollbackRequest: Sendable, Codable, Equatable {
     /// Nil: the last healthy one before the target.
     public var version: Int?
 

@@ -30,7 +30,7 @@ struct JobRoutes {
         router.post("/v1/jobs/:name/stop") { _, context in await answer { try await jobs.stop(name(context), because: context.because()) } }
         router.post("/v1/jobs/:name/rollback") { request, context in
             await answer {
-                let version = try await decode(RollbackRequest.self, from: request).version
+                let version = try await decode(JobRollbackRequest.self, from: request).version
                 return try await jobs.rollBack(name(context), to: version, because: context.because())
             }
         }
