@@ -1,4 +1,5 @@
 import AgentAPI
+import CLinux
 import Glibc
 import Layers
 import Linux
