@@ -184,21 +184,9 @@ static void be_killable(void) {
     close(score);
 }
 
-__attribute__((noinline, noreturn)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
-    if (request->new_session) setsid();
-    if (request->detached) {
-        // The second child changes `report`, and while it borrows memory that is the first one's too.
-        const volatile int own = report;
-        pid_t second = shares_memory(request) ? vfork() : fork();
-        if (second < 0) fail(report, DISH_SPAWN_FORK);
-        if (second > 0) {
-            // The process id that the caller learns is the second child's.
-            struct failure started = {DISH_SPAWN_NONE, second};
-            ssize_t ignored = write(own, &started, sizeof started);
-            (void)ignored;
-            _exit(0);
-        }
-    }
+// Becomes the program. Never returns, but isn't declared so: then it could take its caller's frame over, and that may be in
+// use by a process that lent its memory.
+__attribute__((noinline)) static void run_program(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
     for (const char *const *cgroup = request->cgroups; cgroup && *cgroup; cgroup++) {
         if (write_own_pid(*cgroup) < 0) fail(report, DISH_SPAWN_CGROUP);
     }
@@ -245,6 +233,26 @@ __attribute__((noinline, noreturn)) static void run_child(const struct dish_spaw
     fail(report, DISH_SPAWN_EXEC);
 }
 
+// The child of the caller: the program itself, or its parent for a moment.
+//
+// What borrows memory runs in frames below those of the lender: nothing here changes after vfork().
+__attribute__((noinline)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
+    if (request->new_session) setsid();
+    if (request->detached) {
+        pid_t second = shares_memory(request) ? vfork() : fork();
+        if (second < 0) fail(report, DISH_SPAWN_FORK);
+        if (second > 0) {
+            // The process id that the caller learns is the second child's.
+            struct failure started = {DISH_SPAWN_NONE, second};
+            ssize_t ignored = write(report, &started, sizeof started);
+            (void)ignored;
+            _exit(0);
+        }
+    }
+    run_program(request, report, mask);
+    _exit(127);
+}
+
 int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) {
     *step = DISH_SPAWN_NONE;
     *error = 0;
@@ -264,6 +272,7 @@ int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) 
     if (child == 0) {
         close(report[0]);
         run_child(request, report[1], &none);
+        _exit(127);
     }
     int fork_error = errno;
     pthread_sigmask(SIG_SETMASK, &saved, NULL);
