@@ -29,6 +29,12 @@ class Host:
         command = [str(PROGRAMS / "dish"), *arguments]
         return subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
+    def start_agent(self):
+        """Starts the agent; one that was killed before is forgotten."""
+        log = open(HOME / "dishd.log", "a")
+        self.agent = subprocess.Popen(
+            [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET], env=self.environment, stdout=log, stderr=log)
+
     def layer(self, image):
         """The path of an image's root file system."""
         return self.pool / "layers" / json.loads(self.dish("image", "show", image, "--json"))["id"] / "rootfs"
@@ -46,10 +52,8 @@ def host():
     instance = Host()
     instance.dish("pool", "create", str(instance.pool), "--size", "12G")
     instance.dish("image", "build", "//web:app", cwd=REPOSITORY / "examples/web")
-    log = open(HOME / "dishd.log", "w")
     groups_before = groups()
-    agent = subprocess.Popen(
-        [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET], env=instance.environment, stdout=log, stderr=log)
+    instance.start_agent()
     try:
         for _ in range(200):
             if subprocess.run([str(PROGRAMS / "dish"), "ps"], env=instance.environment, capture_output=True).returncode == 0:
@@ -59,8 +63,8 @@ def host():
     finally:
         for task in json.loads(instance.dish("ps", "--json")):
             instance.dish("rm", "--force", task["name"])
-        agent.terminate()
-        agent.wait()
+        instance.agent.terminate()
+        instance.agent.wait()
         subprocess.run(["umount", str(instance.pool)], check=False)
         for group in groups() - groups_before:
             group.rmdir()

@@ -1,4 +1,5 @@
 import AgentAPI
+import CLinux
 import Glibc
 import Layers
 import Linux
@@ -8,9 +9,11 @@ import Runtime
 struct ImageDefaults: Sendable {
     private let configuration: ImageConfiguration
     private let hasInit: Bool
+    private let root: String
 
     /// - Parameter root: of the layer.
     init(root: String) throws {
+        self.root = root
         configuration = try ImageConfiguration.read(root: root)
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
         hasInit = ["sbin/init", "usr/sbin/init"].contains { directory.contains($0) }
@@ -98,6 +101,22 @@ struct ImageDefaults: Sendable {
             }
         }
         return configuration.mounts
+    }
+
+    /// The directories that tasks see in the layer itself.
+    ///
+    /// - Throws: `AgentError` for what isn't one: a link would lead to the host's.
+    func immutable() throws -> [String]? {
+        guard let paths = configuration.immutable, !paths.isEmpty else { return nil }
+        let root = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
+        for path in paths {
+            let names = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+            let isPath = path.hasPrefix("/") && names.allSatisfy { !["", ".", ".."].contains($0) }
+            guard isPath, (try? root.open(beneath: String(path.dropFirst()), DISH_O_PATH | O_DIRECTORY)) != nil else {
+                throw AgentError(.invalid, "the image's immutable '\(path)' is no directory of its own; build the image without it")
+            }
+        }
+        return paths
     }
 
     /// Whether a path is another one or lies below it, wherever links in either lead.

@@ -42,7 +42,7 @@ struct TaskAdmission: Sendable {
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), account: account, volumes: volumes,
+            mounts: try defaults.mounts(for: request), immutable: try defaults.immutable(), account: account, volumes: volumes,
             stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
             boot: try ProcessIdentity.bootID())
     }

@@ -26,6 +26,8 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var notEnforced: [String]
     /// What it sees at some paths instead of what the image has there.
     var mounts: [ImageConfiguration.Mount]?
+    /// Directories that it sees in its layer instead of in its root.
+    var immutable: [String]?
     /// Whom its command runs as; nil for root, and where the runtime has to look a name up.
     var account: TaskAccount?
     /// Volumes that it sees.

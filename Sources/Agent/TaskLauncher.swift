@@ -174,6 +174,9 @@ struct TaskLauncher: Sendable {
         if request.network == .private, !HostsFile.isOwn(root: pool.root(of: task.layer)), (try? hosts.ensure()) != nil {
             container.binds.append(.init(hosts.path, at: "/etc/hosts", mapsOwners: false))
         }
+        for path in task.immutable ?? [] {
+            container.binds.append(.init(pool.root(of: task.layer) + path, at: path, readOnly: true))
+        }
         for mount in task.mounts ?? [] {
             if let host = mount.host { container.binds.append(.init(host, at: mount.path, readOnly: mount.readOnly)) }
             if let size = mount.tmpfs {

@@ -29,7 +29,7 @@ extension TaskRequest {
         public var pids: UInt64?
         /// Bytes of huge pages of the host's default size; of other sizes it gets none.
         public var hugepages: UInt64?
-        /// Bytes the task may write to its root file system and logs.
+        /// Bytes the task may write to its root file system.
         public var disk: UInt64?
 
         public init(cpu: UInt64? = nil, memory: UInt64? = nil, disk: UInt64? = nil, pids: UInt64? = nil) {

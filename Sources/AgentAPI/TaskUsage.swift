@@ -75,7 +75,7 @@ public struct TaskUsage: Sendable, Codable, Equatable {
         }
     }
 
-    /// Bytes of its root file system and logs that it wrote itself.
+    /// Bytes of its root file system that it wrote itself.
     public struct Disk: Sendable, Codable, Equatable {
         public var used: UInt64
         public var limit: UInt64?

@@ -42,6 +42,8 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     public var volumes: [String]?
     /// In the order of their paths.
     public var mounts: [Mount] = []
+    /// Directories of which tasks see the layer's own, read-only, in the order of their paths.
+    public var immutable: [String]?
 
     public init() {}
 

@@ -21,6 +21,11 @@ extension ImageBuild {
             }
             configuration.mounts.append(entry)
             configuration.mounts.sort { $0.path < $1.path }
+        case .immutable(let path):
+            guard root.isDirectory(path) else {
+                throw BuildError(.path, "'\(path)' is to be immutable, and the image has no such directory")
+            }
+            configuration.immutable = Set((configuration.immutable ?? []) + [path]).sorted()
         }
         try root.write(ImageConfiguration.path, configuration.encoded(), mode: 0o644)
     }

@@ -7,6 +7,8 @@ public enum Setting: FeatureContent {
     case stopSignal(String)
     case label(name: String, value: String)
     case mount(Mount)
+    /// A directory that tasks can't change.
+    case immutable(String)
 
     /// What a task sees at a path instead of what the image has there.
     public struct Mount: Sendable, Equatable, Encodable {
@@ -33,6 +35,7 @@ public enum Setting: FeatureContent {
         case .stopSignal: "stop signal of its tasks"
         case .label(let name, _): "label \(name)"
         case .mount(let mount): "mount at \(mount.path)"
+        case .immutable(let path): "immutable directory \(path)"
         }
     }
 

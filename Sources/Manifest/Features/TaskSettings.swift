@@ -16,6 +16,10 @@ enum TaskSettings {
             KeySchema("stop_signal", .text(.word(signals)), default: "`SIGTERM`", "What asks a command to end."),
             KeySchema("labels", .table(.labelKey), default: "none", "Texts that say something of the image, by key."),
             KeySchema("mounts", .list(of: .mapping(mount)), default: "none", "What tasks see at some paths."),
+            KeySchema(
+                "immutable", .list(of: .text(.path)), default: "none",
+                "Directories that tasks can't change: all tasks of the image see the layer's own, and share what is cached of it in memory."
+            ),
         ])
 
     static let signals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"]
@@ -54,6 +58,7 @@ enum TaskSettings {
                 path: entry.text("path") ?? "", source: source, readOnly: entry.isTrue("read_only") ?? isHost)
             add(.mount(mount), entry.place)
         }
+        for path in task.texts("immutable") { add(.immutable(path.value), path.place) }
         return features
     }
 }

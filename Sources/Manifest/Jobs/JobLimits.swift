@@ -41,7 +41,7 @@ public struct JobLimits: Sendable, Equatable {
             KeySchema("io_write_iops", .integer(1...UInt32.max), default: "none", "Operations a second that it may write with."),
             KeySchema("pids", .integer(1...4_194_304), default: "none", "Processes and threads it may have."),
             KeySchema("hugepages", .text(.size), default: "none", "Huge pages of the host's default size it may use."),
-            KeySchema("disk", .text(.size), default: "none", "What it may write to its root file system and logs."),
+            KeySchema("disk", .text(.size), default: "none", "What it may write to its root file system."),
         ])
 
     init(_ mapping: CheckedMapping?) {

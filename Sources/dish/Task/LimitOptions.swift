@@ -30,7 +30,7 @@ struct LimitOptions: ParsableArguments {
     var ioReadIops: String?
     @Option(help: "Operations a second that write to each of the pool's devices.")
     var ioWriteIops: String?
-    @Option(help: "What it may write to its root file system and logs, like 1G.")
+    @Option(help: "What it may write to its root file system, like 1G.")
     var disk: String?
     @Option(help: "Processes and threads it may have.")
     var pids: String?
