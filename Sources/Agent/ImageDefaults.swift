@@ -113,7 +113,8 @@ struct ImageDefaults: Sendable {
             let names = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
             let isPath = path.hasPrefix("/") && names.allSatisfy { !["", ".", ".."].contains($0) }
             guard isPath, (try? root.open(beneath: String(path.dropFirst()), DISH_O_PATH | O_DIRECTORY)) != nil else {
-                throw AgentError(.invalid, "the image's immutable '\(path)' is no directory of its own; build the image without it")
+                throw AgentError(
+                    .invalid, "the image's immutable '\(path)' is no directory of its own; build the image without it")
             }
         }
         return paths
