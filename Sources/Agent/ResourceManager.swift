@@ -41,7 +41,9 @@ actor ResourceManager {
     /// What some tasks use now.
     func usage(of tasks: [TaskIntent]) async throws -> [TaskUsage] {
         let now = Self.now()
-        let stale = tasks.filter { task in recent[task.id].map { now - $0.at > Self.freshness } ?? true }
+        let stale = tasks.filter { task in
+            recent[task.id].map { now - $0.at > Self.freshness || $0.usage.limits != task.request.limits } ?? true
+        }
         let pool = configuration.pool
         let readings = stale.isEmpty ? [] : try await blocking { try UsageReader(pool).read(stale) }
         for reading in readings {

@@ -26,8 +26,10 @@ public struct CgroupHost: Sendable, Equatable {
             }
         }
         let listed = try unified.flatMap { try Files.readTextIfPresent("\($0)/cgroup.controllers") } ?? ""
+        let controllers = listed.split(whereSeparator: \.isWhitespace).map(String.init)
+        // A hybrid host leaves v2 what v1 hasn't got mounted, hugetlb for instance: there it only groups.
+        let isInCharge = controllers.contains { ["cpu", "memory", "io", "pids"].contains($0) }
         return CgroupHost(
-            unified: unified, named: named, controllers: listed.split(whereSeparator: \.isWhitespace).map(String.init),
-            legacy: legacy, hasSystemd: Files.isDirectory("/run/systemd/system"))
+            unified: unified, named: named, controllers: isInCharge ? controllers : [], legacy: legacy, hasSystemd: Files.isDirectory("/run/systemd/system"))
     }
 }

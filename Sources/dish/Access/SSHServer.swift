@@ -39,7 +39,8 @@ struct SSHServer {
         entry.terminal = false
         entry.directory = "/"
         entry.environment = Spawn.plainEnvironment
-        return try entry.run([program] + arguments)
+        // Debian's server wants an empty directory of this name, which its own unit makes, and takes away when it ends.
+        return try entry.run(["/bin/sh", "-c", "mkdir -p /run/sshd && exec \"$@\"", "sshd", program] + arguments)
     }
 
     private var arguments: [String] {
@@ -59,10 +60,8 @@ struct SSHServer {
         let root = try TaskRoot(task)
         try root.asRoot {
             let run = try root.directory.open(inRoot: "/run", O_RDONLY | O_DIRECTORY)
-            // Debian's server wants an empty directory of this name, which its own unit only makes while it runs.
-            for name in ["sshd", Self.directory] {
-                let number = run.number
-                if mkdirat(number, name, 0o755) != 0, errno != EEXIST { throw SystemError("create directory", "/run/\(name)") }
+            if mkdirat(run.number, Self.directory, 0o755) != 0, errno != EEXIST {
+                throw SystemError("create directory", "/run/\(Self.directory)")
             }
             let files = try run.open(beneath: Self.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             try put(hostKey, "host_key", mode: 0o600, in: files)
