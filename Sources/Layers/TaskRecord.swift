@@ -89,6 +89,8 @@ extension Pool {
     public func removeTask(_ task: TaskRecord) throws {
         let directory = directory(ofTask: task.id)
         guard Files.exists(directory) else { return }
+        // Taking names away needs room too, and a group that is full has none.
+        for group in task.groups { try? filesystem().limit(group, to: nil) }
         for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
             try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
         }

@@ -39,8 +39,15 @@ struct SSHServer {
         entry.terminal = false
         entry.directory = "/"
         entry.environment = Spawn.plainEnvironment
-        // Debian's server wants an empty directory of this name, which its own unit makes, and takes away when it ends.
-        return try entry.run(["/bin/sh", "-c", "mkdir -p /run/sshd && exec \"$@\"", "sshd", program] + arguments)
+        // Debian's server wants an empty directory of this name, which its own unit makes, and takes away whenever it
+        // ends: one that can't start does so several times. A server that missed it has neither read nor written.
+        let root = try TaskRoot(task)
+        var code: CInt = 0
+        for _ in 0..<20 {
+            code = try entry.run(["/bin/sh", "-c", "mkdir -p /run/sshd && exec \"$@\"", "sshd", program] + arguments)
+            if code != 255 || root.directory.contains("/run/sshd") { break }
+        }
+        return code
     }
 
     private var arguments: [String] {
