@@ -30,6 +30,7 @@ public struct CgroupHost: Sendable, Equatable {
         // A hybrid host leaves v2 what v1 hasn't got mounted, hugetlb for instance: there it only groups.
         let isInCharge = controllers.contains { ["cpu", "memory", "io", "pids"].contains($0) }
         return CgroupHost(
-            unified: unified, named: named, controllers: isInCharge ? controllers : [], legacy: legacy, hasSystemd: Files.isDirectory("/run/systemd/system"))
+            unified: unified, named: named, controllers: isInCharge ? controllers : [], legacy: legacy,
+            hasSystemd: Files.isDirectory("/run/systemd/system"))
     }
 }

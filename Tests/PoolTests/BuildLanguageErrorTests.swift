@@ -34,6 +34,7 @@ struct BuildLanguageErrorTests {
         Mistake(
             "files: [{path: /etc/passwd, text: broken}]\n    devices: [{path: /d, type: char, major: 1, minor: 3, group: web}]",
             "5:15: the image's /etc/passwd has a line with 1 instead of 7 fields: 'broken'; mend what writes it"),
+        Mistake("task: {immutable: [/web]}", "4:24: '/web' is to be immutable, and the image has no such directory"),
         Mistake("task: {user: web}", "4:18: there is no user 'web' in the image; add it under 'users'"),
         Mistake(
             "systemd: {enable: [web.service]}",

@@ -77,13 +77,14 @@ struct BuildLanguageTests {
                 tr '\\0' '\\n' < /proc/1/environ | grep -E '^(GREETING|EXTRA)=' | sort
                 findmnt -no FSTYPE,OPTIONS /var/cache/app | grep -o 'tmpfs.*size=16384k'
                 ls -d /srv/zoneinfo/Europe; touch /srv/zoneinfo/x 2>/dev/null || echo read-only
+                touch /usr/share/x 2>/dev/null || stat -c 'immutable %U' /usr/share
                 stat -c '%U %G' /run/app
                 """
             let inside = try await host.dish("exec", "app", "--", "/bin/sh", "-c", script)
             #expect(
                 inside.output.replacing("rw,nodev,", with: "")
                     .hasPrefix("active\nEXTRA=1\nGREETING=hello\ntmpfs"), "\(inside)")
-            #expect(inside.output.hasSuffix("/srv/zoneinfo/Europe\nread-only\ndeploy operators\n"), "\(inside)")
+            #expect(inside.output.hasSuffix("/srv/zoneinfo/Europe\nread-only\nimmutable root\ndeploy operators\n"), "\(inside)")
             let nothing = try await host.dish("run", "//bases:tarball")
             #expect(nothing.code == 1, "\(nothing)")
         }
