@@ -15,6 +15,8 @@ public actor TaskManager {
         var helper: HelperWatch?
         /// Whether its helper is to start it. Never said of a task that an earlier agent prepared: something may be missing.
         var isToStart = false
+        /// Why it couldn't be removed when that was tried last.
+        var removalFailure: AgentError?
         /// Who or what is behind what is being done with it.
         var because = ""
         /// Asks how it is, while it runs.
@@ -133,7 +135,10 @@ public actor TaskManager {
     public func waitUntilRemoved(_ name: String, seconds: Int) async throws {
         guard let id = try? find(name).intent.id else { return }
         let deadline = ContinuousClock.now + .seconds(max(0, min(seconds, 86400)))
-        while tasks[id] != nil, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+        while let task = tasks[id], ContinuousClock.now < deadline {
+            if let failure = task.removalFailure { throw failure }
+            await changes.wait(until: deadline)
+        }
         if let left = tasks[id] { throw AgentError(.failed, "the task '\(left.intent.name)' is still there after \(seconds) s") }
     }
 
@@ -168,6 +173,7 @@ public actor TaskManager {
         let task = try find(name)
         let id = task.intent.id
         if purge { tasks[id]?.purges = true }
+        tasks[id]?.removalFailure = nil
         if !task.machine.visible.hasEnded {
             guard force else {
                 throw AgentError(
@@ -308,9 +314,11 @@ public actor TaskManager {
             let purges = intent.request.removeWhenDone || tasks[intent.id]?.purges == true
             try await launcher.remove(intent, keepsLogs: !purges)
         } catch {
+            let failure = AgentError(.failed, "remove task '\(intent.name)': \(error)")
             _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
+            tasks[intent.id]?.removalFailure = failure
             changes.signal()
-            throw AgentError(.failed, "remove task '\(intent.name)': \(error)")
+            throw failure
         }
         let because = tasks[intent.id]?.because ?? ""
         tasks[intent.id] = nil
