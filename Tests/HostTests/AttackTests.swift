@@ -150,7 +150,7 @@ extension Machine {
 
                 // Programs' own memory can't be reclaimed without swap: nothing is killed for a lower limit.
                 let holder = try await machine.run(
-                    "dish run -d //os:base --name holder --network none --memory 200M -- perl -e '$x = \"x\" x (80*1024*1024); sleep 1000' && sleep 2"
+                    "dish run -d //os:base --name holder --network none --memory 200M -- perl -e '$x = \"x\" x (50*1024*1024); sleep 1000' && sleep 2"
                 )
                 try #require(holder.code == 0, "\(holder)")
                 let shrunk = try await machine.run("dish update holder --memory 40M")
