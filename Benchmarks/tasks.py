@@ -74,18 +74,17 @@ def many(host):
     helpers = [resident(task["processes"]["helper"]) for task in running]
     print(f"  agent: {resident(agent) / 1e6:.1f} MB, {(processor(agent) - before) / seconds * 100:.2f} % of a processor when idle")
     print(f"  helpers: {statistics.median(helpers) / 1e6:.1f} MB each (largest {max(helpers) / 1e6:.1f})")
-    restart(host, agent, running)
+    restart(host, running)
     start = time.perf_counter()
     everywhere(lambda n: run(host, "rm", "--force", f"many-{n}"), COUNT)
     left = subprocess.run(["btrfs", "subvolume", "list", host.pool], capture_output=True, text=True, check=True).stdout
     print(f"  removed in {time.perf_counter() - start:.1f} s; left of them: {left.count('tasks/')} subvolumes")
 
 
-def restart(host, agent, running):
+def restart(host, running):
     """Kills the agent and starts another; the tasks must be the same processes."""
-    os.kill(agent, 9)
-    while pathlib.Path(f"/proc/{agent}/stat").exists() and ") Z " not in pathlib.Path(f"/proc/{agent}/stat").read_text():
-        time.sleep(0.001)
+    host.agent.kill()
+    host.agent.wait()
     start = time.perf_counter()
     host.start_agent()
     while status(host) is None:

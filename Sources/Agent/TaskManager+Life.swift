@@ -139,7 +139,7 @@ extension TaskManager {
 
     /// Writes a task's run down as it is now; earlier writes that are under way come first.
     func writeRun(_ id: String) async {
-        guard let task = tasks[id] else { return }
+        guard let task = tasks[id], !task.isVanishing else { return }
         let before = task.writing
         let path = "\(configuration.state(of: id))/run.json"
         let durable = !task.intent.request.removeWhenDone

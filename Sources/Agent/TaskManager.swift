@@ -15,6 +15,8 @@ public actor TaskManager {
         var helper: HelperWatch?
         /// Whether its helper is to start it. Never said of a task that an earlier agent prepared: something may be missing.
         var isToStart = false
+        /// Whether its files are being taken away: nothing is written there any more.
+        var isVanishing = false
         /// Why it couldn't be removed when that was tried last.
         var removalFailure: AgentError?
         /// Who or what is behind what is being done with it.
@@ -312,11 +314,14 @@ public actor TaskManager {
     private func remove(_ intent: TaskIntent) async throws {
         do {
             let purges = intent.request.removeWhenDone || tasks[intent.id]?.purges == true
+            tasks[intent.id]?.isVanishing = true
+            await tasks[intent.id]?.writing?.value
             try await launcher.remove(intent, keepsLogs: !purges)
         } catch {
             let failure = AgentError(.failed, "remove task '\(intent.name)': \(error)")
             _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
             tasks[intent.id]?.removalFailure = failure
+            tasks[intent.id]?.isVanishing = false
             changes.signal()
             throw failure
         }
