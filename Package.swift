@@ -26,6 +26,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        .target(name: "CWebPage", exclude: ["page"]),
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
@@ -79,7 +80,7 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
+                "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -128,13 +129,13 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentAPI", "Layers", "Linux", "Networks", "Runtime", "TaskHelper",
+                "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Runtime", "TaskHelper",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
+            exclude: ["browser.py", "faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests",

@@ -12,6 +12,8 @@ public struct AgentServer: Sendable {
     let tasks: TaskManager
     private let jobs: JobManager
     private let logger: Logger
+    private let requests = RequestMetrics()
+    private let map: PoolMapReader
 
     /// - Parameter socket: path of the Unix socket; what is there is replaced.
     public init(socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, logger: Logger) {
@@ -20,21 +22,43 @@ public struct AgentServer: Sendable {
         self.tasks = tasks
         self.jobs = jobs
         self.logger = logger
+        map = PoolMapReader(pool: status.pool)
     }
 
     /// Serves until it is cancelled.
     public func run(whenReady: @escaping @Sendable () async -> Void) async throws {
         unlink(socket)
-        var quiet = logger
-        quiet.logLevel = .warning
+        let access = WebAccess(isWeb: false, names: [])
         let app = Application(
-            router: router(), configuration: .init(address: .unixDomainSocket(path: socket)),
+            router: router(access), configuration: .init(address: .unixDomainSocket(path: socket)),
             onServerRunning: { _ in await whenReady() }, logger: quiet)
         try await app.runService(gracefulShutdownSignals: [])
     }
 
-    private func router() -> Router<AgentRequestContext> {
+    /// Serves the page and what it reads over TCP until it is cancelled (docs/web.md).
+    ///
+    /// - Parameter names: what browsers may call this host beside its own name.
+    public func serve(web address: WebAddress, names: [String]) async throws {
+        let names = Set((names + [HostResources.name()]).map { $0.lowercased() })
+        let app = Application(
+            router: router(WebAccess(isWeb: true, names: names)),
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+            configuration: .init(
+                address: .hostname(address.host, port: address.port), availableConnectionsDelegate: .maximum(128, logger: quiet)),
+            logger: quiet)
+        try await app.runService(gracefulShutdownSignals: [])
+    }
+
+    private var quiet: Logger {
+        var quiet = logger
+        quiet.logLevel = .warning
+        return quiet
+    }
+
+    private func router(_ access: WebAccess) -> Router<AgentRequestContext> {
         let router = Router(context: AgentRequestContext.self)
+        router.add(middleware: RequestMetricsMiddleware(metrics: requests))
+        router.add(middleware: WebMiddleware(access: access))
         let tasks = tasks
         let status = status
         router.get("/v1/agent") { _, _ in await answer { status } }
@@ -79,6 +103,8 @@ public struct AgentServer: Sendable {
         addTaskRoutes(router)
         JobRoutes(jobs: jobs).add(to: router)
         addResourceRoutes(router)
+        MetricsRoutes(agent: status, tasks: tasks, jobs: jobs, requests: requests).add(to: router)
+        WebRoutes(tasks: tasks, jobs: jobs, map: map).add(to: router)
         return router
     }
 }

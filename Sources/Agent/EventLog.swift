@@ -14,6 +14,13 @@ public final class EventLog: Sendable {
         /// The last ones, all that this process has noted at most.
         var recent: [AgentEvent] = []
         var willSync = false
+        var counts: [Kind: UInt64] = [:]
+    }
+
+    /// What events are counted by.
+    struct Kind: Hashable, Sendable {
+        let kind: AgentEvent.Kind
+        let what: String
     }
 
     private enum Entry {
@@ -72,6 +79,7 @@ public final class EventLog: Sendable {
             let event = AgentEvent(
                 sequence: state.next, time: time, kind: kind, name: name, id: id, what: what, reason: reason)
             state.next += 1
+            state.counts[Kind(kind: kind, what: what), default: 0] += 1
             state.recent.append(event)
             if state.recent.count >= 2 * Self.kept { state.recent.removeFirst(Self.kept) }
             entries.yield(.event(event))
@@ -91,6 +99,9 @@ public final class EventLog: Sendable {
     public func flush() async {
         await withCheckedContinuation { entries.yield(.flush($0)) }
     }
+
+    /// How many this process has noted.
+    var counts: [Kind: UInt64] { state.withLock { $0.counts } }
 
     /// The number of the last event; 0 before the first.
     public var last: UInt64 { state.withLock { $0.next - 1 } }

@@ -46,10 +46,12 @@ extension AgentServer {
     /// One JSON object a line; with `follow=true` without an end.
     private func events(_ request: Request) async throws -> Response {
         let query = request.uri.queryParameters
-        let since = query.get("since", as: UInt64.self) ?? 0
+        let log = tasks.events
+        // Numbers have no gaps, so the last so many are those after a number.
+        let last = query.get("last", as: UInt64.self).map { log.last - min($0, log.last) } ?? 0
+        let since = max(query.get("since", as: UInt64.self) ?? 0, last)
         let from = query.get("from", as: Int64.self) ?? .min
         let object = query.get("object")
-        let log = tasks.events
         let follows = query.get("follow") == "true"
         let selected: @Sendable ([AgentEvent]) throws -> ByteBuffer = { batch in
             let chosen = batch.filter { object == nil || $0.name == object || $0.id == object }

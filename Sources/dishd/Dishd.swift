@@ -22,6 +22,7 @@ struct Dishd: AsyncParsableCommand {
             Examples:
               dishd
               dishd --pool /srv/pool --subnet 10.77.0.0/16
+              dishd --web 9209
             """,
         version: AgentDefaults.version)
 
@@ -49,6 +50,10 @@ struct Dishd: AsyncParsableCommand {
     var logsDays = 7
     @Option(help: "How many MiB of them, the oldest going first.")
     var logsSize = 2048
+    @Option(help: "Serve the web page and /metrics there, for reading only: PORT of this host, ADDRESS:PORT.")
+    var web: String?
+    @Option(help: "A name that browsers may call this host by, beside its own and its addresses; may be repeated.")
+    var webName: [String] = []
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -65,6 +70,9 @@ struct Dishd: AsyncParsableCommand {
         }
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")
+        }
+        if let web, WebAddress(web) == nil {
+            throw ValidationError("--web '\(web)' is not a port or an address with one, like 9209 or 10.0.0.5:9209.")
         }
         if let reserveMemory, ByteCount(reserveMemory) == nil {
             throw ValidationError("--reserve-memory '\(reserveMemory)' is not a size, like 512M or 2G.")
@@ -119,6 +127,18 @@ struct Dishd: AsyncParsableCommand {
                 try await server.run {
                     ready.info("ready", metadata: ["pool": "\(pool.path)", "socket": "\(socket)"])
                     notifySystemd("READY=1")
+                }
+            }
+            if let web = web.flatMap({ WebAddress($0) }) {
+                if !web.isLoopback {
+                    logger.warning("whoever reaches \(web) can read what tasks do and say, without a password")
+                }
+                group.addTask { [webName] in
+                    do {
+                        try await server.serve(web: web, names: webName)
+                    } catch {
+                        throw StartError("serve the web page at \(web): \(error); give --web another address, or leave it out")
+                    }
                 }
             }
             group.addTask {

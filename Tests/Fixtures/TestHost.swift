@@ -75,8 +75,11 @@ public final class TestHost: Sendable {
     }
 
     /// Starts the agent and waits until it answers.
-    public func startAgent() async throws -> TestAgent {
-        var spawn = Spawn(Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet], environment: variables)
+    ///
+    /// - Parameter arguments: more of them.
+    public func startAgent(_ arguments: [String] = []) async throws -> TestAgent {
+        var spawn = Spawn(
+            Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet] + arguments, environment: variables)
         let log = try OwnedFD.open("\(stateDirectory)/dishd.log", O_WRONLY | O_CREAT | O_APPEND)
         spawn.descriptors = [-1, log.number, log.number]
         let agent = TestAgent(pid: try spawn.start(), host: self)
@@ -92,8 +95,12 @@ public final class TestHost: Sendable {
     public var agentLog: String { (try? Files.readText("\(stateDirectory)/dishd.log")) ?? "" }
 
     /// Runs a body with an agent; afterwards no task of it is left, whatever happened.
-    public func withAgent<Result>(_ body: (TestAgent) async throws -> Result) async throws -> Result {
-        let agent = try await startAgent()
+    ///
+    /// - Parameter arguments: more of the agent's.
+    public func withAgent<Result>(
+        _ arguments: [String] = [], _ body: (TestAgent) async throws -> Result
+    ) async throws -> Result {
+        let agent = try await startAgent(arguments)
         do {
             let result = try await body(agent)
             try await cleanUp()

@@ -1,23 +1,8 @@
 import Glibc
 import Linux
+import TaskHelper
 
-/// A line of a console log in the CRI log format: `TIME STREAM P|F TEXT`.
-struct ConsoleLogEntry {
-    let time: String
-    let isErrors: Bool
-    /// Whether the line goes on in the next entry.
-    let isPartial: Bool
-    /// As the task wrote it.
-    let text: ArraySlice<UInt8>
-
-    init?(_ line: ArraySlice<UInt8>) {
-        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
-        guard fields.count == 4 else { return nil }
-        let words = fields.prefix(3).map { String(decoding: $0, as: UTF8.self) }
-        guard ["stdout", "stderr"].contains(words[1]), ["P", "F"].contains(words[2]) else { return nil }
-        (time, isErrors, isPartial, text) = (words[0], words[1] == "stderr", words[2] == "P", fields[3])
-    }
-
+extension ConsoleLogEntry {
     func print(_ timestamps: Bool) throws {
         let line = (timestamps ? Array("\(time) ".utf8) : []) + text + (isPartial ? [] : [UInt8(ascii: "\n")])
         try Files.write(line, to: isErrors ? STDERR_FILENO : STDOUT_FILENO, "output")

@@ -1,0 +1,52 @@
+import AgentAPI
+import Hummingbird
+import Linux
+import NIOCore
+
+/// The web page, and what it needs that nobody else asks for (docs/web.md).
+struct WebRoutes {
+    let tasks: TaskManager
+    let jobs: JobManager
+    let map: PoolMapReader
+
+    func add(to router: Router<AgentRequestContext>) {
+        let (tasks, jobs, map) = (tasks, jobs, map)
+        router.get("/") { request, _ in file("", request) }
+        router.get("/web/:file") { request, context in file(context.parameters.get("file") ?? "", request) }
+        router.get("/v1/pool/map") { _, _ in await answer { try await map.read() } }
+        router.get("/v1/replicas") { _, _ in await answer { await jobs.list().map(JobReplicas.init) } }
+        router.get("/v1/tasks/:name/console") { request, context in
+            let query = request.uri.queryParameters
+            let lines = max(1, min(query.get("lines", as: Int.self) ?? 200, 2000))
+            return await answer {
+                let path = try await tasks.console(of: name(context))
+                let after = query.get("after")
+                return try await blocking { try ConsoleTail(path).read(after: after, lines: lines) }
+            }
+        }
+    }
+}
+
+/// An asset, or that the browser has it already.
+private func file(_ name: String, _ request: Request) -> Response {
+    guard let asset = WebAsset.all[name] else {
+        return failure(AgentError(.notFound, "there is no file '\(name)' of the web page"))
+    }
+    var headers: HTTPFields = [.eTag: asset.tag, .cacheControl: "no-cache"]
+    if request.headers[.ifNoneMatch] == asset.tag { return Response(status: .notModified, headers: headers) }
+    headers[.contentType] = asset.type
+    return Response(status: .ok, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: asset.content)))
+}
+
+extension TaskManager {
+    /// The path of a task's console log.
+    func console(of name: String) throws -> String { launcher.log(of: try find(name).intent.id) }
+}
+
+extension JobReplicas {
+    init(_ job: JobStatus) {
+        self.init(
+            name: job.name, state: job.state, reason: job.reason, version: job.version, wanted: job.wanted, ready: job.ready,
+            updated: job.updated)
+    }
+}
