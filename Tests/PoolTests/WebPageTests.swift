@@ -49,7 +49,6 @@ struct WebPageTests {
 
     private func look(_ host: TestHost, _ url: String, _ browser: Browser) async throws {
         try #require(try await host.dish("volume", "create", "webdata").code == 0)
-        defer { Task { try await host.dish("volume", "rm", "webdata") } }
         let script = "n=0; while :; do printf '%s\\033[31m\\n' \"tick $n $0\"; n=$((n+1)); sleep 0.5; done"
         let started = try await host.dish(
             "run", "-d", "//os:base", "--name", "hostile", "--disk", "100M", "--volume",
@@ -134,6 +133,8 @@ struct WebPageTests {
         #expect(try await browser.evaluate("String(window.broken)") == "undefined")
         #expect(try await browser.evaluate("document.scripts.length + document.images.length") == 1)
         #expect(try await browser.troubles() == [])
+        #expect(try await host.dish("rm", "--force", "hostile").code == 0)
+        #expect(try await host.dish("volume", "rm", "webdata").code == 0)
     }
 
     private func quoted(_ text: String) -> String {

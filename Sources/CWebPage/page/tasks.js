@@ -1,6 +1,6 @@
 import { sparkline } from "./chart.js";
 import { element, setAttribute, setNumber, setText } from "./elements.js";
-import { age, bytes, count, none, oneLine, percent, rate } from "./format.js";
+import { age, bytes, count, oneLine, percent, rate } from "./format.js";
 import * as history from "./history.js";
 
 const columns = [
@@ -15,6 +15,9 @@ const columns = [
   { key: "disk", title: "Disk", isNumber: true, of: (row) => row.usage?.disk?.used },
   { key: "age", title: "Age", isNumber: true, of: (row) => Date.now() / 1000 - row.task.created },
 ];
+
+// web-2 comes before web-10.
+const words = new Intl.Collator("en", { numeric: true });
 
 // What its state is called, with what its checks say.
 export function stateText(task) {
@@ -160,7 +163,7 @@ export function tasksView(root) {
     const sign = sort.descending ? -1 : 1;
     all.sort((a, b) => {
       if (a.key === undefined || b.key === undefined) return (a.key === undefined) - (b.key === undefined) || compare(a, b);
-      return sign * (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) || compare(a, b);
+      return sign * (typeof a.key === "string" ? words.compare(a.key, b.key) : a.key - b.key) || compare(a, b);
     });
     const wanted = all.map((one) => one.row.node);
     if (wanted.length !== body.children.length || wanted.some((node, index) => body.children[index] !== node)) {
@@ -169,7 +172,7 @@ export function tasksView(root) {
     setText(shown, filter === "" ? `${rows.size} tasks` : `${wanted.length} of ${rows.size} tasks`);
     setText(empty, rows.size === 0 ? "There are no tasks. dish run starts one." : "");
   }
-  const compare = (a, b) => (a.row.task.name < b.row.task.name ? -1 : a.row.task.name > b.row.task.name ? 1 : 0);
+  const compare = (a, b) => words.compare(a.row.task.name, b.row.task.name);
   const empty = element("p", { class: "note" });
   root.append(empty);
 
