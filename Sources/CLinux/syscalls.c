@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -48,6 +49,10 @@ int dish_openat(int at, const char *path, int flags, unsigned mode) { return ope
 int dish_ioctl(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
 int dish_ioctl_int(int fd, unsigned long request, long argument) { return ioctl(fd, request, argument); }
 int dish_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+void dish_share_arenas(void) { mallopt(M_ARENA_MAX, 2); }
+
+void dish_trim_heap(void) { malloc_trim(0); }
 
 void dish_unmap_code(void) {
     // The linker's: where the program's file begins in memory, and where its code ends.
