@@ -51,6 +51,7 @@ class LXD:
     """Debian's lxd with a Btrfs pool on a loop file; unprivileged system containers."""
 
     name = "LXD"
+    boots = True
     missing = None if shutil.which("lxd") else "lxd is not installed"
 
     def __init__(self, root):
@@ -115,6 +116,7 @@ class Docker:
     """Debian's docker.io with the overlay driver, without networks; a container is one process."""
 
     name = "Docker"
+    boots = False
     missing = None if shutil.which("dockerd") else "docker.io is not installed"
 
     def __init__(self, root):
