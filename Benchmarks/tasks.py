@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Many tasks on one host: what the agent and the helpers need, how fast an agent that starts anew has them again, and
-the memory of fifty booted tasks whose image shares `/usr` among them and of fifty whose image doesn't.
+the memory of fifty booted tasks whose image shares `/usr` among them and of fifty whose image doesn't; and fifty tasks
+beside fifty containers of LXD and of Docker.
 
 The aims, for 300 tasks: the agent at most 40 MB and 1 % of a processor while nothing happens, a helper at most 4 MB, all
 adopted within 500 ms.
@@ -16,6 +17,8 @@ import subprocess
 import time
 
 from host import HOME, PROGRAMS, REPOSITORY, RUNTIME, host
+from peers import LXD, Docker, peers, proportional
+from stock import stock
 
 COUNT = int(os.environ.get("COUNT", "300"))
 BOOTED = int(os.environ.get("BOOTED", "50"))
@@ -128,6 +131,48 @@ def cached():
     return int(text.split("\nCached:")[1].split()[0]) * 1024
 
 
+class Dish:
+    """This agent as a peer of the others."""
+
+    def __init__(self, host, name, *command):
+        self.host, self.name, self.command = host, name, command
+
+    def start(self, name):
+        run(self.host, "run", "--detach", "--network", "none", "--name", name, "//web:app", *self.command)
+
+    def wait(self, name):
+        """`dish run` without a command returns when systemd has booted."""
+
+    def remove(self, name):
+        run(self.host, "rm", "--force", name)
+
+    def processes(self):
+        return [self.host.agent.pid, *(task["processes"]["helper"] for task in tasks(self.host))]
+
+
+def side_by_side(title, contestants):
+    print(f"\n{title}")
+    for contestant in contestants:
+        def up(number):
+            contestant.start(f"peer-{number}")
+            contestant.wait(f"peer-{number}")
+
+        start = time.perf_counter()
+        everywhere(up, BOOTED)
+        running = time.perf_counter() - start
+        time.sleep(3)
+        size = proportional(contestant.processes())
+        start = time.perf_counter()
+        everywhere(lambda number: contestant.remove(f"peer-{number}"), BOOTED)
+        removed = time.perf_counter() - start
+        print(f"  {contestant.name:<24} running {running:6.1f} s   daemon and helpers {size / 1e6:6.1f} MB   removed {removed:6.1f} s")
+
+
 with host() as instance:
     many(instance)
     memory(instance)
+    with stock(instance) as root, peers(root, LXD, Docker) as rivals:
+        booting = [Dish(instance, "dish"), *(rival for rival in rivals if rival.boots)]
+        side_by_side(f"{BOOTED} system containers, booted, eight at a time", booting)
+        single = [Dish(instance, "dish", "--", "/bin/sleep", "infinity"), *(rival for rival in rivals if not rival.boots)]
+        side_by_side(f"{BOOTED} containers of one process, eight at a time", single)

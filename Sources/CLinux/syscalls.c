@@ -6,8 +6,10 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
@@ -47,6 +49,18 @@ int dish_openat(int at, const char *path, int flags, unsigned mode) { return ope
 int dish_ioctl(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
 int dish_ioctl_int(int fd, unsigned long request, long argument) { return ioctl(fd, request, argument); }
 int dish_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+void dish_share_arenas(void) { mallopt(M_ARENA_MAX, 2); }
+
+void dish_trim_heap(void) { malloc_trim(0); }
+
+void dish_unmap_code(void) {
+    // The linker's: where the program's file begins in memory, and where its code ends.
+    extern const char __executable_start, etext;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)&__executable_start & ~(page - 1);
+    madvise((void *)start, (uintptr_t)&etext - start, MADV_DONTNEED);
+}
 int dish_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 int dish_syncfs(int fd) { return syncfs(fd); }
 int dish_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }

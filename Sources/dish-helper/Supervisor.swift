@@ -180,6 +180,8 @@ struct Supervisor: ~Copyable {
                 announce()
             }
         }
+        // From here it mostly waits, and there is one for each task.
+        if phase == .running { dish_unmap_code() }
     }
 
     private mutating func accept() {

@@ -1,6 +1,7 @@
 import Agent
 import AgentAPI
 import ArgumentParser
+import CLinux
 import Dispatch
 import Glibc
 import Layers
@@ -93,6 +94,7 @@ struct Dishd: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        dish_share_arenas()
         var logger = Logger(label: "dishd") { _ in StandardErrorLog() }
         logger.logLevel = verbose ? .debug : .info
         guard geteuid() == 0 else { throw StartError("dishd needs root: it makes snapshots, networks and containers") }
@@ -156,6 +158,8 @@ struct Dishd: AsyncParsableCommand {
                 while true {
                     try await Task.sleep(for: .seconds(30))
                     await tasks.housekeeping()
+                    // What a burst of starts or an adoption took isn't needed while nothing happens.
+                    dish_trim_heap()
                 }
             }
             let volumes = VolumeManager(pool: pool, logger: ready)

@@ -79,6 +79,16 @@ int dish_openat(int at, const char *path, int flags, unsigned mode);
 int dish_ioctl(int fd, unsigned long request, void *argument);
 int dish_ioctl_int(int fd, unsigned long request, long argument);
 int dish_pipe(int ends[2]);
+
+/// Unmaps the pages of the program's own code: those that are used again are mapped again, from the file's cached pages.
+/// For a process that has started and will mostly sleep.
+void dish_unmap_code(void);
+
+/// Lets all threads allocate from two arenas: what a burst of work took is found again by the next, whatever its thread.
+void dish_share_arenas(void);
+
+/// Gives free memory of the heap back to the kernel: malloc_trim(3).
+void dish_trim_heap(void);
 int dish_fcntl(int fd, int command, long argument);
 long dish_getdents64(int fd, void *buffer, unsigned long size);
 int dish_syncfs(int fd);
