@@ -101,7 +101,8 @@ struct Dishd: AsyncParsableCommand {
         guard let subnet = IPv4Subnet(subnet) else { return }
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
-            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
+            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: try helperPath)
+        if let trouble = HostTrouble.now(configuration) { logger.error("\(trouble)") }
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
@@ -147,12 +148,8 @@ struct Dishd: AsyncParsableCommand {
         _ = consume lock
     }
 
-    private func helperPath() throws -> String {
-        let path = try helper.map { Files.absolute($0) } ?? "\(Files.parent(of: Executable.current()))/dish-helper"
-        guard access(path, X_OK) == 0 else {
-            throw StartError("there is no program '\(path)'; install dish-helper beside dishd, or say where it is: --helper PATH")
-        }
-        return path
+    private var helperPath: String {
+        get throws { try helper.map { Files.absolute($0) } ?? "\(Files.parent(of: Executable.current()))/dish-helper" }
     }
 
     /// SIGTERM and SIGINT end the agent as a crash would, but for what is just under way.

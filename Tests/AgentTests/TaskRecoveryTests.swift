@@ -101,7 +101,7 @@ import Testing
                 == .settling(.exited(Cases.exit), then: .restart(at: 1000)))
         run = TaskRun(generation: 4, wish: .again, stop: 7)
         let alive = recovered(run, RestartPolicy(), .helper(Cases.running(.running)))
-        #expect(alive.machine.stop == 7 && alive.actions == [.tellHelper(stop: 7)])
+        #expect(alive.machine.stop(at: 0) == 7 && alive.actions == [.tellHelper(stop: 7)])
         #expect(
             recovered(run, RestartPolicy(), .exited(Cases.exit)).machine.state == .settling(.exited(Cases.exit), then: .start))
         run.wish = .remove
