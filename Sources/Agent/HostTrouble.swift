@@ -52,3 +52,8 @@ struct HostTrouble: Error, CustomStringConvertible, Equatable {
             "\(system); if it is the pool that is full, make room: dish image gc, dish rm TASK, dish volume rm NAME (see: dish pool usage \(pool.path))"
     }
 }
+
+extension AgentConfiguration {
+    /// Why no task can be started at present; nil when some can.
+    public var hindrance: String? { HostTrouble.now(self)?.description }
+}

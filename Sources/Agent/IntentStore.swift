@@ -69,9 +69,12 @@ struct IntentStore: Sendable {
         }
         if isAtWork {
             return .lost(
-                "\(reason), and there is no copy in the pool; the task runs on, and nothing but its end can be had of it: kill \(helper(of: id))")
+                "\(reason), and there is no copy in the pool; the task runs on, and nothing but its end can be had of it: kill \(helper(of: id))"
+            )
         }
-        return .lost("\(reason), and there is no copy in the pool; all that is known of it is in \(try damaged.setAside(directory, as: id))")
+        return .lost(
+            "\(reason), and there is no copy in the pool; all that is known of it is in \(try damaged.setAside(directory, as: id))"
+        )
     }
 
     /// Removes what is left of a start that a kill or a power cut ended before its first word had reached the disk.

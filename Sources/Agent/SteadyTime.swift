@@ -11,7 +11,8 @@ struct SteadyTime: Sendable {
     let now: Int64
 
     init(_ configuration: AgentConfiguration) {
-        self.init(file: "\(configuration.runtimeDirectory)/clock", boot: (try? ProcessIdentity.bootID()) ?? "", date: Int64(time(nil)))
+        self.init(
+            file: "\(configuration.runtimeDirectory)/clock", boot: (try? ProcessIdentity.bootID()) ?? "", date: Int64(time(nil)))
     }
 
     /// - Parameters:

@@ -22,7 +22,8 @@ extension TaskManager {
         run.boot = recovery.hasHelper ? boot : nil
         let known = await askHelpers(of: [intent.id: recovery])[intent.id] ?? recovery.lastRunning
         run.generation = known?.generation ?? recovery.lastExit?.generation ?? 1
-        let place = (try? DamagedFiles(configuration.stateDirectory).setAside("\(directory)/run.json", as: "\(intent.id)-run.json"))
+        let place =
+            (try? DamagedFiles(configuration.stateDirectory).setAside("\(directory)/run.json", as: "\(intent.id)-run.json"))
         report(
             "\(error); it is set aside (\(place ?? "nowhere")), and the task doesn't start by itself", of: intent.name, intent.id)
         return run

@@ -210,6 +210,8 @@ public actor TaskManager {
     public func recover() async throws {
         for change in HostPreparation.apply() { logger.info("host: \(change)") }
         try TaskJournal.writeSettings(configuration)
+        // Notes the date.
+        _ = SteadyTime(configuration)
         let store = IntentStore(configuration)
         for (id, found) in try await blocking({ try store.all() }) {
             let intent: TaskIntent

@@ -102,7 +102,7 @@ struct Dishd: AsyncParsableCommand {
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
             network: TaskNetwork(bridge: bridge, subnet: subnet), helper: try helperPath)
-        if let trouble = HostTrouble.now(configuration) { logger.error("\(trouble)") }
+        if let hindrance = configuration.hindrance { logger.error("\(hindrance)") }
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
@@ -134,9 +134,11 @@ struct Dishd: AsyncParsableCommand {
                 }
             }
             group.addTask {
+                // Not while those that waited for an agent are served.
+                try await Task.sleep(for: .seconds(3))
                 while true {
-                    try await Task.sleep(for: .seconds(30))
                     await tasks.housekeeping()
+                    try await Task.sleep(for: .seconds(30))
                 }
             }
             let volumes = VolumeManager(pool: pool, logger: ready)

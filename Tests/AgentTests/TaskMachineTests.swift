@@ -260,6 +260,18 @@ enum Cases {
         #expect(machine.visible == .stopping && machine.stop(at: 0) == nil)
     }
 
+    /// However many agents come and go meanwhile.
+    @Test func theTimeToEndGoesOnWhereItWas() {
+        var machine = TaskMachine(.alive(nil), removesWhenDone: false)
+        _ = machine.handle(.stop(seconds: 60), at: 10_000)
+        for (now, left) in [(Int64(10_000), UInt32(60)), (40_500, 30), (70_000, 0), (90_000, 0)] {
+            let next = TaskMachine.recovered(
+                machine.run, policy: RestartPolicy(), removesWhenDone: false, boot: "b", running: nil,
+                event: .helper(Cases.running(.running)), at: now)
+            #expect(next.actions == [.tellHelper(stop: left)] && next.machine.stop(at: now) == left)
+        }
+    }
+
     @Test func aRemovalThatFailedCanBeTriedAgain() {
         var machine = TaskMachine(.ended(.exited(Cases.exit)), removesWhenDone: false)
         #expect(machine.handle(.remove, at: 0) == [.remove])

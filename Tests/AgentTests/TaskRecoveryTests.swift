@@ -60,6 +60,22 @@ import Testing
         }
     }
 
+    /// Where its run's file is lost, only the boot of its intent is left.
+    @Test func whatRunsWasNotEndedByAnEarlierStartOfTheHost() throws {
+        let boot = try ProcessIdentity.bootID()
+        let own = try #require(ProcessIdentity(running: getpid()))
+        try withState(["running": record(boot: boot, helper: own)]) { recovery, folder in
+            var made = recovery
+            made.boot = "another"
+            #expect(made.event?.isAlive == true)
+            unlink("\(folder)/running")
+            let lock = try FileLock.acquire("\(folder)/lock")
+            #expect(made.event == nil)
+            _ = consume lock
+            guard case .failed("the host was restarted") = made.event else { return #expect(Bool(false)) }
+        }
+    }
+
     /// Power cuts leave such files.
     @Test(arguments: ["", "code=", "\0\0\0\0", "code=0\noom=0\n"]) func aDamagedExitIsNoExit(_ text: String) throws {
         try withState(["exit": text, "lock": ""]) { recovery, _ in
