@@ -72,8 +72,10 @@ extension Machine {
                     try #require(up.code == 0, "cut \(cut): \(up)\n\(start)")
                     // Those that shall run do, and those that shall not don't.
                     let settled = try await machine.run(
-                        "for i in $(seq 150); do dish ps | grep -Eq 'preparing|starting|restarting|stopping' || break; sleep 0.2; done; dish ps")
-                    #expect(!settled.output.contains("restarting") && !settled.output.contains("preparing"), "cut \(cut): \(settled)")
+                        "for i in $(seq 150); do dish ps | grep -Eq 'preparing|starting|restarting|stopping' || break; sleep 0.2; done; dish ps"
+                    )
+                    #expect(
+                        !settled.output.contains("restarting") && !settled.output.contains("preparing"), "cut \(cut): \(settled)")
                     let log = try await machine.run("journalctl -b -u dishd | grep -E 'ERROR|error' | tail -20").text
                     #expect(try await strays(machine) == "", "cut \(cut): \(settled)\n\(log)")
                     let wanted = try await machine.run(
@@ -86,7 +88,8 @@ extension Machine {
                     for name in ["p0", "p1"] { #expect(try await machine.inspect(name).state == .running, "cut \(cut)") }
                 }
                 print("\(max(1, Self.cuts)) power cuts: the wanted state was reached after each")
-                let gone = try await machine.run("dish job rm work; for task in p0 p1 p2; do dish rm --force $task; done; dish ps --json")
+                let gone = try await machine.run(
+                    "dish job rm work; for task in p0 p1 p2; do dish rm --force $task; done; dish ps --json")
                 #expect(!gone.output.contains("\"name\""), "\(gone)")
                 #expect(try await strays(machine) == "")
                 #expect(try await machine.run("btrfs device stats --check /pool").code == 0)
@@ -99,13 +102,15 @@ extension Machine {
         @Test func aDateThatIsSetAheadAndBackEndsNothingAndRemovesNothing() async throws {
             try await Machine.use { machine in
                 // Logs are kept for seven days.
-                let logged = try await machine.run("dish run --name logged --network none //os:base -- /bin/echo word && dish rm logged")
+                let logged = try await machine.run(
+                    "dish run --name logged --network none //os:base -- /bin/echo word && dish rm logged")
                 try #require(logged.code == 0, "\(logged)")
                 let bystander = try await machine.startBystander()
                 let started = try await machine.run(
                     "dish run -d --name pauses --restart always --restart-backoff 8 --network none //os:base -- /bin/true; "
                         + "dish run -d --name checked --network none --health-cmd 'test ! -e /bad' --health-interval 0.5 --health-failures 1 //os:base -- /bin/sleep 1000; "
-                        + "for i in $(seq 100); do dish ps | grep -q 'running (ready)' && dish ps | grep -q restarting && break; sleep 0.1; done")
+                        + "for i in $(seq 100); do dish ps | grep -q 'running (ready)' && dish ps | grep -q restarting && break; sleep 0.1; done"
+                )
                 #expect(started.code == 0, "\(started)")
                 let before = try await machine.inspect("pauses")
                 for step in ["+8 days", "-16 days", "+8 days"] {
@@ -119,10 +124,12 @@ extension Machine {
                 let restarts = try await machine.inspect("pauses").restarts ?? 0
                 #expect((0...3).contains(restarts - (before.restarts ?? 0)), "\(restarts)")
                 let again = try await machine.run(
-                    "for i in $(seq 200); do test $(dish inspect pauses | sed -n 's/.*\"restarts\" : \\([0-9]*\\).*/\\1/p') -gt \(restarts) && exit; sleep 0.1; done; exit 1")
+                    "for i in $(seq 200); do test $(dish inspect pauses | sed -n 's/.*\"restarts\" : \\([0-9]*\\).*/\\1/p') -gt \(restarts) && exit; sleep 0.1; done; exit 1"
+                )
                 #expect(again.code == 0, "it isn't restarted any more")
                 let health = try await machine.run(
-                    "dish exec checked -- touch /bad; for i in $(seq 100); do dish ps | grep -q 'not ready' && exit; sleep 0.1; done; exit 1")
+                    "dish exec checked -- touch /bad; for i in $(seq 100); do dish ps | grep -q 'not ready' && exit; sleep 0.1; done; exit 1"
+                )
                 #expect(health.code == 0, "its health isn't asked any more")
                 #expect(try await machine.run("dish logs logged").output.contains("word"))
                 let sequences = try await machine.run("dish events --json | sed -n 's/.*\"sequence\":\\([0-9]*\\).*/\\1/p'").text

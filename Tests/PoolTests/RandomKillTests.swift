@@ -142,7 +142,7 @@ private final class Turmoil: Sendable {
             replicas: \(replicas)
             command: [/bin/sleep, "8640\(name.dropFirst())"]
             environment: {VERSION: "\(version)"}
-            restart: {mode: always, backoff: 1s}
+            restart: {mode: always, delay: 1s}
             stop: {drain: 0s, timeout: 1s}
             update: {deadline: 20s}
 
@@ -222,6 +222,8 @@ private final class Turmoil: Sendable {
         _ = try await dish("job", "rm", "j1")
         for (index, name) in Self.tasks.enumerated() where index % 2 == 0 {
             _ = try await host.wait(for: name) { $0.state == .running }
+            // Its program comes a moment after its first process.
+            for _ in 0..<100 where copies(name) == 0 { try await Task.sleep(for: .milliseconds(50)) }
             #expect(copies(name) == 1)
         }
         let replicas = try await host.client.tasks().filter { $0.owner?.job == "j0" }
