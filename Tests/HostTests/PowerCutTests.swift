@@ -14,7 +14,7 @@ extension Machine {
         private static let turmoil = """
             cat > /root/turmoil <<'END'
             RANDOM=$1
-            job() { printf 'jobs: [{name: work, image: //os:base, network: none, replicas: %s, command: [/bin/sleep, "86400"], environment: {V: "%s"}, stop: {drain: 0s, timeout: 1s}}]\\n' $1 $2; }
+            job() { printf 'jobs: [{name: work, image: //os:base, network: none, replicas: %s, command: [/bin/sleep, "86400"], environment: {V: "%s"}, stop: {drain: 1s, timeout: 1s}}]\\n' $1 $2; }
             while :; do
               task=p$((RANDOM % 3))
               case $((RANDOM % 10)) in

@@ -146,7 +146,7 @@ private final class Turmoil: Sendable {
             command: [/bin/sleep, "8640\(name.dropFirst())"]
             environment: {VERSION: "\(version)"}
             restart: {mode: always, delay: 1s}
-            stop: {drain: 0s, timeout: 1s}
+            stop: {drain: 1s, timeout: 1s}
             update: {deadline: 20s}
 
         """
