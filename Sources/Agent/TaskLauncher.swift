@@ -19,10 +19,13 @@ struct TaskLauncher: Sendable {
     /// the container.
     ///
     /// - Parameter generation: the number of the run; those after the first go on with the root that is there.
+    /// - Throws: `HostTrouble` when this host can't start any task at present; then nothing was begun.
     func prepare(_ task: TaskIntent, generation: Int) async throws {
+        try HostTrouble.check(configuration)
         async let network: Void = connect(task, again: generation > 1)
         async let helper: Void = startHelper(task, generation)
         let pool = pool
+        let intents = IntentStore(configuration)
         let program = identityProgram(of: task.id)
         let journal = TaskJournal(of: task, configuration)
         try await blocking {
@@ -31,6 +34,7 @@ struct TaskLauncher: Sendable {
             } else {
                 try pool.completeTask(task.record, limit: task.request.limits.disk)
             }
+            intents.writeSpare(task)
             try journal?.prepare()
             // systemd-nspawn takes nothing without it for a root; images of one static program have none.
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
@@ -122,10 +126,11 @@ struct TaskLauncher: Sendable {
         try await blocking {
             try Files.removeTree(configuration.runtime(of: task.id))
             if keepsLogs {
-                try pool.keepLogs(of: RemovedTask(task.record, created: task.created, removed: Int64(time(nil))))
+                try pool.keepLogs(
+                    of: RemovedTask(task.record, created: task.created, removed: Int64(time(nil))), else: task.record)
             }
             try pool.removeTask(task.record)
-            try Files.removeTree(configuration.state(of: task.id))
+            try RemovedStates(configuration).take(task.id)
         }
     }
 

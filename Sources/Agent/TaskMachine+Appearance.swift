@@ -50,9 +50,11 @@ extension TaskMachine {
     }
 
     /// What a helper that is met only now must be told: to end, within so many seconds.
-    var stop: UInt32? {
-        if case .alive = state { return run.stop }
-        return nil
+    ///
+    /// - Parameter now: of the clock of events: what has passed since it was asked for is no part of it.
+    func stop(at now: Int64) -> UInt32? {
+        guard case .alive = state, let asked = run.stop else { return nil }
+        return run.stopBy.map { min(asked, UInt32(clamping: max(0, $0 - now + 999) / 1000)) } ?? asked
     }
 
     /// How its last run ended; nil while one is under way.

@@ -38,6 +38,8 @@ struct TaskMachine: Sendable, Equatable {
         case prepared
         /// Something that was being done for it went wrong.
         case failed(String)
+        /// The host keeps it from being started, which isn't its fault: a pool that can't be written to, say.
+        case hindered(String)
         /// The agent ended before it was started.
         case neverStarted
         case helper(RunningRecord)
@@ -111,12 +113,13 @@ struct TaskMachine: Sendable, Equatable {
         case .prepared: return end(.failed("it was stopped before it started"), now, endsLeftovers: true)
         case .neverStarted: return neverStarted(now)
         case .failed(let reason): return end(.failed(reason), now, endsLeftovers: true)
+        case .hindered(let reason): return end(.failed(reason), now, endsLeftovers: true, counts: false)
         case .exited(let record): return end(.exited(record), now)
-        case .stop(let seconds): ask(.rest, seconds)
+        case .stop(let seconds): ask(.rest, seconds, now)
         case .rollBack(let rollback, let seconds):
             run.rollback = rollback
-            ask(run.wish == .rest ? .rest : .again, seconds)
-        case .start, .restart: (run.wish, run.stop) = (.run, nil)
+            ask(run.wish == .rest ? .rest : .again, seconds, now)
+        case .start, .restart: (run.wish, run.stop, run.stopBy) = (.run, nil, nil)
         case .helper, .helperLost, .settled, .tick, .remove, .unhealthy: break
         }
         return []
@@ -129,21 +132,21 @@ struct TaskMachine: Sendable, Equatable {
             return []
         case .exited(let record): return end(.exited(record), now)
         case .helperLost: return end(.failed("its helper ended without a record of how"), now, endsLeftovers: true)
-        case .failed(let reason): return end(.failed(reason), now, endsLeftovers: true)
+        case .failed(let reason), .hindered(let reason): return end(.failed(reason), now, endsLeftovers: true)
         case .neverStarted: return neverStarted(now)
         case .stop(let seconds):
-            ask(.rest, seconds)
+            ask(.rest, seconds, now)
             return [.tellHelper(stop: seconds)]
         case .restart(let seconds):
-            ask(.again, seconds)
+            ask(.again, seconds, now)
             return [.tellHelper(stop: seconds)]
         case .rollBack(let rollback, let seconds):
             run.rollback = rollback
-            ask(run.wish == .rest ? .rest : .again, seconds)
+            ask(run.wish == .rest ? .rest : .again, seconds, now)
             return [.tellHelper(stop: seconds)]
         case .unhealthy(let reason, let seconds):
             guard run.wish == .run, policy.mode != .no else { return [] }
-            ask(.replace, seconds)
+            ask(.replace, seconds, now)
             run.reason = reason
             return [.tellHelper(stop: seconds)]
         case .start:
@@ -249,7 +252,7 @@ struct TaskMachine: Sendable, Equatable {
         case nil: return []
         case .helper(let record):
             state = .alive(record)
-            return run.stop.map { [.tellHelper(stop: $0)] } ?? []
+            return stop(at: now).map { [.tellHelper(stop: $0)] } ?? []
         case .exited(let record): end = .exited(record)
         case .failed(let reason): end = .failed(reason)
         case .helperLost: end = .failed("its helper ended without a record of how")
@@ -268,18 +271,20 @@ struct TaskMachine: Sendable, Equatable {
     // MARK: Steps
 
     /// The current run shall end; of several times the earliest counts, as the helper has it.
-    private mutating func ask(_ wish: TaskRun.Wish, _ seconds: UInt32) {
+    private mutating func ask(_ wish: TaskRun.Wish, _ seconds: UInt32, _ now: Int64) {
         run.wish = wish
         run.stop = min(run.stop ?? seconds, seconds)
+        run.stopBy = min(run.stopBy ?? .max, now + Int64(seconds) * 1000)
     }
 
-    private mutating func end(_ end: End, _ now: Int64, endsLeftovers: Bool = false) -> [Action] {
+    /// - Parameter counts: whether a restart is one of those that the policy allows.
+    private mutating func end(_ end: End, _ now: Int64, endsLeftovers: Bool = false, counts: Bool = true) -> [Action] {
         let wish = run.wish
         guard wish == .run || wish == .replace else { return settle(end, then: next(for: wish), endsLeftovers: endsLeftovers) }
         guard policy.mode == .always || policy.mode == .onFailure && (wish == .replace || end.isFailure) else {
             return settle(end, then: next(for: .rest), endsLeftovers: endsLeftovers)
         }
-        switch run.history.decide(policy, now: now, ranFor: ranFor(now)) {
+        switch run.history.decide(policy, now: now, ranFor: ranFor(now), counts: counts) {
         case .restart(let until):
             (run.due, run.boot) = (until, boot)
             if wish == .run { run.reason = end.description }
@@ -317,7 +322,7 @@ struct TaskMachine: Sendable, Equatable {
     /// Begins another run.
     private mutating func begin() -> [Action] {
         run.generation += 1
-        (run.wish, run.stop, run.due, run.boot) = (.run, nil, nil, boot)
+        (run.wish, run.stop, run.stopBy, run.due, run.boot) = (.run, nil, nil, nil, boot)
         (run.reason, run.givenUp) = (nil, nil)
         state = .preparing
         return [.prepare]

@@ -91,7 +91,7 @@ extension TaskManager {
             await report(.prepared, id)
         } catch {
             logger.error("start task again", metadata: ["task": "\(tasks[id]?.intent.name ?? id)", "error": "\(error)"])
-            await report(.failed("\(error)"), id)
+            await report(HostTrouble.isBehind(error) ? .hindered("\(error)") : .failed("\(error)"), id)
         }
     }
 
@@ -159,17 +159,13 @@ extension TaskManager {
     // MARK: Recovery
 
     /// Takes a task that an earlier agent left.
-    func adopt(_ intent: TaskIntent) {
+    func adopt(_ intent: TaskIntent) async {
         let directory = configuration.state(of: intent.id)
         var run = TaskRun()
         do {
             if Files.exists("\(directory)/run.json") { run = try StateFile.read(TaskRun.self, "\(directory)/run.json") }
         } catch {
-            // The helper's records tell which run it is.
-            let recovery = TaskRecovery(directory: directory)
-            run.generation = recovery.lastRunning?.generation ?? recovery.lastExit?.generation ?? 1
-            run.wish = recovery.hasHelper ? .run : .rest
-            logger.error("a task's run can't be read; it is kept from starting by itself", metadata: ["error": "\(error)"])
+            run = await lostRun(of: intent, error)
         }
         tasks[intent.id] = ManagedTask(
             intent: intent,
@@ -190,11 +186,12 @@ extension TaskManager {
         while recoveries.values.contains(where: { $0.event == nil }), ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }
+        let asked = await askHelpers(of: recoveries.filter { $0.value.event == nil })
         var alive: [TaskIntent] = []
         var due: [(String, TaskMachine, [TaskMachine.Action])] = []
         for (id, task) in tasks {
             guard let recovery = recoveries[id] else { continue }
-            let event = recovery.event ?? .neverStarted
+            let event = recovery.event ?? asked[id].map { .helper($0) } ?? .neverStarted
             let (machine, actions) = TaskMachine.recovered(
                 task.machine.run, policy: task.machine.policy, removesWhenDone: task.machine.removesWhenDone, boot: boot,
                 running: recovery.running, event: event, at: HostClock.now)

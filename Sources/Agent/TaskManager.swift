@@ -103,7 +103,7 @@ public actor TaskManager {
             tasks[intent.id] = nil
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
-            throw AgentError(.failed, "start task '\(intent.name)': \(error)")
+            throw AgentError(.failed, "start task '\(intent.name)': \(HostTrouble.explain(error, configuration.pool))")
         }
         changes.signal()
         return status(of: intent.id) ?? gone(intent)
@@ -210,14 +210,18 @@ public actor TaskManager {
     public func recover() async throws {
         for change in HostPreparation.apply() { logger.info("host: \(change)") }
         try TaskJournal.writeSettings(configuration)
-        let directory = "\(configuration.stateDirectory)/tasks"
-        try Files.makeDirectories(directory, mode: 0o700)
-        for id in try Files.list(directory) {
+        // Notes the date.
+        _ = SteadyTime(configuration)
+        let store = IntentStore(configuration)
+        for (id, found) in try await blocking({ try store.all() }) {
             let intent: TaskIntent
-            do {
-                intent = try StateFile.read(TaskIntent.self, "\(directory)/\(id)/task.json")
-            } catch {
-                setAside(id, error)
+            switch found {
+            case .intent(let whole): intent = whole
+            case .restored(let copy, let damage):
+                intent = copy
+                report(damage, of: copy.name, id)
+            case .lost(let damage):
+                report(damage, of: id, id)
                 continue
             }
             guard intent.pool == configuration.pool.path else {
@@ -226,9 +230,10 @@ public actor TaskManager {
                     "'\(configuration.stateDirectory)' holds the task '\(intent.name)' of the pool '\(intent.pool)'; use that pool, or another --state-dir"
                 )
             }
-            adopt(intent)
+            await adopt(intent)
         }
         try await settleRecovered()
+        await repairPool()
         Task { await repeatLimits() }
     }
 
@@ -251,8 +256,10 @@ public actor TaskManager {
     /// What needs doing now and then: quota groups of tasks whose subvolumes the kernel has cleaned, logs that are kept no longer.
     public func housekeeping() async {
         let (pool, retention) = (configuration.pool, configuration.logRetention)
+        await finishRemovals()
+        let now = SteadyTime(configuration).now
         do {
-            for task in try await blocking({ try pool.expireLogs(retention, now: Int64(time(nil))) }) {
+            for task in try await blocking({ try pool.expireLogs(retention, now: now) }) {
                 logger.info("logs of a removed task are kept no longer", metadata: ["task": "\(task.name)", "id": "\(task.id)"])
             }
         } catch {
@@ -351,7 +358,7 @@ public actor TaskManager {
                 if let helper = try? await HelperWatch.connect(socket, deadline: 5000), isUnderWay(id, generation) {
                     tasks[id]?.helper = helper
                     // A stop that was asked for before the helper was there.
-                    if let seconds = tasks[id]?.machine.stop { try? helper.send(.stop(seconds: seconds)) }
+                    if let seconds = tasks[id]?.machine.stop(at: HostClock.now) { try? helper.send(.stop(seconds: seconds)) }
                     try? helper.send(.watch)
                     if tasks[id]?.isToStart == true { try? helper.send(.start) }
                     // After the exit the helper takes the control group down; only then is it the agent's turn.
@@ -407,14 +414,8 @@ public actor TaskManager {
     }
 
     func write(_ intent: TaskIntent) async throws {
-        let directory = configuration.state(of: intent.id)
-        // What is gone after its end need not survive a power cut.
-        let durable = !intent.request.removeWhenDone
-        try await blocking {
-            try Files.makeDirectories(directory, mode: 0o700)
-            try StateFile.write(intent, "\(directory)/task.json", durable: durable)
-            if durable { try Files.syncDirectory(Files.parent(of: directory)) }
-        }
+        let store = IntentStore(configuration)
+        try await blocking { try store.write(intent) }
     }
 
     func find(_ name: String) throws -> ManagedTask {
@@ -446,13 +447,5 @@ public actor TaskManager {
         case .inUse: .conflict
         default: .invalid
         }
-    }
-
-    /// What can't be read is kept for people to look at, out of the way.
-    private func setAside(_ id: String, _ error: any Error) {
-        let target = "\(configuration.stateDirectory)/damaged/\(id)"
-        try? Files.makeDirectories(Files.parent(of: target), mode: 0o700)
-        rename(configuration.state(of: id), target)
-        logger.error("a task's state can't be read and is set aside", metadata: ["error": "\(error)", "to": "\(target)"])
     }
 }

@@ -34,13 +34,13 @@ struct TaskRecovery: Sendable {
     /// What has happened to it meanwhile; nil when a helper has it but has said nothing yet.
     var event: TaskMachine.Event? {
         if let exit { return exit.isAbandoned ? .neverStarted : .exited(exit) }
-        // After a power cut the intent is what is sure to be left.
-        if let boot, boot != (try? ProcessIdentity.bootID()) { return .failed("the host was restarted") }
-        if let running {
-            guard running.boot == (try? ProcessIdentity.bootID()) else { return .failed("the host was restarted") }
-            return running.helper.isRunning ? .helper(running) : .helperLost
-        }
+        let now = try? ProcessIdentity.bootID()
+        // What runs was started in this boot, whatever is said of it elsewhere.
+        if let running, running.boot == now, running.helper.isRunning { return .helper(running) }
         if hasHelper { return nil }
+        // After a power cut the intent is what is sure to be left.
+        if let boot, boot != now { return .failed("the host was restarted") }
+        if let running { return running.boot == now ? .helperLost : .failed("the host was restarted") }
         // Only of the first run the lock's file tells that it had a helper.
         return generation == 1 && Files.exists("\(directory)/lock") ? .helperLost : .neverStarted
     }

@@ -33,6 +33,8 @@ struct TaskRun: Sendable, Codable, Equatable {
     var givenUp: String?
     /// Within how many seconds the current run has been asked to end.
     var stop: UInt32?
+    /// When that time is over, in milliseconds of the host's clock; nil in files of agents that didn't note it.
+    var stopBy: Int64?
     /// When the next run begins, in milliseconds of the clock of `boot`; nil while that isn't decided.
     var due: Int64?
     /// The start of the host that `due` and `history` belong to; nil for that of the intent.
@@ -58,10 +60,12 @@ struct RestartHistory: Sendable, Codable, Equatable {
 
     /// Decides about a task that has just ended, and notes it.
     ///
-    /// - Parameter ranFor: milliseconds.
-    mutating func decide(_ policy: RestartPolicy, now: Int64, ranFor: Int64) -> Decision {
+    /// - Parameters:
+    ///   - ranFor: milliseconds.
+    ///   - counts: whether it is the task's own failure: a host that can't start it is tried again for as long as it takes.
+    mutating func decide(_ policy: RestartPolicy, now: Int64, ranFor: Int64, counts: Bool = true) -> Decision {
         if ranFor >= Self.milliseconds(policy.resetAfter) { streak = 0 }
-        if let attempts = policy.attempts {
+        if let attempts = policy.attempts, counts {
             times.removeAll { $0 <= now - Self.milliseconds(policy.window) }
             guard times.count < attempts else {
                 return .giveUp(

@@ -72,6 +72,11 @@ extension Pool {
             let code = errno
             // Another build published the same tree meanwhile.
             if code == EEXIST || code == ENOTEMPTY, let existing = try self.layer(digest.id) { return existing }
+            // What was removed without a place for it, and only in part.
+            if code == EEXIST || code == ENOTEMPTY {
+                try removeInPlace(digest.id)
+                if rename(entry, target) == 0 { return layer }
+            }
             throw SystemError("publish layer", target, code: code)
         }
         if commits { try Files.syncDirectory(layers) }
@@ -82,7 +87,7 @@ extension Pool {
     ///
     /// - Throws: `PoolError` `.inUse` naming the layers and tasks that need it.
     public func remove(_ id: LayerID) throws {
-        let staged = try StagingDirectory(in: self)
+        let staged = try placeToRemove()
         let layers = try whileLayersStay {
             let layers = try allLayers()
             let children = layers.filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
@@ -96,9 +101,9 @@ extension Pool {
                     .inUse, "layer \(id.short) is in use by a pull, an import or a build that is running; wait for its end")
             }
             for name in try allNames() where name.value == id { try removeName(name.key) }
-            if rename("\(self.layers)/\(id.hex)", "\(staged.path)/layer") != 0, errno != ENOENT {
-                throw SystemError("remove layer", id.hex)
-            }
+            if let staged, rename("\(self.layers)/\(id.hex)", "\(staged.path)/layer") == 0 { return layers }
+            if staged != nil, errno != ENOENT, errno != ENOSPC { throw SystemError("remove layer", id.hex) }
+            try removeInPlace(id)
             return layers
         }
         try filesystem().startCommit()
@@ -109,5 +114,24 @@ extension Pool {
             try !allNames().values.contains(packages)
         else { return }
         try? remove(packages)
+    }
+
+    /// Nil on a pool in which there is no room to make one.
+    private func placeToRemove() throws -> StagingDirectory? {
+        do {
+            return try StagingDirectory(in: self)
+        } catch let error as SystemError where error.code == ENOSPC {
+            return nil
+        }
+    }
+
+    /// Takes away what there always is room to take away. Without its record it is no layer any more; what a kill leaves of it
+    /// makes way when the same layer comes again.
+    private func removeInPlace(_ id: LayerID) throws {
+        let directory = "\(layers)/\(id.hex)"
+        guard Files.exists(directory) else { return }
+        guard unlink("\(directory)/layer.json") == 0 || errno == ENOENT else { throw SystemError("remove layer", id.hex) }
+        try Subvolume.deleteRecursively("\(directory)/rootfs")
+        try Files.removeTree(directory)
     }
 }

@@ -7,7 +7,7 @@ import Linux
 /// ```
 /// pool.json                                    what makes the directory a pool
 /// layers/<layer id>/{layer.json, tree, rootfs} rootfs: read-only subvolume; tree: its nodes
-/// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer
+/// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer; intent.json: the agent's copy
 /// names/<name>  actions/<key>                  each a file that holds a layer id
 /// builds/<label>/<number>.json                 what each build was made from, and what ran
 /// failed/<label>/{failure.json, rootfs}        what a failed step found

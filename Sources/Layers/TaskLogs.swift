@@ -51,8 +51,22 @@ extension Pool {
         return all.last { $0.id == name || $0.name == name } ?? all.last { name.utf8.count >= 3 && $0.id.hasPrefix(name) }
     }
 
-    /// Moves a task's logs to where they stay when it is removed. Logs that are empty, or there already, stay as they are.
-    public func keepLogs(of task: RemovedTask) throws {
+    /// Moves a task's logs to where they stay when it is removed.
+    ///
+    /// - Parameter record: of the task, whose root goes first where there is no room to move anything; where there is none even then,
+    ///   so do the logs.
+    public func keepLogs(of task: RemovedTask, else record: TaskRecord) throws {
+        do {
+            return try keepLogs(of: task)
+        } catch let error as SystemError where error.code == ENOSPC || error.code == EDQUOT {}
+        for group in record.groups { try? filesystem().limit(group, to: nil) }
+        try Subvolume.deleteRecursively("\(directory(ofTask: task.id))/rootfs")
+        try? filesystem().commit()
+        try? keepLogs(of: task)
+    }
+
+    /// Logs that are empty, or there already, stay as they are.
+    private func keepLogs(of task: RemovedTask) throws {
         let (source, target) = (logs(ofTask: task.id), logs(ofRemoved: task))
         guard try Files.isDirectory(source) && !isEmpty(source) else { return }
         try Files.makeDirectories(Files.parent(of: target), mode: 0o700)

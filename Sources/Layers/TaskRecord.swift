@@ -96,6 +96,9 @@ extension Pool {
         }
         for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
         try Files.removeTree(directory)
+        // The kernel gives space back some time after a commit: half a minute, by itself.
+        let filesystem = try filesystem()
+        if let space = try? filesystem.space(), space.available < space.total / 10 { try? filesystem.startCommit() }
     }
 
     /// Removes quota groups of tasks, volumes and builds that are gone and no longer count anything. A deleted

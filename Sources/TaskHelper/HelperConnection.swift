@@ -21,6 +21,15 @@ public final class HelperConnection: Sendable {
         }
     }
 
+    /// What the helper at a socket says of its task now; nil when it hasn't started it, or doesn't answer in time.
+    public static func state(at path: String, within milliseconds: CInt) -> RunningRecord? {
+        guard let helper = try? HelperConnection(path), (try? helper.send(.watch)) != nil else { return nil }
+        return helper.answer(within: milliseconds) { message in
+            if case .state(let record) = message { return record }
+            return nil
+        }
+    }
+
     /// The next message; nil when the helper is gone. Packets that are no messages are passed over.
     public func receive() throws -> HelperMessage? { try receive(flags: 0) }
 

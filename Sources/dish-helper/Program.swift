@@ -16,14 +16,16 @@ struct Program {
     private var errors: CInt = -1
     private var input: CInt = -1
 
-    /// Starts it in its cgroup; it dies with this process.
+    /// Starts it in its cgroup; it ends with this process.
     init(_ spec: HelperSpec, cgroups: [String], notify: String) throws {
         var environment = Self.ownEnvironment()
         environment["NOTIFY_SOCKET"] = notify
         var spawn = Spawn(spec.program[0], Array(spec.program.dropFirst()), environment: environment)
         spawn.cgroups = cgroups
         spawn.networkNamespace = spec.networkNamespace
-        spawn.deathSignal = SIGKILL
+        // The runtime takes its container along when it is told to end, and not when it is killed. An init that was booted is told
+        // to shut down.
+        spawn.deathSignal = SIGTERM
         var theirs: [CInt] = []
         if spec.terminal {
             var terminal: CInt = -1

@@ -111,7 +111,8 @@ struct Dishd: AsyncParsableCommand {
         guard let subnet = IPv4Subnet(subnet) else { return }
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
-            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
+            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: try helperPath)
+        if let hindrance = configuration.hindrance { logger.error("\(hindrance)") }
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
@@ -155,11 +156,13 @@ struct Dishd: AsyncParsableCommand {
                 }
             }
             group.addTask {
+                // Not while those that waited for an agent are served.
+                try await Task.sleep(for: .seconds(3))
                 while true {
-                    try await Task.sleep(for: .seconds(30))
                     await tasks.housekeeping()
                     // What a burst of starts or an adoption took isn't needed while nothing happens.
                     dish_trim_heap()
+                    try await Task.sleep(for: .seconds(30))
                 }
             }
             let volumes = VolumeManager(pool: pool, logger: ready)
@@ -171,12 +174,8 @@ struct Dishd: AsyncParsableCommand {
         _ = consume lock
     }
 
-    private func helperPath() throws -> String {
-        let path = try helper.map { Files.absolute($0) } ?? "\(Files.parent(of: Executable.current()))/dish-helper"
-        guard access(path, X_OK) == 0 else {
-            throw StartError("there is no program '\(path)'; install dish-helper beside dishd, or say where it is: --helper PATH")
-        }
-        return path
+    private var helperPath: String {
+        get throws { try helper.map { Files.absolute($0) } ?? "\(Files.parent(of: Executable.current()))/dish-helper" }
     }
 
     /// SIGTERM and SIGINT end the agent as a crash would, but for what is just under way.

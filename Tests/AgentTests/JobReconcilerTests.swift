@@ -1,3 +1,5 @@
+import Glibc
+import Linux
 import Testing
 
 @testable import Agent
@@ -22,6 +24,24 @@ import Testing
         #expect(job.reconcile(goal, starting, now: 10).actions == [])
         #expect(job.reconcile(goal, starting, now: 10).wake == 120_000)
         #expect(job.reconcile(goal, [replica(1), replica(2), replica(3)], now: 20).actions == [.markHealthy])
+    }
+
+    /// However often the agent is started meanwhile.
+    @Test func theDeadlineOfABatchGoesOnWhereItWas() throws {
+        let folder = "/tmp/dish-unit-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        defer { try? Files.removeTree(folder) }
+        let progress = JobProgress(runtimeDirectory: folder)
+        let replicas = [replica(1), replica(2), replica(3), replica(4, 2, .unready("not yet"))]
+        var job = JobReconciler()
+        for now in stride(from: Int64(0), to: 60_000, by: 7000) {
+            #expect(job.reconcile(update, replicas, now: now).wake == 60_000)
+            try progress.write(job, "web")
+            job = try #require(progress.read("web"))
+        }
+        let late = job.reconcile(update, replicas, now: 60_000).actions
+        #expect(late.contains { if case .rollBack(to: 1, _) = $0 { true } else { false } }, "\(late)")
+        progress.remove("web")
+        #expect(progress.read("web") == nil)
     }
 
     @Test func whatIsAsItShallBeNeedsNothing() {

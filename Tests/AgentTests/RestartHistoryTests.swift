@@ -32,6 +32,25 @@ import Testing
         guard case .giveUp = history.decide(policy, now: 14000, ranFor: 0) else { return #expect(Bool(false)) }
     }
 
+    @Test func whatTheHostIsToBlameForIsTriedOnAndCountsForNothing() {
+        var machine = TaskMachine(
+            .alive(nil), policy: RestartPolicy(.onFailure, attempts: 1), removesWhenDone: false)
+        _ = machine.handle(.failed("x"), at: 0)
+        var now: Int64 = 0
+        for _ in 0..<5 {
+            guard case .settling(_, .restart(let due)) = machine.state else { return #expect(Bool(false), "\(machine.state)") }
+            now = due
+            #expect(machine.handle(.settled, at: now) == [.prepare])
+            _ = machine.handle(.hindered("the pool is read-only"), at: now)
+        }
+        #expect(machine.reason == "the pool is read-only")
+        // The next failure of its own is one too many.
+        _ = machine.handle(.settled, at: now + 300_000)
+        _ = machine.handle(.tick, at: now + 300_000)
+        _ = machine.handle(.failed("y"), at: now + 300_000)
+        #expect(machine.run.givenUp?.hasPrefix("y: it was started again 1 times") == true, "\(machine)")
+    }
+
     /// The date isn't asked at all: an agent whose host's clock is set a day ahead and back sees the same times.
     @Test func aClockThatIsSetChangesNothing() {
         var (machine, other) = (

@@ -248,16 +248,28 @@ enum Cases {
 
     @Test func aHelperThatIsMetLaterIsToldTheTimeThatWasAskedFor() {
         var machine = TaskMachine(.alive(nil), removesWhenDone: false)
-        #expect(machine.stop == nil)
+        #expect(machine.stop(at: 0) == nil)
         #expect(machine.handle(.stop(seconds: 300), at: 0) == [.tellHelper(stop: 300)])
-        #expect(machine.stop == 300)
+        #expect(machine.stop(at: 0) == 300)
         #expect(machine.handle(.stop(seconds: 0), at: 0) == [.tellHelper(stop: 0)])
         #expect(machine.handle(.stop(seconds: 90), at: 0) == [.tellHelper(stop: 90)])
-        #expect(machine.stop == 0)
+        #expect(machine.stop(at: 0) == 0)
         // One that is stopping already, as an earlier agent asked it to, is not told to hurry.
         machine = TaskMachine(.alive(nil), removesWhenDone: false)
         _ = machine.handle(.helper(Cases.running(.stopping)), at: 0)
-        #expect(machine.visible == .stopping && machine.stop == nil)
+        #expect(machine.visible == .stopping && machine.stop(at: 0) == nil)
+    }
+
+    /// However many agents come and go meanwhile.
+    @Test func theTimeToEndGoesOnWhereItWas() {
+        var machine = TaskMachine(.alive(nil), removesWhenDone: false)
+        _ = machine.handle(.stop(seconds: 60), at: 10_000)
+        for (now, left) in [(Int64(10_000), UInt32(60)), (40_500, 30), (70_000, 0), (90_000, 0)] {
+            let next = TaskMachine.recovered(
+                machine.run, policy: RestartPolicy(), removesWhenDone: false, boot: "b", running: nil,
+                event: .helper(Cases.running(.running)), at: now)
+            #expect(next.actions == [.tellHelper(stop: left)] && next.machine.stop(at: now) == left)
+        }
     }
 
     @Test func aRemovalThatFailedCanBeTriedAgain() {

@@ -60,6 +60,22 @@ import Testing
         }
     }
 
+    /// Where its run's file is lost, only the boot of its intent is left.
+    @Test func whatRunsWasNotEndedByAnEarlierStartOfTheHost() throws {
+        let boot = try ProcessIdentity.bootID()
+        let own = try #require(ProcessIdentity(running: getpid()))
+        try withState(["running": record(boot: boot, helper: own)]) { recovery, folder in
+            var made = recovery
+            made.boot = "another"
+            #expect(made.event?.isAlive == true)
+            unlink("\(folder)/running")
+            let lock = try FileLock.acquire("\(folder)/lock")
+            #expect(made.event == nil)
+            _ = consume lock
+            guard case .failed("the host was restarted") = made.event else { return #expect(Bool(false)) }
+        }
+    }
+
     /// Power cuts leave such files.
     @Test(arguments: ["", "code=", "\0\0\0\0", "code=0\noom=0\n"]) func aDamagedExitIsNoExit(_ text: String) throws {
         try withState(["exit": text, "lock": ""]) { recovery, _ in
@@ -101,7 +117,7 @@ import Testing
                 == .settling(.exited(Cases.exit), then: .restart(at: 1000)))
         run = TaskRun(generation: 4, wish: .again, stop: 7)
         let alive = recovered(run, RestartPolicy(), .helper(Cases.running(.running)))
-        #expect(alive.machine.stop == 7 && alive.actions == [.tellHelper(stop: 7)])
+        #expect(alive.machine.stop(at: 0) == 7 && alive.actions == [.tellHelper(stop: 7)])
         #expect(
             recovered(run, RestartPolicy(), .exited(Cases.exit)).machine.state == .settling(.exited(Cases.exit), then: .start))
         run.wish = .remove

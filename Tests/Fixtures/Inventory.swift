@@ -44,6 +44,13 @@ public struct Inventory: Sendable, Equatable, CustomStringConvertible {
             })
     }
 
+    private init() {
+        (subvolumes, mounts, networkNamespaces, links, cgroups, processes, directories) = ([], [], [], [], [], [], [])
+    }
+
+    /// Nothing at all.
+    public static let none = Inventory()
+
     /// Processes whose command line contains a text.
     public static func processes(mentioning text: String) -> [Process] {
         ((try? Files.list("/proc")) ?? []).compactMap { name in

@@ -76,10 +76,13 @@ public final class TestHost: Sendable {
 
     /// Starts the agent and waits until it answers.
     ///
-    /// - Parameter arguments: more of them.
-    public func startAgent(_ arguments: [String] = []) async throws -> TestAgent {
+    /// - Parameters:
+    ///   - arguments: more of them.
+    ///   - programs: the directory of `dishd` and `dish-helper`; nil for where those under test are.
+    public func startAgent(_ arguments: [String] = [], programs: String? = nil) async throws -> TestAgent {
         var spawn = Spawn(
-            Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet] + arguments, environment: variables)
+            programs.map { "\($0)/dishd" } ?? Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet] + arguments,
+            environment: variables)
         let log = try OwnedFD.open("\(stateDirectory)/dishd.log", O_WRONLY | O_CREAT | O_APPEND)
         spawn.descriptors = [-1, log.number, log.number]
         let agent = TestAgent(pid: try spawn.start(), host: self)
@@ -96,11 +99,13 @@ public final class TestHost: Sendable {
 
     /// Runs a body with an agent; afterwards no task of it is left, whatever happened.
     ///
-    /// - Parameter arguments: more of the agent's.
+    /// - Parameters:
+    ///   - arguments: more of the agent's.
+    ///   - programs: the directory of `dishd` and `dish-helper`; nil for where those under test are.
     public func withAgent<Result>(
-        _ arguments: [String] = [], _ body: (TestAgent) async throws -> Result
+        _ arguments: [String] = [], programs: String? = nil, _ body: (TestAgent) async throws -> Result
     ) async throws -> Result {
-        let agent = try await startAgent(arguments)
+        let agent = try await startAgent(arguments, programs: programs)
         do {
             let result = try await body(agent)
             try await cleanUp()

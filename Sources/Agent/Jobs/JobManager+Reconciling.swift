@@ -11,6 +11,7 @@ extension JobManager {
     /// Does for all jobs what is to be done now. Returns when to look again if nothing changes.
     func reconcile() async -> Int64? {
         let seen = await look()
+        let before = jobs.mapValues(\.machine)
         var stops: [(job: String, id: String, drains: Bool)] = []
         var removals: [(job: String, id: String)] = []
         var starts: [(job: String, number: Int)] = []
@@ -48,6 +49,7 @@ extension JobManager {
         for removal in removals { remove(removal.job, removal.id) }
         for start in starts { self.start(start.job, start.number) }
         for verdict in verdicts { await pass(verdict.action, on: verdict.job) }
+        await keepProgress(since: before)
         for name in jobs.keys.sorted() { await forget(name, seen) }
         changes.signal()
         return wakes.min()
@@ -140,6 +142,18 @@ extension JobManager {
         } catch {
             logger.error("publish the ports of jobs", metadata: ["error": "\(error)"])
             return false
+        }
+    }
+
+    /// Writes down how far each job has come, where that has changed.
+    private func keepProgress(since before: [String: JobReconciler]) async {
+        let changed = jobs.mapValues(\.machine).filter { before[$0.key] != $0.value }
+        if changed.isEmpty { return }
+        let progress = progress
+        do {
+            try await blocking { for (name, machine) in changed { try progress.write(machine, name) } }
+        } catch {
+            logger.error("write how far jobs have come", metadata: ["error": "\(error)"])
         }
     }
 
@@ -242,9 +256,12 @@ extension JobManager {
         guard let managed = jobs[name], managed.job.isRemoved, managed.starting.isEmpty, managed.leaving.isEmpty,
             !seen.contains(where: { $0.owner?.job == name })
         else { return }
-        let store = store
+        let (store, progress) = (store, progress)
         do {
-            try await blocking { try store.remove(name) }
+            try await blocking {
+                try store.remove(name)
+                progress.remove(name)
+            }
         } catch {
             return logger.error("forget a job", metadata: ["job": "\(name)", "error": "\(error)"])
         }

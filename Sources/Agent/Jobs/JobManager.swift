@@ -30,6 +30,7 @@ public actor JobManager {
     let configuration: AgentConfiguration
     let tasks: TaskManager
     let store: JobStore
+    let progress: JobProgress
     let logger: Logger
     var jobs: [String: Managed] = [:]
     /// Grows with each start and stop that has come to its end.
@@ -47,6 +48,7 @@ public actor JobManager {
         self.tasks = tasks
         self.logger = logger
         store = JobStore(stateDirectory: configuration.stateDirectory)
+        progress = JobProgress(runtimeDirectory: configuration.runtimeDirectory)
         exposure = JobExposure(configuration)
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -54,7 +56,11 @@ public actor JobManager {
     /// Finds the jobs of an earlier agent. Its tasks have been found before.
     public func recover() async throws {
         let (store, logger) = (store, logger)
-        for job in try await blocking({ try store.load(logger) }) { jobs[job.name] = Managed(job) }
+        let progress = progress
+        for job in try await blocking({ try store.load(logger) }) {
+            jobs[job.name] = Managed(job)
+            jobs[job.name]?.machine = await (try? blocking { progress.read(job.name) }) ?? JobReconciler()
+        }
         await reservePorts()
         var next = exposure
         await next.recover()

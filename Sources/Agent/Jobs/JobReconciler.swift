@@ -3,7 +3,7 @@
 ///
 /// It is asked after each change and does at most what is safe now: nothing waits inside it. Times are milliseconds of a
 /// clock that only goes forward.
-struct JobReconciler: Sendable, Equatable {
+struct JobReconciler: Sendable, Codable, Equatable {
     /// What the job shall be.
     struct Goal: Sendable, Equatable {
         /// The target version.

@@ -18,9 +18,7 @@ struct JobStore: Sendable {
             do {
                 return try StateFile.read(Job.self, "\(directory)/\(file)")
             } catch {
-                let target = "\(stateDirectory)/damaged/job-\(file)"
-                try Files.makeDirectories(Files.parent(of: target), mode: 0o700)
-                rename("\(directory)/\(file)", target)
+                let target = (try? DamagedFiles(stateDirectory).setAside("\(directory)/\(file)", as: "job-\(file)")) ?? "nowhere"
                 logger.error(
                     "a job can't be read and is set aside; its tasks run on",
                     metadata: ["job": "\(file.dropLast(5))", "error": "\(error)", "to": "\(target)"])

@@ -1,0 +1,45 @@
+import Btrfs
+import Glibc
+import Layers
+import Linux
+
+/// State directories of tasks that were removed, in `<state>/removed`: they go when the pool has forgotten the task durably.
+///
+/// State and pool are two file systems, and after a power cut one may remember what the other has forgotten. What is here is
+/// removed from the pool once more by the next agent.
+struct RemovedStates: Sendable {
+    private let configuration: AgentConfiguration
+    private let directory: String
+
+    init(_ configuration: AgentConfiguration) {
+        self.configuration = configuration
+        directory = "\(configuration.stateDirectory)/removed"
+    }
+
+    /// Takes over the state directory of a task; one that is gone is no error.
+    func take(_ id: String) throws {
+        try Files.makeDirectories(directory, mode: 0o700)
+        try Files.removeTree("\(directory)/\(id)")
+        guard rename(configuration.state(of: id), "\(directory)/\(id)") == 0 || errno == ENOENT else {
+            throw SystemError("remove", configuration.state(of: id))
+        }
+    }
+
+    /// Removes what a power cut has brought back in the pool.
+    func repeatRemovals() throws {
+        for id in list() {
+            guard let intent = try? StateFile.read(TaskIntent.self, "\(directory)/\(id)/task.json") else { continue }
+            try configuration.pool.removeTask(intent.record)
+        }
+    }
+
+    /// Forgets them, after everything that was done to the pool before is on disk.
+    func forget() throws {
+        let ids = list()
+        if ids.isEmpty { return }
+        try configuration.pool.filesystem().commit()
+        for id in ids { try Files.removeTree("\(directory)/\(id)") }
+    }
+
+    private func list() -> [String] { (try? Files.list(directory)) ?? [] }
+}
