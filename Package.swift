@@ -79,7 +79,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "OCI", "Registry",
+                "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -128,13 +129,13 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentAPI", "Layers", "Linux", "Networks", "Runtime", "TaskHelper",
+                "Agent", "AgentAPI", "Layers", "Linux", "Networks", "Registry", "Runtime", "TaskHelper",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
+            exclude: ["faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py"], swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests",

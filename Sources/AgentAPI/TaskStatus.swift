@@ -97,6 +97,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var health: TaskHealth?
     /// The job it belongs to; nil for a task of its own.
     public var owner: TaskOwner?
+    /// The number of its run, from 1; nil from agents that don't tell.
+    public var generation: Int?
 
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,

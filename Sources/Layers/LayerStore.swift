@@ -95,6 +95,9 @@ extension Pool {
                 throw PoolError(
                     .inUse, "layer \(id.short) is in use by a pull, an import or a build that is running; wait for its end")
             }
+            if let purpose = try keptLayers()[id] {
+                throw PoolError(.inUse, "layer \(id.short) is kept for \(purpose); remove that first")
+            }
             for name in try allNames() where name.value == id { try removeName(name.key) }
             if rename("\(self.layers)/\(id.hex)", "\(staged.path)/layer") != 0, errno != ENOENT {
                 throw SystemError("remove layer", id.hex)

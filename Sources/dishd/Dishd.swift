@@ -49,6 +49,8 @@ struct Dishd: AsyncParsableCommand {
     var logsDays = 7
     @Option(help: "How many MiB of them, the oldest going first.")
     var logsSize = 2048
+    @OptionGroup var packages: PackageOptions
+    @OptionGroup var scheduler: SchedulerOptions
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -105,13 +107,27 @@ struct Dishd: AsyncParsableCommand {
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
+        configuration.packages = packages.policy
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
-        let jobs = JobManager(configuration, tasks: tasks, logger: logger)
+        let images = PackageManager(configuration, events: tasks.events, logger: logger)
+        let jobs = JobManager(configuration, tasks: tasks, packages: images, logger: logger)
         try await jobs.recover()
+        // After the jobs have said what they count on.
+        await images.recover()
+        // Before jobs are looked after: some may have to wait.
+        let drain = HostDrain(configuration, tasks: tasks, jobs: jobs, logger: logger)
+        await drain.recover()
+        let heartbeat = SchedulerHeartbeat(
+            configuration, scheduler: scheduler.scheduler, interval: scheduler.interval, tasks: tasks, jobs: jobs,
+            packages: images,
+            drain: drain, logger: logger)
+        try await heartbeat.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
         let socket = AgentDefaults.socket(in: run)
-        let server = AgentServer(socket: socket, status: status, tasks: tasks, jobs: jobs, logger: logger)
+        let server = AgentServer(
+            socket: socket, status: status, tasks: tasks, jobs: jobs, packages: images, heartbeat: heartbeat, drain: drain,
+            logger: logger)
         let signals = watchSignals(tasks, jobs, logger)
         let ready = logger
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -138,6 +154,8 @@ struct Dishd: AsyncParsableCommand {
                     await tasks.housekeeping()
                 }
             }
+            group.addTask { try await images.run() }
+            group.addTask { try await heartbeat.run() }
             let volumes = VolumeManager(pool: pool, logger: ready)
             group.addTask { try await volumes.run() }
             try await group.next()

@@ -75,8 +75,11 @@ public final class TestHost: Sendable {
     }
 
     /// Starts the agent and waits until it answers.
-    public func startAgent() async throws -> TestAgent {
-        var spawn = Spawn(Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet], environment: variables)
+    ///
+    /// - Parameter options: further ones.
+    public func startAgent(_ options: [String] = []) async throws -> TestAgent {
+        let arguments = ["--bridge", bridge, "--subnet", subnet] + options
+        var spawn = Spawn(Programs.path("dishd"), arguments, environment: variables)
         let log = try OwnedFD.open("\(stateDirectory)/dishd.log", O_WRONLY | O_CREAT | O_APPEND)
         spawn.descriptors = [-1, log.number, log.number]
         let agent = TestAgent(pid: try spawn.start(), host: self)
@@ -92,8 +95,10 @@ public final class TestHost: Sendable {
     public var agentLog: String { (try? Files.readText("\(stateDirectory)/dishd.log")) ?? "" }
 
     /// Runs a body with an agent; afterwards no task of it is left, whatever happened.
-    public func withAgent<Result>(_ body: (TestAgent) async throws -> Result) async throws -> Result {
-        let agent = try await startAgent()
+    public func withAgent<Result>(
+        _ options: [String] = [], _ body: (TestAgent) async throws -> Result
+    ) async throws -> Result {
+        let agent = try await startAgent(options)
         do {
             let result = try await body(agent)
             try await cleanUp()
