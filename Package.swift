@@ -90,8 +90,8 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "SendStream", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI", "Builder",
-                "Registry", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI",
+                "Builder", "Registry", "AgentAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -35,7 +35,7 @@ public struct AgentConfiguration: Sendable {
     }
 
     /// The `/etc/hosts` of tasks.
-    var hosts: HostsFile { HostsFile(path: "\(runtimeDirectory)/hosts") }
+    var hosts: HostsFile { HostsFile(path: "\(runtimeDirectory)/hosts", network: network) }
 
     func state(of id: String) -> String { "\(stateDirectory)/tasks/\(id)" }
 

@@ -77,6 +77,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var processes: Processes?
     /// The address in the agent's network.
     public var address: String?
+    /// The IPv6 address there; nil without one.
+    public var address6: String?
     public var network: TaskRequest.Network
     public var publish: [String]
     /// As they were asked for; nil from agents that know none.

@@ -35,6 +35,8 @@ struct Dishd: AsyncParsableCommand {
     var bridge = "dish0"
     @Option(help: "The tasks' addresses; the first is the host's.")
     var subnet = "10.209.0.0/16"
+    @Option(help: "Their IPv6 addresses, like fd12:3456:789a:1::/64, 'auto' for a network of this host's own, or 'none'.")
+    var subnet6 = "auto"
     @Option(help: "Path of dish-helper (default: beside dishd).")
     var helper: String?
     @Option(help: "Memory that is the system's, like 1G (default: a tenth, from 256M to 4G).")
@@ -67,6 +69,9 @@ struct Dishd: AsyncParsableCommand {
         }
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")
+        }
+        if !["auto", "none"].contains(subnet6), IPv6Subnet(subnet6) == nil {
+            throw ValidationError("--subnet6 '\(subnet6)' is not an IPv6 network from /16 to /96, like fd12:3456:789a:1::/64.")
         }
         if let reserveMemory, ByteCount(reserveMemory) == nil {
             throw ValidationError("--reserve-memory '\(reserveMemory)' is not a size, like 512M or 2G.")
@@ -103,7 +108,7 @@ struct Dishd: AsyncParsableCommand {
         guard let subnet = IPv4Subnet(subnet) else { return }
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
-            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: helperPath())
+            network: TaskNetwork(bridge: bridge, subnet: subnet, subnet6: ipv6(state, logger)), helper: helperPath())
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
@@ -163,6 +168,18 @@ struct Dishd: AsyncParsableCommand {
         }
         withExtendedLifetime(signals) {}
         _ = consume lock
+    }
+
+    /// The tasks' IPv6 network; nil where there is none.
+    private func ipv6(_ state: String, _ logger: Logger) throws -> IPv6Subnet? {
+        guard subnet6 != "none" else { return nil }
+        if let obstacle = IPv6Support.obstacle() {
+            logger.info("tasks have IPv4 only", metadata: ["why": "\(obstacle)"])
+            return nil
+        }
+        // No other host has it, nor another agent of this one.
+        let seed = ContentHash.bytes(Array(try HostIdentity.read(stateDirectory: state).utf8))
+        return IPv6Subnet(subnet6) ?? IPv6Subnet(local: seed)
     }
 
     private func helperPath() throws -> String {

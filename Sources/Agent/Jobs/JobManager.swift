@@ -169,6 +169,7 @@ public actor JobManager {
             }
             guard !own.contains(where: { $0.conflicts(with: port) }) else { continue }
             do {
+                try configuration.network.requireFamily(of: port)
                 try TaskNetwork.requireFree(port)
             } catch let error as NetworkError {
                 throw validation.fault(

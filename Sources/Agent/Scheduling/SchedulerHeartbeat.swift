@@ -51,8 +51,10 @@ public actor SchedulerHeartbeat {
 
     /// Reads what an earlier agent knew. Before any job is looked after: some may have to wait.
     public func recover() async throws {
-        let (store, boot) = (store, boot)
-        let (host, memory, contact) = try await blocking { (try store.hostID(), try store.memory(), store.contact(boot: boot)) }
+        let (store, boot, directory) = (store, boot, configuration.stateDirectory)
+        let (host, memory, contact) = try await blocking {
+            (try HostIdentity.read(stateDirectory: directory), try store.memory(), store.contact(boot: boot))
+        }
         self.host = host
         link = SchedulerLink(isBuiltIn: link.isBuiltIn, memory: memory, contact: contact, interval: link.interval)
         await jobs.follow(link)

@@ -1,8 +1,5 @@
-import Glibc
 import Layers
 import Linux
-import Logging
-import TaskHelper
 
 /// What a host remembers of its scheduler. What must outlive boots is in the state directory; when it was last heard of, which means
 /// something within a boot only, among the sockets.
@@ -15,20 +12,10 @@ struct SchedulerStore: Sendable {
 
     private let memoryPath: String
     private let contactPath: String
-    private let identityPath: String
 
     init(stateDirectory: String, runtimeDirectory: String) {
         memoryPath = "\(stateDirectory)/scheduler.json"
         contactPath = "\(runtimeDirectory)/scheduler.json"
-        identityPath = "\(stateDirectory)/host-id"
-    }
-
-    /// What says that this is the same host; made where there is none yet.
-    func hostID() throws -> String {
-        if let text = try Files.readTextIfPresent(identityPath), text.utf8.count >= 16 { return text.filter { !$0.isWhitespace } }
-        let id = hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255) })
-        try Files.replace(identityPath, with: "\(id)\n".utf8)
-        return id
     }
 
     /// - Throws: for what can't be read: an agent that forgot the epoch would obey whoever has lost it.
