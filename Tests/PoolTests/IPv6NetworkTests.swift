@@ -17,7 +17,7 @@ struct IPv6NetworkTests {
 
     /// - Parameter name: what it answers with.
     private static func server(_ name: String) -> String {
-        "echo \(name) > /var/www/html/index.html; exec nginx -g 'daemon off;'"
+        "sed -i 's/listen 80 /listen [::]:80 ipv6only=off /' /etc/nginx/sites-enabled/*; echo \(name) > /var/www/html/index.html; exec nginx -g 'daemon off;'"
     }
 
     @Test func tasksHaveIPv6BesideIPv4() async throws {
@@ -31,7 +31,7 @@ struct IPv6NetworkTests {
             #expect(started.code == 0, "\(started)\n\(host.agentLog)")
             let job = """
                 jobs: [{name: job, image: //web:app, command: [sh, -c, "\(Self.server("balanced"))"], publish: ["\(balanced):80"],
-                        health: [{tcp: 80, interval: 1s}], stop: {drain: 0s}}]
+                        health: [{tcp: 80, interval: 1s}]}]
                 """
             let applied = try await host.dish("job", "apply", "-", input: job)
             #expect(applied.code == 0, "\(applied)")

@@ -57,6 +57,17 @@ extension Registries {
                     #expect(try hosts.receiverPool.resolve(reference).id == id)
                     let removed = try await hosts.receiver.dish("image", "rm", reference)
                     #expect(removed.code == 1 && removed.errors.contains("kept for version 1 of the job 'app'"), "\(removed)")
+                    // So is that of the version before, for a rollback.
+                    let other = "\(registry.host)/base:1"
+                    #expect(try await hosts.sender.dish("image", "push", "//app:base", other).code == 0)
+                    let changed = try await hosts.receiver.dish(
+                        "job", "apply", "-", input: "jobs: [{name: app, image: \"\(other)\", replicas: 0}]")
+                    #expect(changed.code == 0 && changed.output.contains("version 2"), "\(changed)")
+                    let collected = try await hosts.receiver.dish("image", "gc", "--all", "--age", "0")
+                    #expect(collected.code == 0 && collected.output == "", "\(collected)")
+                    let back = try await hosts.receiver.dish("job", "rollback", "app")
+                    #expect(back.code == 0 && back.output.contains("version 3"), "\(back)")
+                    #expect(try await hosts.receiver.client.history(job: "app").first?.layer == id.hex)
                     #expect(try await hosts.receiver.dish("job", "rm", "app").code == 0)
                     try removeAll(hosts.receiverPool)
                     #expect(try hosts.receiverPool.allLayers().isEmpty)
