@@ -121,6 +121,8 @@ extension Registries {
                 try await hosts.receiver.withAgent(["--packages-high", "50", "--packages-low", "50", "--packages-spare", "0"]) {
                     _ in
                     #expect(try await hosts.receiver.dish("host", "prepull", old).code == 0)
+                    // The blobs that it came from are gone, and their space is back.
+                    try pool.filesystem().sync()
                     let used = space.total - (try pool.filesystem().space().available)
                     let filler = "\(pool.path)/filler"
                     let bytes = space.total / 2 - used + (12 << 20)
