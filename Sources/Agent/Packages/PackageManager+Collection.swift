@@ -77,7 +77,13 @@ extension PackageManager {
     private func waitForSpace(_ before: UInt64, _ bytes: UInt64) async throws {
         let pool = configuration.pool
         for _ in 0..<40 {
-            try await blocking { try pool.filesystem().sync() }
+            try await blocking {
+                // It cleans with the commit of a later change: without one it may take minutes.
+                let change = "\(pool.cache)/collected"
+                try Files.replace(change, with: [], durable: false)
+                unlink(change)
+                try pool.filesystem().sync()
+            }
             if try await space().used <= before - min(before, bytes / 10 * 9) { return }
             try await Task.sleep(for: .milliseconds(500))
         }
