@@ -80,7 +80,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "AgentAPI",
+                "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "OCI",
+                "Registry", "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -90,8 +91,8 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "SendStream", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI", "Builder",
-                "Registry", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI",
+                "Builder", "Registry", "AgentAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -129,13 +130,14 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Runtime", "TaskHelper",
+                "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Registry", "Runtime", "TaskHelper",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["browser.py", "faulty_proxy.py", "small_registry.py", "token_server.py"], swiftSettings: settings),
+            exclude: ["browser.py", "faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py"],
+            swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests",

@@ -16,6 +16,7 @@ public struct AgentConfiguration: Sendable {
     public var resources = ResourcePolicy()
     /// How long logs of removed tasks are kept.
     public var logRetention = LogRetention()
+    public var packages = PackagePolicy()
 
     /// - Throws: `SocketPathError` when the sockets of tasks would have longer paths than Unix sockets can have.
     public init(
@@ -34,7 +35,7 @@ public struct AgentConfiguration: Sendable {
     }
 
     /// The `/etc/hosts` of tasks.
-    var hosts: HostsFile { HostsFile(path: "\(runtimeDirectory)/hosts") }
+    var hosts: HostsFile { HostsFile(path: "\(runtimeDirectory)/hosts", network: network) }
 
     func state(of id: String) -> String { "\(stateDirectory)/tasks/\(id)" }
 

@@ -11,16 +11,25 @@ public struct AgentServer: Sendable {
     private let status: AgentStatus
     let tasks: TaskManager
     private let jobs: JobManager
+    let packages: PackageManager
+    private let heartbeat: SchedulerHeartbeat
+    private let drain: HostDrain
     private let logger: Logger
     private let requests = RequestMetrics()
     private let map: PoolMapReader
 
     /// - Parameter socket: path of the Unix socket; what is there is replaced.
-    public init(socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, logger: Logger) {
+    public init(
+        socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, packages: PackageManager,
+        heartbeat: SchedulerHeartbeat, drain: HostDrain, logger: Logger
+    ) {
         self.socket = socket
         self.status = status
         self.tasks = tasks
         self.jobs = jobs
+        self.packages = packages
+        self.heartbeat = heartbeat
+        self.drain = drain
         self.logger = logger
         map = PoolMapReader(pool: status.pool)
     }
@@ -102,6 +111,8 @@ public struct AgentServer: Sendable {
         }
         addTaskRoutes(router)
         JobRoutes(jobs: jobs).add(to: router)
+        PackageRoutes(packages: packages).add(to: router)
+        HostRoutes(tasks: tasks, heartbeat: heartbeat, drain: drain).add(to: router)
         addResourceRoutes(router)
         MetricsRoutes(agent: status, tasks: tasks, jobs: jobs, requests: requests).add(to: router)
         WebRoutes(tasks: tasks, jobs: jobs, map: map).add(to: router)

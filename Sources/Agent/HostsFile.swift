@@ -5,6 +5,7 @@ import Networks
 /// The `/etc/hosts` that tasks share (docs/jobs.md, "Names").
 struct HostsFile: Sendable {
     let path: String
+    let network: TaskNetwork
 
     /// Makes it if it isn't there. One that is there may be mounted in tasks, and stays the same file.
     func ensure() throws {
@@ -13,7 +14,9 @@ struct HostsFile: Sendable {
 
     /// Writes names and addresses in place: a mounted file can't be replaced.
     func write(_ entries: [(name: String, address: IPv4Address)]) throws {
-        let lines = entries.sorted { ($0.name, $0.address) < ($1.name, $1.address) }.map { "\($0.address) \($0.name)\n" }
+        let lines = entries.sorted { ($0.name, $0.address) < ($1.name, $1.address) }.map { entry in
+            "\(entry.address) \(entry.name)\n" + (network.ipv6(of: entry.address).map { "\($0) \(entry.name)\n" } ?? "")
+        }
         let bytes = Array((Self.head + lines.joined()).utf8)
         let file = try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o644)
         let number = file.number

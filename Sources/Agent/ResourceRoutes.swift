@@ -6,7 +6,6 @@ import Hummingbird
 extension AgentServer {
     func addResourceRoutes(_ router: Router<AgentRequestContext>) {
         let tasks = tasks
-        router.get("/v1/host") { _, _ in await answer { try await tasks.host() } }
         router.get("/v1/stats") { _, _ in await answer { try await tasks.usage() } }
         router.get("/v1/tasks/:name/stats") { _, context in
             await answer { try await tasks.usage(of: name(context)) }

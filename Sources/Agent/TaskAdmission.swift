@@ -141,6 +141,7 @@ struct TaskAdmission: Sendable {
                 "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish")
         }
         for (index, port) in ports.enumerated() {
+            try configuration.network.requireFamily(of: port)
             if let other = ports[..<index].first(where: { $0.conflicts(with: port) }) {
                 throw AgentError(.invalid, "--publish \(port) and --publish \(other) want the same port of the host")
             }

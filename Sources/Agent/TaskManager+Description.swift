@@ -1,6 +1,7 @@
 import AgentAPI
 import Layers
 import Linux
+import Networks
 import TaskHelper
 
 /// What is told of tasks.
@@ -40,6 +41,8 @@ extension TaskManager {
         status.health = task.health?.health
         status.owner = intent.request.owner
         status.class = intent.request.class
+        status.address6 = intent.networkAddress.flatMap { configuration.network.ipv6(of: $0) }?.description
+        status.generation = machine.run.generation
         return status
     }
 }

@@ -51,6 +51,8 @@ public actor TaskManager {
     /// How many starts and removals are under way.
     var busy = 0
     var isShuttingDown = false
+    /// Why this host takes no new tasks; nil when it does.
+    private var drainReason: String?
     /// Ports of the host that jobs have.
     var jobPorts: [(job: String, port: PublishedPort)] = []
 
@@ -74,6 +76,11 @@ public actor TaskManager {
         _ request: TaskRequest, layer: String? = nil, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
+        if let drainReason {
+            throw AgentError(
+                .conflict,
+                "this host is being drained and takes no new tasks (\(drainReason)); it does again after: dish host undrain")
+        }
         let intent: TaskIntent
         do {
             intent = try admission(without: nil, layer: layer.flatMap { LayerID($0) }).admit(request)
@@ -108,6 +115,9 @@ public actor TaskManager {
         changes.signal()
         return status(of: intent.id) ?? gone(intent)
     }
+
+    /// - Parameter reason: why no new tasks are taken; nil: they are.
+    func drain(_ reason: String?) { drainReason = reason }
 
     /// Keeps ports for jobs: no task gets them.
     func reserve(ports: [(job: String, port: PublishedPort)]) { jobPorts = ports }

@@ -54,6 +54,10 @@ public struct HostCapacity: Sendable, Codable, Equatable {
     public var pressure: ResourcePressure
     /// What this host can't enforce, with the reasons.
     public var unenforceable: [String]
+    /// How it stands to its scheduler; nil from agents that know of none.
+    public var scheduler: SchedulerStatus?
+    /// That it takes no new tasks; nil when it does.
+    public var drain: DrainStatus?
 
     public init(
         name: String, at: Int64, cpu: Resource, memory: Resource, disk: Disk?, overcommit: Double, tasks: Int,

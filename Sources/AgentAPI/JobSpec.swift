@@ -51,6 +51,8 @@ public struct JobSpec: Sendable, Codable, Equatable {
     public var dependsOn: [Dependency] = []
     /// Seconds without a scheduler after which the replicas are stopped; nil: they run on.
     public var stopWithoutScheduler: Int?
+    /// When the image, if it is a registry's, is fetched as the job is applied.
+    public var pull = ImagePullPolicy.missing
 
     public init(name: String, task: TaskRequest) {
         self.name = name
@@ -70,6 +72,7 @@ extension JobSpec {
         update = try values.decodeIfPresent(Update.self, forKey: .update) ?? update
         dependsOn = try values.decodeIfPresent([Dependency].self, forKey: .dependsOn) ?? dependsOn
         stopWithoutScheduler = try values.decodeIfPresent(Int.self, forKey: .stopWithoutScheduler)
+        pull = try values.decodeIfPresent(ImagePullPolicy.self, forKey: .pull) ?? pull
     }
 }
 

@@ -59,6 +59,8 @@ public struct JobStatus: Sendable, Codable, Equatable {
     public var batches: Int?
     public var replicas: [Replica]
     public var spec: JobSpec
+    /// Whether the host's scheduler assigned it, rather than somebody having applied it here; nil from agents that know of none.
+    public var isAssigned: Bool?
 
     public init(
         name: String, version: Int, state: State, reason: String?, wanted: Int, ready: Int, updated: Int, batch: Int?,

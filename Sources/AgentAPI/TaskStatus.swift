@@ -77,6 +77,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var processes: Processes?
     /// The address in the agent's network.
     public var address: String?
+    /// The IPv6 address there; nil without one.
+    public var address6: String?
     public var network: TaskRequest.Network
     public var publish: [String]
     /// As they were asked for; nil from agents that know none.
@@ -97,6 +99,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var health: TaskHealth?
     /// The job it belongs to; nil for a task of its own.
     public var owner: TaskOwner?
+    /// The number of its run, from 1; nil from agents that don't tell.
+    public var generation: Int?
 
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,

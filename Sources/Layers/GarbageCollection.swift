@@ -21,7 +21,7 @@ public struct CollectionRules: Sendable {
 }
 
 extension Pool {
-    /// Removes layers that no name, no task, no other layer and no running command needs, oldest first.
+    /// Removes layers that no name, no task, no job, no other layer and no running command needs, oldest first.
     ///
     /// - Parameter isDry: whether it is only said what would go.
     /// - Returns: the layers that went, or would.
@@ -29,7 +29,8 @@ extension Pool {
         var layers = try allLayers()
         let names = try allNames()
         let named = Set(names.values)
-        let used = Set(try allTasks().map(\.layer)).union(try heldLayers()).union(names.filter { rules.keeps($0.key) }.values)
+        let used = Set(try allTasks().map(\.layer)).union(try heldLayers()).union(try keptLayers().keys)
+            .union(names.filter { rules.keeps($0.key) }.values)
         let latest = Int64(time(nil)) - rules.age
         var removed: [Layer] = []
         // Each round takes those on which nothing stands any more.
@@ -60,8 +61,8 @@ extension Pool {
         return try filesystem().space().available < free
     }
 
-    /// Fetched blobs, and what is remembered of streams.
-    private func forgetBlobs(before latest: Int64) throws {
+    /// Removes fetched blobs, and what is remembered of streams, from before a time, where nothing is being fetched.
+    func forgetBlobs(before latest: Int64) throws {
         for directory in ["\(cache)/blobs", "\(cache)/streams"] where Files.isDirectory(directory) {
             for name in try Files.list(directory) {
                 var status = stat()

@@ -100,6 +100,9 @@ extension Pool {
                 throw PoolError(
                     .inUse, "layer \(id.short) is in use by a pull, an import or a build that is running; wait for its end")
             }
+            if let purpose = try keptLayers()[id] {
+                throw PoolError(.inUse, "layer \(id.short) is kept for \(purpose); remove that first")
+            }
             for name in try allNames() where name.value == id { try removeName(name.key) }
             if let staged, rename("\(self.layers)/\(id.hex)", "\(staged.path)/layer") == 0 { return layers }
             if staged != nil, errno != ENOENT, errno != ENOSPC { throw SystemError("remove layer", id.hex) }

@@ -16,6 +16,7 @@ import Linux
 /// tests/<label>/<test>.json                    that a test has passed
 /// staging/<random>/                            everything unfinished
 /// pins/<random>                                layers that a process is at work with
+/// kept/<owner>                                 layers that an agent's jobs count on
 /// cache/                                       fetched packages, by digest
 /// ```
 ///

@@ -84,26 +84,65 @@ struct Netlink: ~Copyable {
 
     /// Gives a link an address; one it has already is no error.
     func addAddress(_ address: IPv4Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) {
+        try addAddress(AF_INET, address.bytes, "\(address)", prefix, index, name)
+    }
+
+    func addAddress(_ address: IPv6Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) {
+        try addAddress(AF_INET6, address.bytes, "\(address)", prefix, index, name)
+    }
+
+    private func addAddress(
+        _ family: CInt, _ bytes: [UInt8], _ text: String, _ prefix: UInt8, _ index: CUnsignedInt, _ name: String
+    ) throws(SystemError) {
         var message = NetlinkMessage(RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL)
-        // struct ifaddrmsg: family, prefix length, flags, scope, index.
-        message.append([UInt8(AF_INET), prefix, 0, 0])
+        // struct ifaddrmsg: family, prefix length, flags, scope, index. Nobody else has the address: it isn't asked for first.
+        message.append([UInt8(family), prefix, family == AF_INET6 ? UInt8(IFA_F_NODAD) : 0, 0])
         message.append(number: index)
-        message.attribute(IFA_LOCAL, address.bytes)
-        message.attribute(IFA_ADDRESS, address.bytes)
+        message.attribute(IFA_LOCAL, bytes)
+        message.attribute(IFA_ADDRESS, bytes)
         do {
-            try request(message, "add address \(address) to", name)
+            try request(message, "add address \(text) to", name)
         } catch {
             if error.code != EEXIST { throw error }
         }
     }
 
     func addDefaultRoute(via gateway: IPv4Address) throws(SystemError) {
+        try addRoute(AF_INET, UInt8(RT_TABLE_MAIN.rawValue), UInt8(RTN_UNICAST), via: gateway.bytes, gateway.description)
+    }
+
+    func addDefaultRoute(via gateway: IPv6Address) throws(SystemError) {
+        try addRoute(AF_INET6, UInt8(RT_TABLE_MAIN.rawValue), UInt8(RTN_UNICAST), via: gateway.bytes, gateway.description)
+    }
+
+    private func addRoute(
+        _ family: CInt, _ table: UInt8, _ type: UInt8, via gateway: [UInt8], _ text: String
+    ) throws(SystemError) {
         var message = NetlinkMessage(RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL)
         // struct rtmsg: family, destination and source lengths, tos, table, protocol, scope, type, flags.
-        message.append([UInt8(AF_INET), 0, 0, 0, UInt8(RT_TABLE_MAIN.rawValue), UInt8(RTPROT_STATIC), 0, UInt8(RTN_UNICAST)])
+        message.append([UInt8(family), 0, 0, 0, table, UInt8(RTPROT_STATIC), 0, type])
         message.append(number: 0)
-        message.attribute(Int(RTA_GATEWAY.rawValue), gateway.bytes)
-        try request(message, "add route via", gateway.description)
+        message.attribute(Int(RTA_GATEWAY.rawValue), gateway)
+        try request(message, "add route via", text)
+    }
+
+    /// Has the host take answers to ::1 that come back over a link, after address translation. What claims to be from or for ::1 on
+    /// a link is dropped by the kernel before that. It goes with the link.
+    func acceptLoopback(index: CUnsignedInt, _ name: String) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL)
+        message.append([
+            UInt8(AF_INET6), 128, 0, 0, UInt8(RT_TABLE_LOCAL.rawValue), UInt8(RTPROT_STATIC), 0, UInt8(RTN_LOCAL),
+        ])
+        message.append(number: 0)
+        message.attribute(Int(RTA_DST.rawValue), IPv6Address.loopback.bytes)
+        message.attribute(Int(RTA_OIF.rawValue), number: index)
+        // After the route over the loopback interface, which is what programs get.
+        message.attribute(Int(RTA_PRIORITY.rawValue), number: 2048)
+        do {
+            try request(message, "add local route of ::1 over", name)
+        } catch {
+            if error.code != EEXIST { throw error }
+        }
     }
 }
 

@@ -1,49 +1,66 @@
 import Linux
 
-/// The nftables table of a task network: address translation for what leaves it, and for published ports.
+/// The nftables table of a task network for one family of addresses: translation for what leaves it, and for published ports.
 ///
 /// Published ports are elements of two maps, so a task's ports come and go in one transaction while the rules stay.
 struct PortRules: Sendable {
+    enum Family: String, Sendable {
+        case ip, ip6
+
+        var addresses: String { self == .ip ? "ipv4_addr" : "ipv6_addr" }
+        /// Addresses of loopback, as rules have them.
+        var loopback: String { self == .ip ? "127.0.0.0/8" : "::1" }
+    }
+
     let bridge: String
-    let subnet: IPv4Subnet
+    let family: Family
+    /// The tasks' addresses.
+    let subnet: String
+
+    /// Ports of which the address is one of this family, with addresses of it.
+    typealias Published = (port: PublishedPort, task: String)
+
+    private var table: String { "\(family.rawValue) \(bridge)" }
 
     /// Makes the table, or brings it to its present form, with exactly these ports.
-    func replaceAll(_ published: [(port: PublishedPort, task: IPv4Address)]) throws {
+    func replaceAll(_ published: [Published]) throws {
+        let keys = "inet_proto . inet_service : \(family.addresses) . inet_service"
         try run(
             """
-            add table ip \(bridge)
-            add map ip \(bridge) ports { type inet_proto . inet_service : ipv4_addr . inet_service; }
-            add map ip \(bridge) address-ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
-            add chain ip \(bridge) jobs
-            add chain ip \(bridge) guard { type filter hook prerouting priority raw; }
-            add chain ip \(bridge) prerouting { type nat hook prerouting priority dstnat; }
-            add chain ip \(bridge) output { type nat hook output priority -100; }
-            add chain ip \(bridge) postrouting { type nat hook postrouting priority srcnat; }
-            flush chain ip \(bridge) guard
-            flush chain ip \(bridge) prerouting
-            flush chain ip \(bridge) output
-            flush chain ip \(bridge) postrouting
-            flush map ip \(bridge) ports
-            flush map ip \(bridge) address-ports
-            add rule ip \(bridge) guard iifname "\(bridge)" ip daddr 127.0.0.0/8 drop
+            add table \(table)
+            add map \(table) ports { type \(keys); }
+            add map \(table) address-ports { type \(family.addresses) . \(keys); }
+            add chain \(table) jobs
+            add chain \(table) guard { type filter hook prerouting priority raw; }
+            add chain \(table) prerouting { type nat hook prerouting priority dstnat; }
+            add chain \(table) output { type nat hook output priority -100; }
+            add chain \(table) postrouting { type nat hook postrouting priority srcnat; }
+            flush chain \(table) guard
+            flush chain \(table) prerouting
+            flush chain \(table) output
+            flush chain \(table) postrouting
+            flush map \(table) ports
+            flush map \(table) address-ports
+            add rule \(table) guard iifname "\(bridge)" \(family.rawValue) daddr \(family.loopback) drop
             \(["prerouting", "output"].map(translation).joined(separator: "\n"))
-            add rule ip \(bridge) postrouting ip saddr \(subnet) oifname != "\(bridge)" masquerade
-            add rule ip \(bridge) postrouting oifname "\(bridge)" ip saddr 127.0.0.0/8 masquerade
-            add rule ip \(bridge) postrouting oifname "\(bridge)" ip saddr \(subnet) ct status dnat masquerade
-            \(published.map { element($0.port, $0.task) }.joined(separator: "\n"))
+            add rule \(table) postrouting \(family.rawValue) saddr \(subnet) oifname != "\(bridge)" masquerade
+            add rule \(table) postrouting oifname "\(bridge)" \(family.rawValue) saddr \(family.loopback) masquerade
+            add rule \(table) postrouting oifname "\(bridge)" \(family.rawValue) saddr \(subnet) ct status dnat masquerade
+            \(own(published).map { element($0.port, $0.task) }.joined(separator: "\n"))
 
             """)
     }
 
-    func add(_ ports: [PublishedPort], to task: IPv4Address) throws {
-        try run(ports.map { element($0, task) + "\n" }.joined())
+    func add(_ ports: [PublishedPort], to task: String) throws {
+        let elements = own(ports.map { ($0, task) })
+        if !elements.isEmpty { try run(elements.map { element($0.port, $0.task) + "\n" }.joined()) }
     }
 
     /// Removes ports; those that aren't there are no error.
     func remove(_ ports: [PublishedPort]) throws {
-        for port in ports {
+        for (port, _) in own(ports.map { ($0, "") }) {
             do {
-                try run("delete element ip \(bridge) \(map(port)) { \(key(port)) }\n")
+                try run("delete element \(table) \(map(port)) { \(key(port)) }\n")
             } catch let error as NetworkError where error.description.contains("No such file or directory") {}
         }
     }
@@ -51,38 +68,52 @@ struct PortRules: Sendable {
     /// Makes these the only ports that lead to several tasks, each connection to the next of them; one without tasks
     /// leads nowhere. It is one transaction: no connection finds it half-done. What is connected stays connected, as
     /// the kernel looks rules up for the first packet of a connection only.
-    func balance(_ services: [(port: PublishedPort, tasks: [IPv4Address])]) throws {
-        let rules = services.filter { !$0.tasks.isEmpty }.map { service in
+    func balance(_ services: [(port: PublishedPort, tasks: [String])]) throws {
+        let rules = services.filter { !$0.tasks.isEmpty && isOwn($0.port) }.map { service in
             let port = service.port
-            let destination = port.address.map { "ip daddr \($0)" } ?? "fib daddr type local"
+            let destination = address(port).map { "\(family.rawValue) daddr \($0)" } ?? "fib daddr type local"
             let turns = service.tasks.enumerated().map { "\($0.offset) : \($0.element)" }.joined(separator: ", ")
             return
-                "add rule ip \(bridge) jobs \(destination) \(port.transport.rawValue) dport \(port.hostPort) dnat to numgen inc mod \(service.tasks.count) map { \(turns) } : \(port.taskPort)\n"
+                "add rule \(table) jobs \(destination) \(port.transport.rawValue) dport \(port.hostPort) dnat to numgen inc mod \(service.tasks.count) map { \(turns) } : \(port.taskPort)\n"
         }
-        try run("add table ip \(bridge)\nadd chain ip \(bridge) jobs\nflush chain ip \(bridge) jobs\n\(rules.joined())")
+        try run("add table \(table)\nadd chain \(table) jobs\nflush chain \(table) jobs\n\(rules.joined())")
     }
 
     func removeTable() throws {
         // Adding first makes deleting succeed in any case.
-        try run("add table ip \(bridge)\ndelete table ip \(bridge)\n")
+        try run("add table \(table)\ndelete table \(table)\n")
     }
 
     private func translation(_ chain: String) -> String {
-        """
-        add rule ip \(bridge) \(chain) jump jobs
-        add rule ip \(bridge) \(chain) dnat ip to ip daddr . meta l4proto . th dport map @address-ports
-        add rule ip \(bridge) \(chain) fib daddr type local dnat ip to meta l4proto . th dport map @ports
-        """
+        let name = family.rawValue
+        return """
+            add rule \(table) \(chain) jump jobs
+            add rule \(table) \(chain) dnat \(name) to \(name) daddr . meta l4proto . th dport map @address-ports
+            add rule \(table) \(chain) fib daddr type local dnat \(name) to meta l4proto . th dport map @ports
+            """
     }
 
-    private func element(_ port: PublishedPort, _ task: IPv4Address) -> String {
-        "add element ip \(bridge) \(map(port)) { \(key(port)) : \(task) . \(port.taskPort) }"
+    private func isOwn(_ port: PublishedPort) -> Bool { family == .ip ? port.host.hasIPv4 : port.host.hasIPv6 }
+
+    private func own(_ ports: [Published]) -> [Published] { ports.filter { isOwn($0.port) } }
+
+    private func element(_ port: PublishedPort, _ task: String) -> String {
+        "add element \(table) \(map(port)) { \(key(port)) : \(task) . \(port.taskPort) }"
     }
 
-    private func map(_ port: PublishedPort) -> String { port.address == nil ? "ports" : "address-ports" }
+    private func map(_ port: PublishedPort) -> String { address(port) == nil ? "ports" : "address-ports" }
 
     private func key(_ port: PublishedPort) -> String {
-        "\(port.address.map { "\($0) . " } ?? "")\(port.transport.rawValue) . \(port.hostPort)"
+        "\(address(port).map { "\($0) . " } ?? "")\(port.transport.rawValue) . \(port.hostPort)"
+    }
+
+    /// The one address of the host that it is published on; nil for all.
+    private func address(_ port: PublishedPort) -> String? {
+        switch port.host {
+        case .all, .allIPv6: nil
+        case .ipv4(let address): address.description
+        case .ipv6(let address): address.description
+        }
     }
 
     private func run(_ script: String) throws {
@@ -97,7 +128,7 @@ struct PortRules: Sendable {
         let result = try command.runBlocking()
         guard result.status.isSuccess else {
             let reason = result.errorText.split(separator: "\n").prefix(2).joined(separator: "; ")
-            throw NetworkError(.failed, "set up the nftables table '\(bridge)': \(reason)")
+            throw NetworkError(.failed, "set up the nftables table '\(table)': \(reason)")
         }
     }
 }

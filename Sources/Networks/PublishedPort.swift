@@ -4,8 +4,8 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
         case tcp, udp
     }
 
-    /// The host's address it is published on; nil for all.
-    public let address: IPv4Address?
+    /// Where it is published.
+    public let host: PublishedHost
     public let hostPort: UInt16
     public let taskPort: UInt16
     public let transport: TransportProtocol
@@ -14,18 +14,26 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
     public init(_ text: String) throws(NetworkError) {
         func invalid(_ reason: String) -> NetworkError {
             NetworkError(
-                .invalid, "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+                .invalid,
+                "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp")
         }
         let halves = text.split(separator: "/", omittingEmptySubsequences: false)
         guard halves.count <= 2 else { throw invalid("there is more than one '/'") }
         guard let transport = TransportProtocol(rawValue: halves.count == 2 ? String(halves[1]) : "tcp") else {
             throw invalid("'\(halves[1])' is not tcp or udp")
         }
-        var fields = halves[0].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        var address: IPv4Address?
-        if fields.count == 3 {
-            guard let given = IPv4Address(fields.removeFirst()) else { throw invalid("the address is not an IPv4 address") }
-            address = given.value == 0 ? nil : given
+        var rest = halves[0]
+        var address: Substring?
+        if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
+            address = rest[...end]
+            rest = rest[rest.index(after: end)...]
+            guard rest.first == ":" else { throw invalid("after the address comes a colon") }
+            rest = rest.dropFirst()
+        }
+        var fields = rest.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        if fields.count == 3, address == nil { address = Substring(fields.removeFirst()) }
+        guard let host = address.map({ PublishedHost(String($0)) }) ?? .all else {
+            throw invalid("'\(address ?? "")' is not an IPv4 address, or an IPv6 address in brackets")
         }
         guard fields.count == 2 else { throw invalid("it needs a port of the host and one of the task") }
         func port(_ field: String) throws(NetworkError) -> UInt16 {
@@ -34,7 +42,7 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
             }
             return port
         }
-        self.address = address
+        self.host = host
         self.hostPort = try port(fields[0])
         self.taskPort = try port(fields[1])
         self.transport = transport
@@ -42,12 +50,11 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
 
     /// Whether both want the same port of the host.
     public func conflicts(with other: PublishedPort) -> Bool {
-        hostPort == other.hostPort && transport == other.transport
-            && (address == nil || other.address == nil || address == other.address)
+        hostPort == other.hostPort && transport == other.transport && host.overlaps(other.host)
     }
 
     public var description: String {
-        "\(address.map { "\($0):" } ?? "")\(hostPort):\(taskPort)\(transport == .udp ? "/udp" : "")"
+        "\(host)\(hostPort):\(taskPort)\(transport == .udp ? "/udp" : "")"
     }
 }
 

@@ -10,9 +10,11 @@ import Linux
 public struct TaskNetwork: Sendable, Equatable {
     public let bridge: String
     public let subnet: IPv4Subnet
+    /// Nil: tasks have no IPv6.
+    public let subnet6: IPv6Subnet?
 
     /// - Parameter bridge: letters, digits and dashes, 15 at most: it names a link and a table.
-    public init(bridge: String, subnet: IPv4Subnet) throws(NetworkError) {
+    public init(bridge: String, subnet: IPv4Subnet, subnet6: IPv6Subnet? = nil) throws(NetworkError) {
         let allowed = bridge.utf8.allSatisfy { byte in
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || byte == UInt8(ascii: "-")
@@ -22,7 +24,15 @@ public struct TaskNetwork: Sendable, Equatable {
         }
         self.bridge = bridge
         self.subnet = subnet
+        self.subnet6 = subnet6
     }
+
+    /// The IPv6 address of who has an IPv4 address: the same number in its own network. Nil without IPv6.
+    public func ipv6(of address: IPv4Address) -> IPv6Address? { subnet6?.address(address.value &- subnet.base.value) }
+
+    private var rules: PortRules { PortRules(bridge: bridge, family: .ip, subnet: "\(subnet)") }
+
+    private var rules6: PortRules? { subnet6.map { PortRules(bridge: bridge, family: .ip6, subnet: "\($0)") } }
 
     /// Makes the bridge and the table, with the published ports of the tasks there are.
     ///
@@ -35,19 +45,27 @@ public struct TaskNetwork: Sendable, Equatable {
         try Files.set("/proc/sys/net/ipv4/ip_forward", "1")
         // Ports published on 127.0.0.1 lead from loopback onto the bridge; the table keeps the way back shut.
         try Files.set("/proc/sys/net/ipv4/conf/\(bridge)/route_localnet", "1")
-        try PortRules(bridge: bridge, subnet: subnet).replaceAll(published)
+        try rules.replaceAll(published.map { ($0.port, "\($0.task)") })
+        guard let subnet6 else { return }
+        let index = if_nametoindex(bridge)
+        try netlink.addAddress(subnet6.address(1), prefix: subnet6.prefix, index: index, bridge)
+        try IPv6Support.forward(but: bridge)
+        try netlink.acceptLoopback(index: index, bridge)
+        try rules6?.replaceAll(published.compactMap { published in ipv6(of: published.task).map { (published.port, "\($0)") } })
     }
 
     /// Takes down what `prepare` made.
     public func remove() throws {
-        try PortRules(bridge: bridge, subnet: subnet).removeTable()
+        try rules.removeTable()
+        try rules6?.removeTable()
         try Netlink().deleteLink(bridge)
     }
 
     /// Makes these the ports of the host that lead to several tasks in turn, instead of those before, at once. Ports
     /// of single tasks stay.
     public func balance(_ services: [(port: PublishedPort, tasks: [IPv4Address])]) throws {
-        try PortRules(bridge: bridge, subnet: subnet).balance(services)
+        try rules.balance(services.map { ($0.port, $0.tasks.map(\.description)) })
+        try rules6?.balance(services.map { service in (service.port, service.tasks.compactMap { ipv6(of: $0)?.description }) })
     }
 
     /// The path of a task's network namespace.
@@ -60,51 +78,23 @@ public struct TaskNetwork: Sendable, Equatable {
         try Files.makeDirectories(Self.namespaces)
         try await blocking { try makeNamespace(id, address) }
         if !ports.isEmpty {
-            try await blocking { try PortRules(bridge: bridge, subnet: subnet).add(ports, to: address) }
+            try await blocking {
+                try rules.add(ports, to: "\(address)")
+                if let own = ipv6(of: address) { try rules6?.add(ports, to: "\(own)") }
+            }
         }
     }
 
     /// Removes a task's namespace and its published ports. With the namespace's last process and mount the kernel
     /// removes the links, a few milliseconds later.
     public func disconnect(_ id: String, address: IPv4Address?, ports: [PublishedPort]) throws {
-        if address != nil, !ports.isEmpty { try PortRules(bridge: bridge, subnet: subnet).remove(ports) }
+        if address != nil, !ports.isEmpty {
+            try rules.remove(ports)
+            try rules6?.remove(ports)
+        }
         let path = namespace(of: id)
         try Mounts.unmount(path, flags: CInt(MNT_DETACH))
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove network namespace", path) }
-    }
-
-    /// Checks that nothing on the host listens on a port yet.
-    ///
-    /// - Throws: `NetworkError` `.conflict` when something does.
-    public static func requireFree(_ port: PublishedPort) throws {
-        let type = port.transport == .tcp ? SOCK_STREAM : SOCK_DGRAM
-        let number = try retryingInterrupts("create socket") { socket(AF_INET, CInt(type.rawValue), 0) }
-        let probe = OwnedFD(adopting: number)
-        // Connections that have just ended don't hold a port.
-        if port.transport == .tcp {
-            var yes: CInt = 1
-            setsockopt(probe.number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
-        }
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = port.hostPort.bigEndian
-        name.sin_addr.s_addr = (port.address?.value ?? 0).bigEndian
-        let result = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(probe.number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        if result == 0 { return }
-        switch errno {
-        case EADDRINUSE:
-            throw NetworkError(
-                .conflict,
-                "cannot publish \(port): port \(port.hostPort) is in use by a program of this host; choose another, or stop what listens there (ss -ltnup 'sport = :\(port.hostPort)')"
-            )
-        case EADDRNOTAVAIL:
-            throw NetworkError(.invalid, "cannot publish \(port): this host has no address \(port.address?.description ?? "")")
-        default: throw SystemError("publish port", port.description)
-        }
     }
 
     private static let namespaces = "/run/netns"
@@ -131,10 +121,16 @@ public struct TaskNetwork: Sendable, Equatable {
         try inside.setUp(index: index, "host0")
         try inside.addAddress(address, prefix: subnet.prefix, index: index, "host0")
         try inside.addDefaultRoute(via: subnet.gateway)
+        guard let subnet6, let own = ipv6(of: address) else { return }
+        // Only the agent says where its packets go, no other task.
+        try Files.set("/proc/sys/net/ipv6/conf/host0/accept_ra", "0")
+        try inside.addAddress(own, prefix: subnet6.prefix, index: index, "host0")
+        try inside.addDefaultRoute(via: subnet6.address(1))
     }
 
     /// Two networks with the same addresses would each swallow the other's packets.
     private func refuseOverlap() throws {
+        try refuseOverlap6()
         // Each line: interface, destination, gateway, flags, …, mask as the eighth field, in host byte order.
         for line in try Files.readText("/proc/net/route").split(separator: "\n").dropFirst() {
             let fields = line.split(separator: "\t").map { $0.filter { $0 != " " } }
@@ -148,6 +144,26 @@ public struct TaskNetwork: Sendable, Equatable {
                     "the network \(subnet) overlaps a route of this host over \(fields[0]); give the agent another: dishd --subnet 10.N.0.0/16"
                 )
             }
+        }
+    }
+
+    private func refuseOverlap6() throws {
+        guard let subnet6 else { return }
+        // Each line: destination, prefix length, source, its length, next hop, metric, references, uses, flags, interface.
+        for line in (try? Files.readText("/proc/net/ipv6_route"))?.split(separator: "\n") ?? [] {
+            let fields = line.split(separator: " ")
+            guard fields.count >= 10, fields[9] != bridge, fields[0].utf8.count == 32, let prefix = UInt8(fields[1], radix: 16),
+                prefix > 0, let high = UInt64(fields[0].prefix(16), radix: 16),
+                let low = UInt64(fields[0].dropFirst(16), radix: 16),
+                case let destination = IPv6Address(high: high, low: low)
+            else { continue }
+            guard subnet6.contains(destination) || IPv6Subnet("\(destination)/\(prefix)")?.contains(subnet6.base) == true else {
+                continue
+            }
+            throw NetworkError(
+                .conflict,
+                "the network \(subnet6) overlaps a route of this host over \(fields[9]); give the agent another: dishd --subnet6 fdXX:…::/64"
+            )
         }
     }
 }

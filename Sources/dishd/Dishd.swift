@@ -37,6 +37,8 @@ struct Dishd: AsyncParsableCommand {
     var bridge = "dish0"
     @Option(help: "The tasks' addresses; the first is the host's.")
     var subnet = "10.209.0.0/16"
+    @Option(help: "Their IPv6 addresses, like fd12:3456:789a:1::/64, 'auto' for a network of this host's own, or 'none'.")
+    var subnet6 = "auto"
     @Option(help: "Path of dish-helper (default: beside dishd).")
     var helper: String?
     @Option(help: "Memory that is the system's, like 1G (default: a tenth, from 256M to 4G).")
@@ -55,6 +57,8 @@ struct Dishd: AsyncParsableCommand {
     var web: String?
     @Option(help: "A name that browsers may call this host by, beside its own and its addresses; may be repeated.")
     var webName: [String] = []
+    @OptionGroup var packages: PackageOptions
+    @OptionGroup var scheduler: SchedulerOptions
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -74,6 +78,9 @@ struct Dishd: AsyncParsableCommand {
         }
         if let web, WebAddress(web) == nil {
             throw ValidationError("--web '\(web)' is not a port or an address with one, like 9209 or 10.0.0.5:9209.")
+        }
+        if !["auto", "none"].contains(subnet6), IPv6Subnet(subnet6) == nil {
+            throw ValidationError("--subnet6 '\(subnet6)' is not an IPv6 network from /16 to /96, like fd12:3456:789a:1::/64.")
         }
         if let reserveMemory, ByteCount(reserveMemory) == nil {
             throw ValidationError("--reserve-memory '\(reserveMemory)' is not a size, like 512M or 2G.")
@@ -111,18 +118,32 @@ struct Dishd: AsyncParsableCommand {
         guard let subnet = IPv4Subnet(subnet) else { return }
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
-            network: TaskNetwork(bridge: bridge, subnet: subnet), helper: try helperPath)
+            network: TaskNetwork(bridge: bridge, subnet: subnet, subnet6: ipv6(state, logger)), helper: try helperPath)
         if let hindrance = configuration.hindrance { logger.error("\(hindrance)") }
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
+        configuration.packages = packages.policy
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
-        let jobs = JobManager(configuration, tasks: tasks, logger: logger)
+        let images = PackageManager(configuration, events: tasks.events, logger: logger)
+        let jobs = JobManager(configuration, tasks: tasks, packages: images, logger: logger)
         try await jobs.recover()
+        // After the jobs have said what they count on.
+        await images.recover()
+        // Before jobs are looked after: some may have to wait.
+        let drain = HostDrain(configuration, tasks: tasks, jobs: jobs, logger: logger)
+        await drain.recover()
+        let heartbeat = SchedulerHeartbeat(
+            configuration, scheduler: scheduler.scheduler, interval: scheduler.interval, tasks: tasks, jobs: jobs,
+            packages: images,
+            drain: drain, logger: logger)
+        try await heartbeat.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
         let socket = AgentDefaults.socket(in: run)
-        let server = AgentServer(socket: socket, status: status, tasks: tasks, jobs: jobs, logger: logger)
+        let server = AgentServer(
+            socket: socket, status: status, tasks: tasks, jobs: jobs, packages: images, heartbeat: heartbeat, drain: drain,
+            logger: logger)
         let signals = watchSignals(tasks, jobs, logger)
         let ready = logger
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -165,6 +186,8 @@ struct Dishd: AsyncParsableCommand {
                     try await Task.sleep(for: .seconds(30))
                 }
             }
+            group.addTask { try await images.run() }
+            group.addTask { try await heartbeat.run() }
             let volumes = VolumeManager(pool: pool, logger: ready)
             group.addTask { try await volumes.run() }
             try await group.next()
@@ -172,6 +195,18 @@ struct Dishd: AsyncParsableCommand {
         }
         withExtendedLifetime(signals) {}
         _ = consume lock
+    }
+
+    /// The tasks' IPv6 network; nil where there is none.
+    private func ipv6(_ state: String, _ logger: Logger) throws -> IPv6Subnet? {
+        guard subnet6 != "none" else { return nil }
+        if let obstacle = IPv6Support.obstacle() {
+            logger.info("tasks have IPv4 only", metadata: ["why": "\(obstacle)"])
+            return nil
+        }
+        // No other host has it, nor another agent of this one.
+        let seed = ContentHash.bytes(Array(try HostIdentity.read(stateDirectory: state).utf8))
+        return IPv6Subnet(subnet6) ?? IPv6Subnet(local: seed)
     }
 
     private var helperPath: String {

@@ -44,7 +44,9 @@ import Testing
             $0.task.network = .host
             $0.task.publish = ["80:80"]
         },
-        Fault("task.publish[1]: '80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp") {
+        Fault(
+            "task.publish[1]: '80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
+        ) {
             $0.task.publish = ["81:80", "80"]
         },
         Fault("task.publish[1]: 127.0.0.1:80:81 wants the same port of the host as another") {

@@ -16,7 +16,7 @@ struct JobLanguageErrorTests {
     }
 
     private static let keys =
-        "name, image, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, limits, class, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
+        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, limits, class, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
 
     /// Of a whole file.
     static let files: [Mistake] = [
@@ -56,13 +56,14 @@ struct JobLanguageErrorTests {
         Mistake("publish: 80", "37: 'publish' must be a list, not '80'"),
         Mistake(
             "publish: ['80']",
-            "38: '80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp"),
+            "38: '80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
         Mistake(
             "publish: ['0:80']",
-            "38: '0:80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp"),
+            "38: '0:80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
         Mistake(
             "publish: ['300.0.0.1:80:80']",
-            "38: '300.0.0.1:80:80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp"),
+            "38: '300.0.0.1:80:80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
+        ),
         Mistake(
             "network: host, publish: ['80:80']",
             "53: a job with the network 'host' has no ports to publish; only a private network has"),

@@ -10,6 +10,10 @@ struct Job: Sendable, Codable, Equatable {
     var isStopped = false
     /// It goes when its last replica has gone.
     var isRemoved = false
+    /// Whether the host's scheduler wants it, rather than people here.
+    var isAssigned: Bool?
+    /// Why it has no replicas for a while though it is wanted; found out anew at each turn.
+    var held: String?
 
     static let historyLimit = 20
 
@@ -23,7 +27,10 @@ struct Job: Sendable, Codable, Equatable {
     var spec: JobSpec { target.spec }
 
     /// How many replicas there shall be.
-    var wanted: Int { isStopped || isRemoved ? 0 : spec.replicas }
+    var wanted: Int { isStopped || isRemoved || held != nil ? 0 : spec.replicas }
+
+    /// What was asked for last, though the agent may have gone back from it by itself.
+    var requested: JobSpec { (versions.last { !$0.isAutomatic } ?? target).spec }
 
     func version(_ number: Int) -> JobVersion? { versions.first { $0.number == number } }
 

@@ -20,10 +20,12 @@ extension JobManager {
         let batch = job.spec.update.batch
         func batches(_ replicas: Int) -> Int { (replicas + batch - 1) / batch }
         let (state, reason) = state(managed, all, updated: updated, ready: ready)
-        return JobStatus(
+        var status = JobStatus(
             name: job.name, version: job.target.number, state: state, reason: reason, wanted: job.wanted, ready: ready,
             updated: updated, batch: hasOld && job.wanted > 0 ? managed.machine.current.map(batches) : nil,
             batches: hasOld && job.wanted > 0 ? batches(job.wanted) : nil, replicas: replicas, spec: job.spec)
+        status.isAssigned = job.isAssigned
+        return status
     }
 
     private func state(
@@ -32,6 +34,7 @@ extension JobManager {
         let job = managed.job
         if job.isRemoved { return (.removing, nil) }
         if job.isStopped { return (replicas.isEmpty ? .stopped : .stopping, nil) }
+        if let held = job.held { return (.waiting, held) }
         // What a replica says, or why there is none.
         let fault = replicas.lazy.compactMap(\.reason).first ?? managed.machine.lastFailureReason
         if let blocked = managed.blocked, updated < job.wanted { return (.waiting, blocked) }

@@ -17,6 +17,7 @@ extension JobManager {
         var starts: [(job: String, number: Int)] = []
         var verdicts: [(job: String, action: JobReconciler.Action)] = []
         var wakes: [Int64] = []
+        if let wake = hold(at: HostClock.now) { wakes.append(wake) }
         for name in jobs.keys.sorted() {
             guard var managed = jobs[name] else { continue }
             managed.blocked = blocked(managed.job, seen)
@@ -34,7 +35,7 @@ extension JobManager {
                     // One that is only being started is met on another turn.
                     guard seen.contains(where: { $0.id == id }) else { continue }
                     managed.leaving.insert(id)
-                    stops.append((name, id, goal.replicas > 0))
+                    stops.append((name, id, goal.replicas > 0 || managed.job.held != nil))
                 case .remove(let id):
                     managed.leaving.insert(id)
                     removals.append((name, id))
@@ -215,7 +216,7 @@ extension JobManager {
 
     /// What the reconciler says of the target version.
     private func pass(_ verdict: JobReconciler.Action, on name: String) async {
-        guard let job = jobs[name]?.job, !job.isStopped, !job.isRemoved else { return }
+        guard let job = jobs[name]?.job, !job.isStopped, !job.isRemoved, job.held == nil else { return }
         do {
             switch verdict {
             case .markHealthy:
@@ -267,5 +268,6 @@ extension JobManager {
         }
         jobs[name] = nil
         await reservePorts()
+        await keepLayers()
     }
 }

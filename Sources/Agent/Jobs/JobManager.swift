@@ -29,6 +29,7 @@ public actor JobManager {
 
     let configuration: AgentConfiguration
     let tasks: TaskManager
+    let packages: PackageManager
     let store: JobStore
     let progress: JobProgress
     let logger: Logger
@@ -37,15 +38,21 @@ public actor JobManager {
     var completions = 0
     var exposure: JobExposure
     var isShuttingDown = false
+    /// Why this host takes no new tasks; nil when it does.
+    var drainReason: String?
+    var scheduler: SchedulerLink?
     private var saving: Set<String> = []
+    /// The layers that the pool was last told to keep.
+    var kept: [LayerID: String]?
     /// Tells those who wait for a job.
     let changes = ChangeSignal()
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
 
-    public init(_ configuration: AgentConfiguration, tasks: TaskManager, logger: Logger) {
+    public init(_ configuration: AgentConfiguration, tasks: TaskManager, packages: PackageManager, logger: Logger) {
         self.configuration = configuration
         self.tasks = tasks
+        self.packages = packages
         self.logger = logger
         store = JobStore(stateDirectory: configuration.stateDirectory)
         progress = JobProgress(runtimeDirectory: configuration.runtimeDirectory)
@@ -62,6 +69,7 @@ public actor JobManager {
             jobs[job.name]?.machine = await (try? blocking { progress.read(job.name) }) ?? JobReconciler()
         }
         await reservePorts()
+        await keepLayers()
         var next = exposure
         await next.recover()
         exposure = next
@@ -98,18 +106,16 @@ public actor JobManager {
     // MARK: Requests
 
     /// Makes a job as it is described, or says what that would change.
-    public func apply(_ spec: JobSpec, dryRun: Bool, because: String) async throws -> JobChange {
-        let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
-        let validation = JobValidation(spec: spec, others: others)
-        try validation.check()
-        let pool = configuration.pool
-        let layer: LayerID
-        do {
-            layer = try await blocking { try pool.resolve(spec.task.image).id }
-        } catch let error as PoolError {
-            throw validation.fault("task.image", error.description, error.code == .unknownImage ? .notFound : .invalid)
-        }
-        try await checkPorts(validation)
+    ///
+    /// - Parameter assigned: whether the host's scheduler wants it.
+    public func apply(_ spec: JobSpec, dryRun: Bool, because: String, assigned: Bool = false) async throws -> JobChange {
+        try requireOwn(spec.name, assigned: assigned)
+        try await check(spec)
+        // Before anything of the job is touched: nothing is down while an image is on its way.
+        let image = try await image(of: spec, dryRun: dryRun)
+        // That may have taken long.
+        try requireOwn(spec.name, assigned: assigned)
+        try await check(spec)
         let seen = await tasks.list()
         let before = jobs[spec.name]?.job
         if before?.isRemoved == true {
@@ -117,15 +123,27 @@ public actor JobManager {
         }
         let number =
             (before?.target.number ?? seen.compactMap(\.owner).filter { $0.job == spec.name }.map(\.version).max() ?? 0) + 1
-        let version = JobVersion(number: number, spec: spec, layer: layer.hex, created: Int64(time(nil)), reason: "applied")
+        let version = JobVersion(
+            number: number, spec: spec, layer: image?.layer.hex ?? "not pulled", created: Int64(time(nil)), reason: "applied")
         let change = try Self.change(from: before, to: version)
         if dryRun || change.kind == .unchanged { return change }
         var job = before ?? Job(first: version)
         if before != nil, change.kind == .changed { job.add(version) }
         job.isStopped = false
+        job.isAssigned = assigned ? true : nil
         try await put(job)
+        // From here on it is kept for the job.
+        withExtendedLifetime(image) {}
         report(spec.name, "\(change.kind.rawValue)", "\(because): version \(change.version)")
         return change
+    }
+
+    /// Refuses a job that makes no sense beside the others there are.
+    private func check(_ spec: JobSpec) async throws {
+        let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
+        let validation = JobValidation(spec: spec, others: others)
+        try validation.check()
+        try await checkPorts(validation)
     }
 
     private static func change(from before: Job?, to version: JobVersion) throws -> JobChange {
@@ -157,6 +175,7 @@ public actor JobManager {
             }
             guard !own.contains(where: { $0.conflicts(with: port) }) else { continue }
             do {
+                try configuration.network.requireFamily(of: port)
                 try TaskNetwork.requireFree(port)
             } catch let error as NetworkError {
                 throw validation.fault(
@@ -168,6 +187,7 @@ public actor JobManager {
     /// Goes back to an earlier version.
     public func rollBack(_ name: String, to number: Int?, because: String) async throws -> JobChange {
         let job = try find(name).job
+        try requireOwn(name, assigned: false)
         guard !job.isRemoved else { throw AgentError(.conflict, "the job '\(name)' is being removed") }
         guard let earlier = number.map({ job.version($0) }) ?? job.fallback else {
             let what = number.map { "has no version \($0)" } ?? "has no earlier version that was healthy"
@@ -202,6 +222,7 @@ public actor JobManager {
     /// Ends a job's replicas and returns once they have ended.
     public func stop(_ name: String, because: String) async throws -> JobStatus {
         var job = try find(name).job
+        try requireOwn(name, assigned: false)
         if !job.isStopped {
             job.isStopped = true
             try await put(job)
@@ -211,8 +232,9 @@ public actor JobManager {
     }
 
     /// Ends a job's replicas, forgets it, and returns once nothing of it is left.
-    public func remove(_ name: String, because: String) async throws {
+    public func remove(_ name: String, because: String, assigned: Bool = false) async throws {
         var job = try find(name).job
+        try requireOwn(name, assigned: assigned)
         if let user = jobs.values.first(where: { $0.job.spec.dependsOn.contains { $0.job == name } && !$0.job.isRemoved }) {
             throw AgentError(
                 .conflict, "the job '\(user.job.name)' depends on '\(name)'; remove it first: dish job rm \(user.job.name)")
@@ -291,6 +313,7 @@ public actor JobManager {
             saving.remove(name)
             changes.signal()
         }
+        await keepLayers()
         let store = store
         try await blocking { try store.write(job) }
     }

@@ -64,7 +64,9 @@ struct JobValidation {
             let path = "task.publish[\(index)]"
             guard let port = try? PublishedPort(text) else {
                 throw fault(
-                    path, "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+                    path,
+                    "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
+                )
             }
             try require(!ports.contains { $0.conflicts(with: port) }, path, "\(port) wants the same port of the host as another")
             for other in others {

@@ -2,6 +2,8 @@
 public struct JobDefinition: Sendable, Equatable {
     public let name: Located<String>
     public var image: String
+    /// `missing`, `always` or `never`.
+    public var pull: String
     public var replicas: Int
     public var command: [String]?
     public var environment: [String: String]
@@ -28,6 +30,7 @@ public struct JobDefinition: Sendable, Equatable {
     init(_ mapping: CheckedMapping) throws(ManifestError) {
         name = mapping.located("name") ?? Located("", at: mapping.place)
         image = mapping.text("image") ?? ""
+        pull = mapping.text("pull") ?? "missing"
         replicas = mapping.number("replicas").map(Int.init) ?? 1
         if let node = mapping["command"] {
             let words = mapping.texts("command").map(\.value)

@@ -15,10 +15,11 @@ extension TextForm {
     }
 
     static let publishedPort = TextForm(
-        "a published port", pattern: #"^([0-9]+(\.[0-9]+){3}:)?[0-9]+:[0-9]+(/(tcp|udp))?$"#
+        "a published port", pattern: #"^(([0-9]+(\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\]):)?[0-9]+:[0-9]+(/(tcp|udp))?$"#
     ) { text, _ in
         JobPort(text) != nil
-            ? nil : "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80 or 53:53/udp"
+            ? nil
+            : "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
     }
 
     static let volumeMount = TextForm("a volume and a path", pattern: "^[^:]+:/[^:]*(:[a-z]+)*$") { text, _ in
@@ -68,9 +69,19 @@ struct JobPort: Hashable {
         guard halves.count <= 2 else { return nil }
         transport = halves.count == 2 ? halves[1] : "tcp"
         guard transport == "tcp" || transport == "udp" else { return nil }
-        var fields = halves[0].split(separator: ":", omittingEmptySubsequences: false)
+        var rest = halves[0]
         var address: String?
-        if fields.count == 3 {
+        if rest.hasPrefix("["), let end = rest.firstIndex(of: "]"), rest[end...].hasPrefix("]:") {
+            // Whether it is an address is for who has to do with addresses; here it must be told apart.
+            let text = rest[rest.index(after: rest.startIndex)..<end]
+            let isFine =
+                (2...45).contains(text.utf8.count) && text.utf8.allSatisfy { Self.isHexadecimal($0) || $0 == 0x3A || $0 == 0x2E }
+            guard isFine, text.contains(":") else { return nil }
+            address = "[\(text.lowercased())]"
+            rest = rest[rest.index(end, offsetBy: 2)...]
+        }
+        var fields = rest.split(separator: ":", omittingEmptySubsequences: false)
+        if fields.count == 3, address == nil {
             let bytes = fields[0].split(separator: ".", omittingEmptySubsequences: false)
             guard bytes.count == 4, bytes.allSatisfy({ Self.number($0, as: UInt8.self) != nil }) else { return nil }
             address = fields[0] == "0.0.0.0" ? nil : String(fields[0])
@@ -84,8 +95,14 @@ struct JobPort: Hashable {
     }
 
     func conflicts(with other: JobPort) -> Bool {
-        port == other.port && transport == other.transport
-            && (address == nil || other.address == nil || address == other.address)
+        guard port == other.port, transport == other.transport else { return false }
+        guard let address, let theirs = other.address else { return true }
+        let (own, all) = ([address, theirs], "[::]")
+        return address == theirs || own.contains(all) && own.allSatisfy { $0.hasPrefix("[") }
+    }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        TextForm.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
     private static func number<Number: FixedWidthInteger>(_ text: Substring, as type: Number.Type) -> Number? {

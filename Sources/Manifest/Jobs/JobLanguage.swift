@@ -8,7 +8,12 @@ enum JobLanguage {
         "a job", title: "jobs",
         [
             KeySchema("name", .text(.jobName), required: true, "Its name; its replicas are called `NAME-1`, `NAME-2`, …"),
-            KeySchema("image", .text(.imageName), required: true, "A label, a name or a layer id, as `dish run` has it."),
+            KeySchema(
+                "image", .text(.imageName), required: true,
+                "A label, a name or a layer id, as `dish run` has it, or an image of a registry, as `HOST/NAME:TAG`."),
+            KeySchema(
+                "pull", .text(.word(["missing", "always", "never"])), default: "`missing`",
+                "When an image of a registry is fetched as the job is applied: if the pool hasn't got it, in any case, or never."),
             KeySchema("replicas", .integer(0...1000), default: "1", "How many tasks of it run."),
             KeySchema(
                 "command", .list(of: .text(.any)), default: "the image's init or command",

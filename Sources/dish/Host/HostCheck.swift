@@ -4,6 +4,7 @@ import Glibc
 import Layers
 import Linux
 import Manifest
+import Networks
 
 /// One thing that is needed of a host, and whether it is there. Looking changes nothing.
 struct HostCheck: Codable {
@@ -83,7 +84,7 @@ struct HostCheck: Codable {
             HostCheck(
                 "apt", apt == nil ? .warning : .ok, apt ?? "not installed",
                 "images with Debian packages are planned with it; other images can be built"))
-        checks.append(nftables())
+        checks += [nftables(), ipv6()]
         return checks
     }
 
@@ -110,6 +111,18 @@ struct HostCheck: Codable {
         let answer = try? Command(path, ["--check", "add table ip dish-doctor"]).runBlocking()
         let works = answer?.status.isSuccess == true
         return HostCheck("nftables", works ? .ok : .warning, works ? path : "the kernel takes no rules for IPv4", refused)
+    }
+
+    private static func ipv6() -> HostCheck {
+        if let obstacle = IPv6Support.obstacle() {
+            return HostCheck("IPv6", .warning, obstacle, "tasks have IPv4 only; ports on [::] are refused")
+        }
+        let filters = IPv6Support.filtersBridges
+        return HostCheck(
+            "IPv6", filters ? .warning : .ok,
+            filters ? "net.bridge.bridge-nf-call-ip6tables is 1" : "tasks have addresses of their own",
+            "ports published on [::1] don't answer, those on other addresses do; sysctl net.bridge.bridge-nf-call-ip6tables=0, unless another program of this host needs it"
+        )
     }
 
     static func ofCgroups() -> [HostCheck] {

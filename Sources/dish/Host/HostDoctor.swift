@@ -4,7 +4,11 @@ import Linux
 
 struct HostCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "host", abstract: "This host.", subcommands: [HostShow.self, HostList.self, HostDoctor.self])
+        commandName: "host", abstract: "This host.",
+        subcommands: [
+            HostShow.self, HostList.self, HostPrepull.self, HostPackages.self, HostDrain.self, HostUndrain.self,
+            HostHeartbeatCommand.self, HostDoctor.self,
+        ])
 }
 
 struct HostDoctor: AsyncParsableCommand {
@@ -24,7 +28,7 @@ struct HostDoctor: AsyncParsableCommand {
     func run() async throws {
         let checks =
             HostCheck.ofKernel() + HostCheck.ofPrograms() + HostCheck.ofCgroups() + HostCheck.ofPools(pool.requested)
-            + [await agent()]
+            + [await agent()] + (await images())
         if json.json {
             try printJSON(checks)
         } else {
@@ -32,6 +36,15 @@ struct HostDoctor: AsyncParsableCommand {
             for check in checks { if let advice = check.advice { print("\(check.name): \(advice)", to: .output) } }
         }
         if checks.contains(where: { $0.result == .missing }) { throw ExitCode(1) }
+    }
+
+    /// What the agent says of room for images; nothing where there is none.
+    private func images() async -> [HostCheck] {
+        guard let pool = try? await AgentClient.host.packages().pool else { return [] }
+        let found = "the pool is \(pool.percent) % full, images are collected above \(pool.high) %"
+        return [
+            HostCheck("images", pool.isFull ? .warning : .ok, found, "pulls are refused: \(pool.reason ?? "")")
+        ]
     }
 
     private func agent() async -> HostCheck {

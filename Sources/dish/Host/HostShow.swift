@@ -31,6 +31,11 @@ struct HostShow: AsyncParsableCommand {
                 "stalled for \(name): \(percent(some.average10)) of 10 s, \(percent(some.average60)) of a minute, \(percent(some.average300)) of 5 minutes",
                 to: .output)
         }
+        if let drain = host.drain {
+            print("drained \(age(drain.since)): \(printable(drain.reason))", to: .output)
+        }
+        if let scheduler = host.scheduler { print(printable(scheduler.line), to: .output) }
+        if let packages = try? await AgentClient.host.packages() { print(packages.line, to: .output) }
         for reason in host.unenforceable { print("not enforceable: \(reason)", to: .output) }
     }
 
@@ -39,6 +44,19 @@ struct HostShow: AsyncParsableCommand {
             name, shown(resource.total), shown(resource.system), shown(resource.reserved), shown(resource.free),
             shown(resource.committed), resource.used.map(shown) ?? "-",
         ]
+    }
+}
+
+extension SchedulerStatus {
+    /// One line that says how the host stands to it.
+    var line: String {
+        guard state != .builtIn else { return "scheduler: built in" }
+        var text = "scheduler: \(name), \(state.rawValue), epoch \(epoch), revision \(revision)"
+        text += silence.map { ", last answer \($0 / 1000) s ago" } ?? ", not heard of since the host's start"
+        if refusals > 0 { text += ", \(refusals) answers of lower epochs refused" }
+        if let reason { text += " (\(reason))" }
+        if !held.isEmpty { text += "; jobs that wait for it: \(held.joined(separator: " "))" }
+        return text
     }
 }
 

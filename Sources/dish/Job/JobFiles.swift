@@ -51,6 +51,7 @@ extension JobSpec {
             Dependency(job: $0.job.value, condition: Dependency.Condition(rawValue: $0.condition) ?? .ready)
         }
         stopWithoutScheduler = job.stopWithoutScheduler
+        pull = ImagePullPolicy(rawValue: job.pull) ?? .missing
     }
 }
 

@@ -36,7 +36,9 @@ struct Run: AsyncParsableCommand {
         help: "How it stands to others: guaranteed (all of --cpu and --memory is set aside), burstable or best-effort.",
         transform: Self.taskClass)
     var taskClass = TaskClass.burstable
-    @Option(name: .shortAndLong, help: "[ADDRESS:]HOST:TASK[/udp]: a port of the host that leads to one of the task.")
+    @Option(
+        name: .shortAndLong,
+        help: "[ADDRESS:]HOST:TASK[/udp]: a port of the host that leads to one of the task; an IPv6 address is in brackets.")
     var publish: [String] = []
     @Option(help: "private (an address of its own), host or none.", transform: Self.network)
     var network = TaskRequest.Network.private

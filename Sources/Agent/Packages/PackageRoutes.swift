@@ -1,0 +1,30 @@
+import AgentAPI
+import Hummingbird
+
+/// The API's part for images of registries (docs/packages.md).
+struct PackageRoutes {
+    let packages: PackageManager
+
+    func add(to router: Router<AgentRequestContext>) {
+        let packages = packages
+        router.get("/v1/packages") { request, _ in
+            let query = request.uri.queryParameters
+            let revision = query.get("after", as: UInt64.self)
+            let seconds = query.get("seconds", as: Int.self) ?? 0
+            return await answer { await packages.status(after: revision, seconds: seconds) }
+        }
+        router.post("/v1/packages") { request, _ in
+            await answer(.accepted) {
+                try await packages.prepull(decode(PackageRequest.self, from: request))
+                return await packages.status()
+            }
+        }
+        router.delete("/v1/packages") { request, _ in
+            let reference = request.uri.queryParameters.get("reference") ?? ""
+            return await answer {
+                try await packages.forget(reference)
+                return Done()
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import Linux
+
+extension TaskNetwork {
+    /// Checks that nothing on the host listens on a port yet.
+    ///
+    /// - Throws: `NetworkError` `.conflict` when something does.
+    public static func requireFree(_ port: PublishedPort) throws {
+        if port.host.hasIPv4 {
+            var name = sockaddr_in()
+            name.sin_family = sa_family_t(AF_INET)
+            name.sin_port = port.hostPort.bigEndian
+            if case .ipv4(let address) = port.host { name.sin_addr.s_addr = address.value.bigEndian }
+            try requireFree(port, AF_INET, name)
+        }
+        if port.host.hasIPv6 {
+            var name = sockaddr_in6()
+            name.sin6_family = sa_family_t(AF_INET6)
+            name.sin6_port = port.hostPort.bigEndian
+            if case .ipv6(let address) = port.host {
+                withUnsafeMutableBytes(of: &name.sin6_addr) { $0.copyBytes(from: address.bytes) }
+            }
+            try requireFree(port, AF_INET6, name)
+        }
+    }
+
+    /// Checks that tasks have addresses of the kind that a port is published on.
+    ///
+    /// - Throws: `NetworkError` `.invalid` when they haven't.
+    public func requireFamily(of port: PublishedPort) throws(NetworkError) {
+        guard !port.host.hasIPv4, subnet6 == nil else { return }
+        let why = IPv6Support.obstacle() ?? "the agent was started with --subnet6 none"
+        throw NetworkError(.invalid, "cannot publish \(port): tasks have no IPv6 here: \(why)")
+    }
+
+    private static func requireFree<Name>(_ port: PublishedPort, _ family: CInt, _ name: Name) throws {
+        let type = port.transport == .tcp ? SOCK_STREAM : SOCK_DGRAM
+        let number = socket(family, CInt(type.rawValue), 0)
+        if number < 0 {
+            // Without IPv6 nothing listens there.
+            if errno == EAFNOSUPPORT, family == AF_INET6, port.host == .all { return }
+            throw SystemError("create socket", port.description)
+        }
+        let probe = OwnedFD(adopting: number)
+        var yes: CInt = 1
+        let size = socklen_t(MemoryLayout<CInt>.size)
+        // Connections that have just ended don't hold a port.
+        if port.transport == .tcp { setsockopt(probe.number, SOL_SOCKET, SO_REUSEADDR, &yes, size) }
+        if family == AF_INET6 { setsockopt(probe.number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &yes, size) }
+        let result = withUnsafePointer(to: name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(probe.number, $0, socklen_t(MemoryLayout<Name>.size)) }
+        }
+        if result == 0 { return }
+        switch errno {
+        case EADDRINUSE:
+            throw NetworkError(
+                .conflict,
+                "cannot publish \(port): port \(port.hostPort) is in use by a program of this host; choose another, or stop what listens there (ss -ltnup 'sport = :\(port.hostPort)')"
+            )
+        case EADDRNOTAVAIL where family == AF_INET6 && port.host == .all: return
+        case EADDRNOTAVAIL:
+            throw NetworkError(.invalid, "cannot publish \(port): this host has no address \(port.host.description.dropLast())")
+        default: throw SystemError("publish port", port.description)
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import AgentAPI
+import Testing
+
+@testable import Agent
+
+@Suite struct JobHoldingTests {
+    @Test func aJobThatIsHeldWantsNoReplicasAndIsStillWanted() {
+        var spec = JobSpec(name: "web", task: TaskRequest(image: "i"))
+        spec.replicas = 3
+        var job = Job(first: JobVersion(number: 1, spec: spec, layer: "1", created: 0, reason: "applied"))
+        #expect(job.wanted == 3)
+        job.held = "the host is drained"
+        #expect(job.wanted == 0 && job.goal(isBlocked: false).replicas == 0 && job.spec.replicas == 3)
+    }
+
+    @Test func whatWasAskedForIsKnownAfterTheAgentWentBackFromIt() {
+        func version(_ number: Int, _ replicas: Int, isAutomatic: Bool = false) -> JobVersion {
+            var spec = JobSpec(name: "web", task: TaskRequest(image: "i"))
+            spec.replicas = replicas
+            return JobVersion(number: number, spec: spec, layer: "1", created: 0, reason: "", isAutomatic: isAutomatic)
+        }
+        var job = Job(first: version(1, 1))
+        job.add(version(2, 2))
+        job.add(version(3, 1, isAutomatic: true))
+        #expect(job.requested.replicas == 2 && job.spec.replicas == 1)
+    }
+}
