@@ -40,6 +40,7 @@ extension TaskManager {
         status.health = task.health?.health
         status.owner = intent.request.owner
         status.class = intent.request.class
+        status.secrets = intent.credentials?.map(\.name)
         return status
     }
 }

@@ -1,6 +1,6 @@
 /// What the agent tells of a task.
 public struct TaskStatus: Sendable, Codable, Equatable {
-    public enum State: String, Sendable, Codable {
+    public enum State: String, Sendable, Codable, CaseIterable {
         case pending, preparing, starting, running, stopping, exited, failed
         /// It has ended, and its policy starts it again after a while.
         case restarting
@@ -97,6 +97,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var health: TaskHealth?
     /// The job it belongs to; nil for a task of its own.
     public var owner: TaskOwner?
+    /// Names of the credentials that it sees; nil for none.
+    public var secrets: [String]?
 
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,

@@ -22,6 +22,8 @@ struct Dishd: AsyncParsableCommand {
             Examples:
               dishd
               dishd --pool /srv/pool --subnet 10.77.0.0/16
+              dishd --socket-group dish
+              dishd --listen 192.0.2.7:7070 --tls-cert host.pem --tls-key host.key --tls-ca clients.pem
             """,
         version: AgentDefaults.version)
 
@@ -49,6 +51,7 @@ struct Dishd: AsyncParsableCommand {
     var logsDays = 7
     @Option(help: "How many MiB of them, the oldest going first.")
     var logsSize = 2048
+    @OptionGroup var clients: AccessOptions
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -91,7 +94,10 @@ struct Dishd: AsyncParsableCommand {
         let state = Files.absolute(stateDir ?? variable("DISH_STATE_DIR") ?? AgentDefaults.stateDirectory)
         let run = Files.absolute(runDir ?? variable("DISH_RUN_DIR") ?? AgentDefaults.runtimeDirectory)
         try Files.makeDirectories(state, mode: 0o700)
-        try Files.makeDirectories(run, mode: 0o700)
+        try Files.makeDirectories("\(run)/tasks", mode: 0o700)
+        // A group that may use the agent's socket comes no further than that.
+        chmod("\(run)/tasks", 0o700)
+        let tls = try clients.listener()
         // Held until the process ends.
         guard let lock = try FileLock.acquire("\(state)/dishd.lock") else {
             throw StartError("another dishd already uses '\(state)'; stop it, or give this one another --state-dir")
@@ -111,7 +117,9 @@ struct Dishd: AsyncParsableCommand {
         try await jobs.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
         let socket = AgentDefaults.socket(in: run)
-        let server = AgentServer(socket: socket, status: status, tasks: tasks, jobs: jobs, logger: logger)
+        let server = AgentServer(
+            socket: APISocket(path: socket, group: try clients.group()), tls: tls, status: status, tasks: tasks, jobs: jobs,
+            logger: logger)
         let signals = watchSignals(tasks, jobs, logger)
         let ready = logger
         try await withThrowingTaskGroup(of: Void.self) { group in

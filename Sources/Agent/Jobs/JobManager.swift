@@ -93,9 +93,19 @@ public actor JobManager {
 
     /// Makes a job as it is described, or says what that would change.
     public func apply(_ spec: JobSpec, dryRun: Bool, because: String) async throws -> JobChange {
+        try await apply(spec, dryRun: dryRun, because: because, if: .none)
+    }
+
+    func apply(_ spec: JobSpec, dryRun: Bool, because: String, if condition: Precondition) async throws -> JobChange {
         let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
         let validation = JobValidation(spec: spec, others: others)
         try validation.check()
+        let secrets = SecretStore(configuration)
+        for (index, text) in spec.task.secrets.enumerated() {
+            guard let name = SecretUse(text)?.secret, secrets.status(name) == nil else { continue }
+            throw validation.fault(
+                "task.secrets[\(index)]", "there is no secret '\(name)'; make it: dish secret create \(name) FILE", .notFound)
+        }
         let pool = configuration.pool
         let layer: LayerID
         do {
@@ -105,6 +115,7 @@ public actor JobManager {
         }
         try await checkPorts(validation)
         let seen = await tasks.list()
+        try condition.check("the job '\(spec.name)'", jobs[spec.name].map { describe($0, seen) })
         let before = jobs[spec.name]?.job
         if before?.isRemoved == true {
             throw AgentError(.conflict, "the job '\(spec.name)' is being removed; apply it again later")
@@ -206,6 +217,12 @@ public actor JobManager {
 
     /// Ends a job's replicas, forgets it, and returns once nothing of it is left.
     public func remove(_ name: String, because: String) async throws {
+        try await remove(name, because: because, if: .none)
+    }
+
+    func remove(_ name: String, because: String, if condition: Precondition) async throws {
+        let seen = await tasks.list()
+        try condition.check("the job '\(name)'", jobs[name].map { describe($0, seen) })
         var job = try find(name).job
         if let user = jobs.values.first(where: { $0.job.spec.dependsOn.contains { $0.job == name } && !$0.job.isRemoved }) {
             throw AgentError(
