@@ -53,7 +53,8 @@ struct TaskAdmission: Sendable {
             guard Self.isName(name) else {
                 throw AgentError(
                     .invalid,
-                    "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last", field: "name")
+                    "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last",
+                    field: "name")
             }
             if others.contains(where: { $0.name == name }) {
                 throw AgentError(
@@ -73,7 +74,9 @@ struct TaskAdmission: Sendable {
 
     private func checkProgram(_ request: TaskRequest) throws {
         if let command = request.command {
-            guard let first = command.first, !first.isEmpty else { throw AgentError(.invalid, "the command to run is empty", field: "command") }
+            guard let first = command.first, !first.isEmpty else {
+                throw AgentError(.invalid, "the command to run is empty", field: "command")
+            }
         }
         for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
             throw AgentError(.invalid, "'\(name)' can't be a variable's name", field: "environment")
@@ -88,19 +91,23 @@ struct TaskAdmission: Sendable {
                 field: "restart.mode")
         }
         if let attempts = policy.attempts, attempts < 1 {
-            throw AgentError(.invalid, "restart.attempts must be at least 1; leave it out for no limit", field: "restart.attempts")
+            throw AgentError(
+                .invalid, "restart.attempts must be at least 1; leave it out for no limit", field: "restart.attempts")
         }
         for (name, seconds) in [
             ("window", policy.window), ("backoff", policy.backoff), ("longestBackoff", policy.longestBackoff),
             ("resetAfter", policy.resetAfter),
         ] where !(seconds >= 0 && seconds <= 1e9) {
-            throw AgentError(.invalid, "restart.\(name) must be a number of seconds that isn't negative", field: "restart.\(name)")
+            throw AgentError(
+                .invalid, "restart.\(name) must be a number of seconds that isn't negative", field: "restart.\(name)")
         }
     }
 
     private func checkHealth(_ request: TaskRequest) throws {
         for (index, check) in request.health.enumerated() {
-            func refuse(_ why: String) -> AgentError { AgentError(.invalid, "health[\(index)]: \(why)", field: "health[\(index)]") }
+            func refuse(_ why: String) -> AgentError {
+                AgentError(.invalid, "health[\(index)]: \(why)", field: "health[\(index)]")
+            }
             switch check.probe {
             case .command(let command):
                 if command.first?.isEmpty != false { throw refuse("the command is empty") }

@@ -76,7 +76,8 @@ public struct AgentClient: Sendable {
         if let time { path += "&from=\(time)" }
         if let object { path += "&object=\(percentEncode(object))" }
         let lines = Mutex(EventLines())
-        let whole = try await transport.stream(path, silence: 3600) { bytes in try lines.withLock { try $0.take(bytes, onEvent) } }
+        let whole = try await transport.stream(path, silence: 3600) { bytes in try lines.withLock { try $0.take(bytes, onEvent) }
+        }
         guard let whole else { return }
         guard (200..<300).contains(whole.status) else { throw failure(whole) }
         _ = try lines.withLock { try $0.take(whole.body, onEvent) }
@@ -130,7 +131,8 @@ public struct AgentClient: Sendable {
         if let error = try? JSONDecoder().decode(AgentError.self, from: Data(answer.body)) { return error }
         return AgentError(
             .failed,
-            "the agent at \(transport.place) answered with status \(answer.status): \(String(decoding: answer.body, as: UTF8.self))")
+            "the agent at \(transport.place) answered with status \(answer.status): \(String(decoding: answer.body, as: UTF8.self))"
+        )
     }
 }
 

@@ -48,14 +48,16 @@ struct CurlHTTP: AgentTransport {
 
     private func spawn(_ path: String, silence seconds: Int, _ arguments: [String]) throws -> Spawn {
         guard let program = Executable.find("curl") else {
-            throw AgentError(.failed, "cannot reach the agent at \(place): curl is not installed; install it: apt-get install curl")
+            throw AgentError(
+                .failed, "cannot reach the agent at \(place): curl is not installed; install it: apt-get install curl")
         }
         // --disable comes first: no .curlrc of anybody's.
         return Spawn(
             program,
             [
                 "--disable", "--silent", "--show-error", "--no-buffer", "--globoff", "--path-as-is", "--noproxy", "*", "--proto",
-                "=https", "--connect-timeout", "15", "--speed-limit", "1", "--speed-time", "\(seconds)", "--cert", agent.certificate, "--key", agent.key,
+                "=https", "--connect-timeout", "15", "--speed-limit", "1", "--speed-time", "\(seconds)", "--cert",
+                agent.certificate, "--key", agent.key,
                 "--cacert", agent.authorities, "--write-out", "%{stderr}\n%{http_code}",
             ] + arguments + ["https://\(agent.address)\(path)"])
     }

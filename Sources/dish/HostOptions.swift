@@ -51,7 +51,8 @@ extension AgentClient {
     static func local(to purpose: String) throws -> AgentClient {
         if let host = environmentVariable(RemoteOptions.host) {
             throw AgentError(
-                .invalid, "cannot \(purpose) over the API of \(host): it is done on the host itself; run dish there, or use ssh \(host)")
+                .invalid,
+                "cannot \(purpose) over the API of \(host): it is done on the host itself; run dish there, or use ssh \(host)")
         }
         return ofThisHost
     }

@@ -26,7 +26,9 @@ struct AccessOptions: ParsableArguments {
         guard Self.address(listen) != nil else {
             throw ValidationError("--listen '\(listen)': write ADDRESS:PORT, like 192.0.2.7:7070 or [2001:db8::7]:7070.")
         }
-        guard files.count == 3 else { throw ValidationError("--listen needs --tls-cert, --tls-key and --tls-ca: it is never open to all.") }
+        guard files.count == 3 else {
+            throw ValidationError("--listen needs --tls-cert, --tls-key and --tls-ca: it is never open to all.")
+        }
     }
 
     func listener() throws -> TLSListener? {
@@ -45,7 +47,9 @@ struct AccessOptions: ParsableArguments {
     }
 
     private static func address(_ text: String) -> (String, Int)? {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
+            return nil
+        }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()

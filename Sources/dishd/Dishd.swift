@@ -134,6 +134,8 @@ struct Dishd: AsyncParsableCommand {
                 // It ends with the agent only.
                 try await Task.sleep(for: .seconds(3600))
             }
+            // Whoever can tell of all tasks and jobs isn't stuck.
+            group.addTask { try await Watchdog.run { _ = await jobs.list() } }
             group.addTask {
                 while true {
                     await tasks.watchLimits()

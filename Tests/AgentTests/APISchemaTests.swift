@@ -18,10 +18,19 @@ import Testing
 
     @Test(arguments: [
         (#"{"image": "i", "limits": {"memory": "1G"}}"#, "limits.memory: must be a whole number, not text", "limits.memory"),
-        (#"{"image": "i", "limits": {"memory": -1}}"#, "limits.memory: must be from 0 to 1152921504606846976, not -1", "limits.memory"),
+        (
+            #"{"image": "i", "limits": {"memory": -1}}"#, "limits.memory: must be from 0 to 1152921504606846976, not -1",
+            "limits.memory"
+        ),
         (#"{"image": "i", "limits": {"memory": 1e30}}"#, "limits.memory: must be a whole number, not a number", "limits.memory"),
-        (#"{"image": "i", "health": [{"tcp": 1}, {"tcp": 0}]}"#, "health[1].tcp: must be from 1 to 65535, not 0", "health[1].tcp"),
-        (#"{"image": "i", "health": [{"tcp": 1, "unit": "u"}]}"#, "health[0]: it needs exactly one of command, http, tcp, unit", "health[0]"),
+        (
+            #"{"image": "i", "health": [{"tcp": 1}, {"tcp": 0}]}"#, "health[1].tcp: must be from 1 to 65535, not 0",
+            "health[1].tcp"
+        ),
+        (
+            #"{"image": "i", "health": [{"tcp": 1, "unit": "u"}]}"#,
+            "health[0]: it needs exactly one of command, http, tcp, unit", "health[0]"
+        ),
         (#"{"image": "i", "network": "bridge"}"#, "network: must be one of private, host, none", "network"),
         (#"{"image": "i\u0000"}"#, "image: can't have a NUL character in it", "image"),
         (#"{"image": "i", "environment": {"A": null}}"#, "environment.A: must be text, not null; leave it out", "environment.A"),
@@ -137,7 +146,9 @@ import Testing
     @Test func parametersOfAQueryAreChecked() throws {
         let operation = try #require(APIDescription.operation("GET", at: "/v1/tasks/{name}/wait"))
         try operation.check(query: [("state", "running"), ("seconds", "0")])
-        for (name, value) in [("seconds", "x"), ("seconds", "-1"), ("seconds", "86401"), ("state", "walking"), ("sate", "running")] {
+        for (name, value) in [
+            ("seconds", "x"), ("seconds", "-1"), ("seconds", "86401"), ("state", "walking"), ("sate", "running"),
+        ] {
             let error = #expect(throws: AgentError.self) { try operation.check(query: [(name, value)]) }
             #expect(error?.field == "?\(name)")
         }

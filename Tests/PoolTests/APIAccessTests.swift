@@ -12,7 +12,8 @@ struct APIAccessTests {
         _ port: UInt16, _ method: String, _ path: String, _ client: TestAuthority.Certificate?, trusting authority: TestAuthority,
         _ options: [String] = [], body: String? = nil
     ) async throws -> (status: String, text: String) {
-        var arguments = ["--silent", "--show-error", "--max-time", "30", "--cacert", authority.path, "--request", method] + options
+        var arguments =
+            ["--silent", "--show-error", "--max-time", "30", "--cacert", authority.path, "--request", method] + options
         if let client { arguments += ["--cert", client.certificate, "--key", client.key] }
         if let body { arguments += ["--header", "Content-Type: application/json", "--data-binary", body] }
         let result = try await Command(
@@ -46,7 +47,9 @@ struct APIAccessTests {
                 authority.path,
             ])
         var clients: [String: TestAuthority.Certificate] = [:]
-        for role in ["read", "operate", "admin"] { clients[role] = try await authority.give("/O=x/OU=web/OU=dish:\(role)/CN=\(role)er") }
+        for role in ["read", "operate", "admin"] {
+            clients[role] = try await authority.give("/O=x/OU=web/OU=dish:\(role)/CN=\(role)er")
+        }
         try await host.withAgent { _ in
             let roles = ["read", "operate", "admin"]
             for request in Self.requests {
@@ -75,9 +78,11 @@ struct APIAccessTests {
                 #expect(answer.status == "403" && answer.text.contains("names no role"), "\(subject): \(answer.text)")
             }
             let old = try await ask(
-                port, "GET", "/v1/agent", clients["read"], trusting: authority, ["--tls-max", "1.1", "--ciphers", "ALL:@SECLEVEL=0"])
+                port, "GET", "/v1/agent", clients["read"], trusting: authority,
+                ["--tls-max", "1.1", "--ciphers", "ALL:@SECLEVEL=0"])
             #expect(old.status == "000", "TLS 1.1: \(old.text)")
-            let plain = try await Command("/usr/bin/curl", ["--silent", "--max-time", "5", "http://127.0.0.1:\(port)/v1/agent"]).run()
+            let plain = try await Command("/usr/bin/curl", ["--silent", "--max-time", "5", "http://127.0.0.1:\(port)/v1/agent"])
+                .run()
             #expect(!plain.status.isSuccess)
 
             try await checkCommandLine(host, port, authority, clients)
@@ -91,7 +96,8 @@ struct APIAccessTests {
         func options(_ role: String) throws -> [String] {
             let client = try #require(clients[role])
             return [
-                "--host", "127.0.0.1:\(port)", "--tls-cert", client.certificate, "--tls-key", client.key, "--tls-ca", authority.path,
+                "--host", "127.0.0.1:\(port)", "--tls-cert", client.certificate, "--tls-key", client.key, "--tls-ca",
+                authority.path,
             ]
         }
         let run = try await host.dish(
@@ -122,9 +128,11 @@ struct APIAccessTests {
             #expect(run.code == 0, "\(run)")
             let socket = AgentDefaults.socket(in: host.runtimeDirectory)
             var status = stat()
-            #expect(lstat(socket, &status) == 0 && status.st_mode & 0o777 == 0o660 && status.st_gid == group && status.st_uid == 0)
+            #expect(
+                lstat(socket, &status) == 0 && status.st_mode & 0o777 == 0o660 && status.st_gid == group && status.st_uid == 0)
             func ask(as group: gid_t) async throws -> Command.Result {
-                var spawn = Spawn("/usr/bin/curl", ["--silent", "--show-error", "--unix-socket", socket, "http://dishd/v1/tasks/ours/stop"])
+                var spawn = Spawn(
+                    "/usr/bin/curl", ["--silent", "--show-error", "--unix-socket", socket, "http://dishd/v1/tasks/ours/stop"])
                 spawn.arguments += ["--header", "Content-Type: application/json", "--data-binary", #"{"timeout": 1}"#]
                 spawn.identity = (1999, group)
                 return try await Command(spawn).run()

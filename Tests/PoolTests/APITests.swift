@@ -39,7 +39,10 @@ struct APITests {
             "--silent", "--show-error", "--include", "--max-time", "60", "--path-as-is", "--globoff", "--unix-socket",
             AgentDefaults.socket(in: host.runtimeDirectory), "--request", method, "--header", "Expect:",
         ]
-        if body != nil { arguments += ["--header", "Content-Type: application/json", "--data-binary", "@-"] }
+        if body != nil { arguments += ["--data-binary", "@-"] }
+        if body != nil, !headers.contains(where: { $0.hasPrefix("Content-Type") }) {
+            arguments += ["--header", "Content-Type: application/json"]
+        }
         for header in headers { arguments += ["--header", header] }
         var command = Command("/usr/bin/curl", arguments + ["http://dishd\(path)"])
         command.input = body ?? []
@@ -92,7 +95,10 @@ struct APITests {
                 ("deep, an object", Array(String(repeating: #"{"a":"#, count: 100_000).utf8), nil),
                 ("a huge number", Array(#"{"image": "i", "limits": {"memory": 1e999}}"#.utf8), nil),
                 ("a large number", Array(#"{"image": "i", "limits": {"memory": 18446744073709551615}}"#.utf8), "limits.memory"),
-                ("a long number", Array("{\"image\": \"i\", \"limits\": {\"memory\": \(String(repeating: "9", count: 400))}}".utf8), nil),
+                (
+                    "a long number",
+                    Array("{\"image\": \"i\", \"limits\": {\"memory\": \(String(repeating: "9", count: 400))}}".utf8), nil
+                ),
                 ("NUL", Array(#"{"image": "i", "command": ["a\u0000b"]}"#.utf8), "command[0]"),
                 ("unknown field", Array(#"{"image": "i", "limits": {"memroy": 1}}"#.utf8), "limits.memroy"),
                 ("no port", Array(#"{"image": "//os:base", "publish": ["1:2", "x"]}"#.utf8), "publish[1]"),
@@ -100,10 +106,11 @@ struct APITests {
                 ("no name", Array(#"{"image": "//os:base", "name": "../x"}"#.utf8), "name"),
             ]
             for (what, body, field) in bodies {
-                let answer = try await ask(host, "POST", "/v1/tasks", ["Content-Type: application/json"], body: body)
+                let answer = try await ask(host, "POST", "/v1/tasks", body: body)
                 expect(400, .invalid, field, answer, what)
             }
-            let answer = try await ask(host, "PUT", "/v1/jobs/a", json: #"{"name": "a", "task": {"image": "i"}, "replicas": 1001}"#)
+            let answer = try await ask(
+                host, "PUT", "/v1/jobs/a", json: #"{"name": "a", "task": {"image": "i"}, "replicas": 1001}"#)
             expect(400, .invalid, "replicas", answer, "replicas")
             expect(
                 415, .notJSON, nil, try await ask(host, "POST", "/v1/tasks", ["Content-Type: text/plain"], json: "{}"), "text")
@@ -238,7 +245,8 @@ struct APITests {
                 [
                     "--config-file", "\(folder)/schemathesis.toml", "run", "\(folder)/openapi.json", "--url",
                     "https://127.0.0.1:\(port)", "--tls-verify", authority.path, "--request-cert", client.certificate,
-                    "--request-cert-key", client.key, "--checks", "all", "--max-time", "\(Self.seconds)", "--request-timeout", "60",
+                    "--request-cert-key", client.key, "--checks", "all", "--max-time", "\(Self.seconds)", "--request-timeout",
+                    "60",
                     "--no-color", "--generation-database", "none",
                 ])
             spawn.directory = folder

@@ -11,7 +11,8 @@ struct SecretTests {
     /// Files below a directory that have a text in them, without those below some others.
     private func files(with text: String, in directory: String, except: [String] = []) async throws -> [String] {
         let result = try await Command(
-            "/bin/grep", ["--recursive", "--devices=skip", "--files-with-matches", "--text", "--fixed-strings", "--", text, directory]
+            "/bin/grep",
+            ["--recursive", "--devices=skip", "--files-with-matches", "--text", "--fixed-strings", "--", text, directory]
         ).run()
         return result.text.split(separator: "\n").map(String.init).filter { file in !except.contains { file.hasPrefix($0) } }
     }
@@ -26,7 +27,8 @@ struct SecretTests {
 
     private func read(_ credential: String, in task: String, _ host: TestHost) async throws -> Outcome {
         try await host.dish(
-            "exec", task, "--", "systemd-run", "--quiet", "--wait", "--pipe", "--property=LoadCredential=\(credential)", "/bin/sh",
+            "exec", task, "--", "systemd-run", "--quiet", "--wait", "--pipe", "--property=LoadCredential=\(credential)",
+            "/bin/sh",
             "-c", "cat $CREDENTIALS_DIRECTORY/\(credential)")
     }
 
@@ -40,7 +42,8 @@ struct SecretTests {
             let made = try await host.dish("secret", "create", "web-key", input: kept)
             #expect(made.code == 0, "\(made)")
             let run = try await host.dish(
-                "run", "//web:app", "--name", "safe", "--network", "none", "--secret", "password=\(folder)/own", "--stored-secret",
+                "run", "//web:app", "--name", "safe", "--network", "none", "--secret", "password=\(folder)/own",
+                "--stored-secret",
                 "key=web-key")
             try #require(run.code == 0, "\(run)")
             #expect(try await read("password", in: "safe", host).text == own)

@@ -35,7 +35,8 @@ enum APIListener: Sendable {
             guard let role = subject.role else {
                 throw AgentError(
                     .forbidden,
-                    "the certificate of '\(name)' names no role; its organisational unit must be dish:read, dish:operate or dish:admin")
+                    "the certificate of '\(name)' names no role; its organisational unit must be dish:read, dish:operate or dish:admin"
+                )
             }
             return APICaller(role: role, name: "'\(name)' (\(role.rawValue)) over TLS")
         }

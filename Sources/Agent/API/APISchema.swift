@@ -64,7 +64,8 @@ extension APISchema {
         switch self {
         case .text(let length):
             [
-                "type": "string", "minLength": .integer(Int64(length.lowerBound)), "maxLength": .integer(Int64(length.upperBound)),
+                "type": "string", "minLength": .integer(Int64(length.lowerBound)),
+                "maxLength": .integer(Int64(length.upperBound)),
                 "pattern": "^[^\\u0000]*$",
             ]
         case .word(let words): ["type": "string", "enum": .list(words.map { .text($0) })]

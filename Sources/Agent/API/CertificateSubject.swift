@@ -5,7 +5,8 @@ struct CertificateSubject: Equatable {
 
     /// The highest role that it names: the unit `dish:operate`, say.
     var role: APIRole? {
-        organizationalUnits.compactMap { unit in unit.hasPrefix("dish:") ? APIRole(rawValue: String(unit.dropFirst(5))) : nil }.max()
+        organizationalUnits.compactMap { unit in unit.hasPrefix("dish:") ? APIRole(rawValue: String(unit.dropFirst(5))) : nil }
+            .max()
     }
 
     /// - Parameter certificate: in DER; nil for what isn't one.

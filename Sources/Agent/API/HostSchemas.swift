@@ -15,7 +15,8 @@ extension APIObject {
     static let agentStatus = APIObject(
         "AgentStatus", "The agent.",
         [
-            APIField("version", .text(), "Its version.", required: true), APIField("pid", .count, "Its process id.", required: true),
+            APIField("version", .text(), "Its version.", required: true),
+            APIField("pid", .count, "Its process id.", required: true),
             APIField("pool", .text(), "The pool's path.", required: true),
         ])
 

@@ -69,12 +69,14 @@ extension APIObject {
     static let jobVersion = APIObject(
         "JobVersion", "A description of a job as it was given once.",
         [
-            APIField("number", .count, "From 1.", required: true), APIField("spec", .object(.jobSpec), "What it was.", required: true),
+            APIField("number", .count, "From 1.", required: true),
+            APIField("spec", .object(.jobSpec), "What it was.", required: true),
             APIField("layer", .text(), "What the image's name stood for.", required: true),
             APIField("created", .integer(Int64.min...Int64.max), "Seconds since 1970.", required: true),
             APIField("reason", .any, "Why it was made.", required: true),
             APIField("outcome", .word(JobVersion.Outcome.self), "What became of it.", required: true),
-            APIField("outcomeReason", .any, "Why it failed."), APIField("rollbackOf", .count, "The version that it goes back to."),
+            APIField("outcomeReason", .any, "Why it failed."),
+            APIField("rollbackOf", .count, "The version that it goes back to."),
             APIField("isAutomatic", .boolean, "Whether the agent went back by itself.", required: true),
         ])
 
@@ -92,7 +94,8 @@ extension APIObject {
         "JobChangeField", "A field that differs.",
         [
             APIField("path", .any, "Like `task.environment.LEVEL`.", required: true),
-            APIField("from", .any, "What it was; without it: nothing."), APIField("to", .any, "What it becomes; without it: nothing."),
+            APIField("from", .any, "What it was; without it: nothing."),
+            APIField("to", .any, "What it becomes; without it: nothing."),
         ])
 
     static let jobRollbackRequest = APIObject(

@@ -52,7 +52,7 @@ enum OpenAPIDocument {
 
     private static func success(_ operation: APIOperation) -> JSONValue {
         var response: [String: JSONValue] = [
-            "description": .text(operation.isStream ? "Lines of JSON, each like this." : "Done."),
+            "description": .text(operation.isStream ? "Lines of JSON, each like this." : "Done.")
         ]
         // A schema would be one of the whole body.
         response["content"] =
@@ -64,7 +64,10 @@ enum OpenAPIDocument {
 
     private static func parameters(_ operation: APIOperation) -> [JSONValue] {
         var list: [JSONValue] = operation.pathParameters.map { name in
-            ["name": .text(name), "in": "path", "required": true, "schema": ["type": "string", "minLength": 1, "maxLength": 200]]
+            [
+                "name": .text(name), "in": "path", "required": true,
+                "schema": ["type": "string", "minLength": 1, "maxLength": 200],
+            ]
         }
         list += operation.query.map { field in
             [

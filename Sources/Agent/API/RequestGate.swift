@@ -37,7 +37,8 @@ struct RequestGate: RouterMiddleware {
         // What isn't described is nobody's but who may do everything.
         let role = operation?.role ?? .admin
         guard let caller = context.caller, caller.role >= role else {
-            throw AgentError(.forbidden, "this needs the role '\(role.rawValue)'; \(context.caller?.name ?? "nobody") hasn't got it")
+            throw AgentError(
+                .forbidden, "this needs the role '\(role.rawValue)'; \(context.caller?.name ?? "nobody") hasn't got it")
         }
         guard let operation else { return try await next(request, context) }
         for name in operation.pathParameters {
@@ -121,7 +122,8 @@ struct RequestGate: RouterMiddleware {
             return failure(AgentError(.notFound, "there is no '\(request.uri.path)'; what there is: GET /v1/openapi.json"))
         }
         let allowed = methods.joined(separator: ", ")
-        var response = failure(AgentError(.methodNotAllowed, "'\(request.uri.path)' takes \(allowed), not \(request.method.rawValue)"))
+        var response = failure(
+            AgentError(.methodNotAllowed, "'\(request.uri.path)' takes \(allowed), not \(request.method.rawValue)"))
         response.headers[.allow] = allowed
         return response
     }

@@ -7,7 +7,8 @@ extension APIObject {
         [
             APIField("name", .text(0...200), "Letters, digits and dashes, 63 at most; without it: made from the image's name."),
             APIField(
-                "image", .text(1...1000), "A label, a name or a layer id, of an image that is in the agent's pool.", required: true),
+                "image", .text(1...1000), "A label, a name or a layer id, of an image that is in the agent's pool.",
+                required: true),
             APIField("pool", .text(), "The pool that the client means; another than the agent's is refused."),
             APIField("command", .list(of: .text(0...131_071)), "What runs; without it: the image's init."),
             APIField("environment", .table(of: .text(0...131_071)), "Environment variables. Not for secrets: they are shown."),
@@ -16,9 +17,11 @@ extension APIObject {
             APIField("limits", .object(.limits), "What it may use."),
             APIField("class", .word(TaskClass.self), "How it stands to others when something runs short."),
             APIField("bestEffort", .boolean, "Whether limits that the host can't enforce are left out instead of refused."),
-            APIField("network", .word(TaskRequest.Network.self), "An address of its own, the host's interfaces, or loopback alone."),
+            APIField(
+                "network", .word(TaskRequest.Network.self), "An address of its own, the host's interfaces, or loopback alone."),
             APIField("publish", .list(of: .text(0...200), atMost: 1000), "Ports: `8080:80`, `127.0.0.1:8080:80/tcp`."),
-            APIField("allowedMounts", .list(of: .text()), "Paths of the host which the image may mount, with what is below them."),
+            APIField(
+                "allowedMounts", .list(of: .text()), "Paths of the host which the image may mount, with what is below them."),
             APIField("volumes", .list(of: .text()), "`data:/srv/data`, `data:/srv/data:ro`."),
             APIField("userNamespace", .boolean, "Whether it has user ids of its own; without, root inside is the host's."),
             APIField("terminal", .boolean, "Whether the command has a terminal."),

@@ -34,7 +34,8 @@ struct JobValidation {
         try require(
             task.name == nil, "task.name", "is the agent's to give: replicas are called \(spec.name)-1, \(spec.name)-2, …")
         try require(
-            task.secretValues == nil, "task.secretValues", "a job is kept and shown: name secrets of the host in task.secrets instead")
+            task.secretValues == nil, "task.secretValues",
+            "a job is kept and shown: name secrets of the host in task.secrets instead")
         for (index, text) in task.secrets.enumerated() where SecretUse(text) == nil {
             throw fault("task.secrets[\(index)]", "write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'")
         }

@@ -23,7 +23,8 @@ struct SecretRoutes {
                 let name = try name(context)
                 guard SecretUse.isName(name) else {
                     throw AgentError(
-                        .invalid, "'\(name)' can't be a secret's name: use letters, digits, '.', '_' and '-', 64 at most", field: "name")
+                        .invalid, "'\(name)' can't be a secret's name: use letters, digits, '.', '_' and '-', 64 at most",
+                        field: "name")
                 }
                 let value = try await decode(SecretRequest.self, from: request).value
                 let content = try RequestedSecrets.content(value, "value")

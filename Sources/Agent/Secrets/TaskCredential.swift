@@ -56,10 +56,13 @@ struct RequestedSecrets: Sendable {
 
     /// What base64 stands for.
     static func content(_ base64: String, _ field: String) throws(AgentError) -> [UInt8] {
-        guard let data = Data(base64Encoded: base64) else { throw AgentError(.invalid, "\(field): it is no base64", field: field) }
+        guard let data = Data(base64Encoded: base64) else {
+            throw AgentError(.invalid, "\(field): it is no base64", field: field)
+        }
         guard data.count <= SecretStore.longest else {
             throw AgentError(
-                .invalid, "\(field): a secret may have \(SecretStore.longest >> 10) KiB, and this has \(data.count) bytes", field: field)
+                .invalid, "\(field): a secret may have \(SecretStore.longest >> 10) KiB, and this has \(data.count) bytes",
+                field: field)
         }
         return Array(data)
     }

@@ -31,7 +31,9 @@ extension TextForm {
 
     static let secretUse = TextForm("a secret's name", pattern: "^[A-Za-z0-9._-]+(=[A-Za-z0-9._-]+)?$") { text, _ in
         let parts = text.split(separator: "=", omittingEmptySubsequences: false)
-        let isFine = (1...2).contains(parts.count) && parts.allSatisfy { Label.isName(String($0)) && $0.first != "." && $0.utf8.count <= 64 }
+        let isFine =
+            (1...2).contains(parts.count)
+            && parts.allSatisfy { Label.isName(String($0)) && $0.first != "." && $0.utf8.count <= 64 }
         return isFine ? nil : "'\(text)' names no secret; write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'"
     }
 

@@ -4,7 +4,8 @@ import Linux
 
 struct HostCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "host", abstract: "This host.", subcommands: [HostShow.self, HostList.self, HostDoctor.self, HostOpenAPI.self])
+        commandName: "host", abstract: "This host.",
+        subcommands: [HostShow.self, HostList.self, HostDoctor.self, HostOpenAPI.self])
 }
 
 struct HostDoctor: AsyncParsableCommand {

@@ -14,9 +14,12 @@ struct SecretOptions: ParsableArguments {
         for text in secret where !SecretUse.isName(String(text.prefix { $0 != "=" })) {
             throw ValidationError("--secret '\(text)': write NAME=FILE or NAME, of letters, digits, '.', '_' and '-'.")
         }
-        if secret.count(where: { !$0.contains("=") }) > 1 { throw ValidationError("Only one --secret can be read from standard input.") }
+        if secret.count(where: { !$0.contains("=") }) > 1 {
+            throw ValidationError("Only one --secret can be read from standard input.")
+        }
         for text in storedSecret where SecretUse(text) == nil {
-            throw ValidationError("--stored-secret '\(text)': write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'.")
+            throw ValidationError(
+                "--stored-secret '\(text)': write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'.")
         }
     }
 
