@@ -10,7 +10,7 @@ func notifySystemd(_ text: String) {
     else { return }
     let (number, bytes) = (socket.number, Array(text.utf8))
     _ = UnixSocket.withAddress(path) { address, length in
-        CInt(sendto(number, bytes, bytes.count, CInt(MSG_NOSIGNAL.rawValue), address, length))
+        CInt(sendto(number, bytes, bytes.count, CInt(MSG_NOSIGNAL), address, length))
     }
 }
 
