@@ -20,6 +20,8 @@ struct RequestGate: RouterMiddleware {
             return try await admit(request, context, next)
         } catch let error as AgentError {
             return failure(error)
+        } catch is NIOTooManyBytesError {
+            return failure(AgentError(.tooLarge, "the body is longer than \(Self.longestBody) bytes"))
         } catch let error as HTTPError {
             return failure(Self.refusal(error))
         } catch {
