@@ -22,6 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     ],
     targets: [
@@ -83,7 +84,9 @@ let package = Package(
                 "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "OCI",
                 "Registry", "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -141,7 +144,10 @@ let package = Package(
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests",
-            dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI", "SendStream", "TaskHelper"],
+            dependencies: [
+                "Agent", "AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Runtime", "SendStream",
+                "TaskHelper", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(

@@ -1,47 +1,67 @@
 public import AgentAPI
 import FoundationEssentials
-import Glibc
+import HTTPTypes
 import Hummingbird
+import HummingbirdTLS
 public import Logging
 import NIOCore
 
-/// The API: HTTP and JSON on a Unix socket (docs/architecture.md, "The agent's API").
+/// The API: HTTP and JSON on a Unix socket, and over TLS where that is asked for (docs/architecture.md, "The agent's API").
 public struct AgentServer: Sendable {
-    private let socket: String
+    private let socket: APISocket
+    private let tls: TLSListener?
     private let status: AgentStatus
     let tasks: TaskManager
     private let jobs: JobManager
     let packages: PackageManager
     private let heartbeat: SchedulerHeartbeat
     private let drain: HostDrain
+    private let secrets: SecretStore
+    private let keys: IdempotencyKeys
     private let logger: Logger
     private let requests = RequestMetrics()
     private let map: PoolMapReader
 
-    /// - Parameter socket: path of the Unix socket; what is there is replaced.
+    /// - Parameter tls: nil for the Unix socket alone.
     public init(
-        socket: String, status: AgentStatus, tasks: TaskManager, jobs: JobManager, packages: PackageManager,
-        heartbeat: SchedulerHeartbeat, drain: HostDrain, logger: Logger
+        socket: APISocket, tls: TLSListener? = nil, status: AgentStatus, tasks: TaskManager, jobs: JobManager,
+        packages: PackageManager, heartbeat: SchedulerHeartbeat, drain: HostDrain, logger: Logger
     ) {
         self.socket = socket
+        self.tls = tls
         self.status = status
         self.tasks = tasks
         self.jobs = jobs
         self.packages = packages
         self.heartbeat = heartbeat
         self.drain = drain
+        secrets = SecretStore(tasks.configuration)
+        keys = IdempotencyKeys(stateDirectory: tasks.configuration.stateDirectory)
         self.logger = logger
         map = PoolMapReader(pool: status.pool)
     }
 
     /// Serves until it is cancelled.
     public func run(whenReady: @escaping @Sendable () async -> Void) async throws {
-        unlink(socket)
-        let access = WebAccess(isWeb: false, names: [])
-        let app = Application(
-            router: router(access), configuration: .init(address: .unixDomainSocket(path: socket)),
-            onServerRunning: { _ in await whenReady() }, logger: quiet)
-        try await app.runService(gracefulShutdownSignals: [])
+        try socket.prepare()
+        let local = Application(
+            router: router(.socket), configuration: .init(address: .unixDomainSocket(path: socket.path)),
+            onServerRunning: { _ in
+                socket.open()
+                await whenReady()
+            }, logger: quiet)
+        guard let tls else { return try await local.runService(gracefulShutdownSignals: []) }
+        let remote = Application(
+            router: router(.tls), server: try .tls(.http1(), tlsConfiguration: tls.configuration),
+            configuration: .init(address: .hostname(tls.host, port: tls.port)),
+            onServerRunning: { [logger] _ in logger.info("listens", metadata: ["address": "\(tls.host):\(tls.port)"]) },
+            logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await local.runService(gracefulShutdownSignals: []) }
+            group.addTask { try await remote.runService(gracefulShutdownSignals: []) }
+            try await group.next()
+            group.cancelAll()
+        }
     }
 
     /// Serves the page and what it reads over TCP until it is cancelled (docs/web.md).
@@ -50,7 +70,7 @@ public struct AgentServer: Sendable {
     public func serve(web address: WebAddress, names: [String]) async throws {
         let names = Set((names + [HostResources.name()]).map { $0.lowercased() })
         let app = Application(
-            router: router(WebAccess(isWeb: true, names: names)),
+            router: router(.web(names: names)),
             server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: .init(
                 address: .hostname(address.host, port: address.port), availableConnectionsDelegate: .maximum(128, logger: quiet)),
@@ -64,17 +84,23 @@ public struct AgentServer: Sendable {
         return quiet
     }
 
-    private func router(_ access: WebAccess) -> Router<AgentRequestContext> {
+    /// Like `GET /v1/tasks/{name}`.
+    var routes: [String] { router(.socket).routes.map { "\($0.method.rawValue) \($0.path)" } }
+
+    func router(_ listener: APIListener) -> Router<AgentRequestContext> {
         let router = Router(context: AgentRequestContext.self)
         router.add(middleware: RequestMetricsMiddleware(metrics: requests))
-        router.add(middleware: WebMiddleware(access: access))
+        router.add(middleware: WebMiddleware(access: WebAccess(listener)))
+        router.add(middleware: RequestGate(listener: listener, keys: keys))
+        router.get("/v1/openapi.json") { _, _ in await answer { OpenAPIDocument.json } }
         let tasks = tasks
         let status = status
         router.get("/v1/agent") { _, _ in await answer { status } }
         router.get("/v1/tasks") { _, _ in await answer { await tasks.list() } }
         router.post("/v1/tasks") { request, context in
             await answer(.created) {
-                try await tasks.start(decode(TaskRequest.self, from: request), because: context.because())
+                try await tasks.start(
+                    decode(TaskRequest.self, from: request), id: context.reservedName, because: context.because())
             }
         }
         router.get("/v1/tasks/:name") { _, context in
@@ -105,7 +131,8 @@ public struct AgentServer: Sendable {
             let query = request.uri.queryParameters
             let (force, purge) = (query.get("force") == "true", query.get("purge") == "true")
             return await answer {
-                try await tasks.remove(name(context), force: force, purge: purge, because: context.because())
+                try await tasks.remove(
+                    name(context), force: force, purge: purge, because: context.because(), if: context.precondition)
                 return Done()
             }
         }
@@ -113,6 +140,7 @@ public struct AgentServer: Sendable {
         JobRoutes(jobs: jobs).add(to: router)
         PackageRoutes(packages: packages).add(to: router)
         HostRoutes(tasks: tasks, heartbeat: heartbeat, drain: drain).add(to: router)
+        SecretRoutes(store: secrets, tasks: tasks, jobs: jobs).add(to: router)
         addResourceRoutes(router)
         MetricsRoutes(agent: status, tasks: tasks, jobs: jobs, requests: requests).add(to: router)
         WebRoutes(tasks: tasks, jobs: jobs, map: map).add(to: router)
@@ -128,11 +156,11 @@ func name(_ context: AgentRequestContext) throws -> String {
 }
 
 func decode<Value: Decodable>(_ type: Value.Type, from request: Request) async throws -> Value {
-    let body = try await request.body.collect(upTo: 1 << 20)
+    let body = try await request.body.collect(upTo: RequestGate.longestBody)
     do {
         return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
     } catch let error as DecodingError {
-        throw AgentError(.invalid, "the request's body is not what it should be: \(error.sentence)")
+        throw AgentError(.invalid, "the request's body is not what it should be: \(error.sentence)", field: error.fieldPath)
     } catch {
         throw AgentError(.invalid, "the request's body is not what it should be: \(error)")
     }
@@ -152,18 +180,28 @@ func failure(_ error: AgentError) -> Response {
     let status: HTTPResponse.Status =
         switch error.code {
         case .invalid: .badRequest
+        case .forbidden: .forbidden
         case .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
         case .conflict, .insufficient: .conflict
+        case .changed: .preconditionFailed
+        case .tooLarge: .contentTooLarge
+        case .notJSON: .unsupportedMediaType
         case .unenforceable: .unprocessableContent
         case .failed: .internalServerError
         }
     return (try? json(status, error)) ?? Response(status: .internalServerError)
 }
 
-func json(_ status: HTTPResponse.Status, _ value: some Encodable) throws -> Response {
+func encodeAnswer(_ value: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let data = try encoder.encode(value)
+    return try encoder.encode(value)
+}
+
+func json(_ status: HTTPResponse.Status, _ value: some Encodable) throws -> Response {
+    let data = try encodeAnswer(value)
     return Response(
-        status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(bytes: data)))
+        status: status, headers: [.contentType: "application/json", .eTag: EntityTag(of: data).text],
+        body: .init(byteBuffer: ByteBuffer(bytes: data)))
 }

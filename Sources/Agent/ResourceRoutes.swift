@@ -12,7 +12,9 @@ extension AgentServer {
         }
         router.patch("/v1/tasks/:name/limits") { request, context in
             await answer {
-                try await tasks.update(name(context), decode(LimitsChange.self, from: request), because: context.because())
+                try await tasks.update(
+                    name(context), decode(LimitsChange.self, from: request), because: context.because(),
+                    if: context.precondition)
             }
         }
     }

@@ -18,7 +18,8 @@ struct TaskAdmission: Sendable {
     /// What the image's name stands for, when that has been decided before.
     var layer: LayerID?
 
-    func admit(_ request: TaskRequest) throws -> TaskIntent {
+    /// - Parameter id: nil for a new one.
+    func admit(_ request: TaskRequest, id: String? = nil) throws -> TaskIntent {
         let pool = configuration.pool
         if let wanted = request.pool, Files.absolute(wanted) != pool.path, realPath(wanted) != pool.path {
             throw AgentError(
@@ -38,7 +39,7 @@ struct TaskAdmission: Sendable {
         let volumes = try volumes(request)
         let notEnforced = try limits(request)
         return TaskIntent(
-            id: randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
+            id: id ?? randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
@@ -52,11 +53,13 @@ struct TaskAdmission: Sendable {
             guard Self.isName(name) else {
                 throw AgentError(
                     .invalid,
-                    "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last")
+                    "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last",
+                    field: "name")
             }
             if others.contains(where: { $0.name == name }) {
                 throw AgentError(
-                    .conflict, "there is a task '\(name)' already; choose another name, or remove it: dish rm \(name)")
+                    .conflict, "there is a task '\(name)' already; choose another name, or remove it: dish rm \(name)",
+                    field: "name")
             }
             return name
         }
@@ -71,10 +74,12 @@ struct TaskAdmission: Sendable {
 
     private func checkProgram(_ request: TaskRequest) throws {
         if let command = request.command {
-            guard let first = command.first, !first.isEmpty else { throw AgentError(.invalid, "the command to run is empty") }
+            guard let first = command.first, !first.isEmpty else {
+                throw AgentError(.invalid, "the command to run is empty", field: "command")
+            }
         }
         for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
-            throw AgentError(.invalid, "'\(name)' can't be a variable's name")
+            throw AgentError(.invalid, "'\(name)' can't be a variable's name", field: "environment")
         }
     }
 
@@ -82,22 +87,27 @@ struct TaskAdmission: Sendable {
         let policy = request.restart
         if request.removeWhenDone, policy.mode != .no {
             throw AgentError(
-                .invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again")
+                .invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again",
+                field: "restart.mode")
         }
         if let attempts = policy.attempts, attempts < 1 {
-            throw AgentError(.invalid, "restart.attempts must be at least 1; leave it out for no limit")
+            throw AgentError(
+                .invalid, "restart.attempts must be at least 1; leave it out for no limit", field: "restart.attempts")
         }
         for (name, seconds) in [
             ("window", policy.window), ("backoff", policy.backoff), ("longestBackoff", policy.longestBackoff),
             ("resetAfter", policy.resetAfter),
         ] where !(seconds >= 0 && seconds <= 1e9) {
-            throw AgentError(.invalid, "restart.\(name) must be a number of seconds that isn't negative")
+            throw AgentError(
+                .invalid, "restart.\(name) must be a number of seconds that isn't negative", field: "restart.\(name)")
         }
     }
 
     private func checkHealth(_ request: TaskRequest) throws {
         for (index, check) in request.health.enumerated() {
-            func refuse(_ why: String) -> AgentError { AgentError(.invalid, "health[\(index)]: \(why)") }
+            func refuse(_ why: String) -> AgentError {
+                AgentError(.invalid, "health[\(index)]: \(why)", field: "health[\(index)]")
+            }
             switch check.probe {
             case .command(let command):
                 if command.first?.isEmpty != false { throw refuse("the command is empty") }
@@ -123,9 +133,10 @@ struct TaskAdmission: Sendable {
 
     private func volumes(_ request: TaskRequest) throws -> [VolumeMount]? {
         if request.volumes.isEmpty { return nil }
-        let mounts = try request.volumes.map { text in
+        let mounts = try request.volumes.enumerated().map { index, text in
             guard let mount = VolumeMount(text) else {
-                throw AgentError(.invalid, "'\(text)' is no volume for a task; write NAME:/path or NAME:/path:ro")
+                throw AgentError(
+                    .invalid, "'\(text)' is no volume for a task; write NAME:/path or NAME:/path:ro", field: "volumes[\(index)]")
             }
             return mount
         }
@@ -134,7 +145,13 @@ struct TaskAdmission: Sendable {
     }
 
     private func ports(_ request: TaskRequest) throws -> [PublishedPort] {
-        let ports = try request.publish.map { try PublishedPort($0) }
+        let ports = try request.publish.enumerated().map { index, text in
+            do {
+                return try PublishedPort(text)
+            } catch {
+                throw AgentError(.invalid, "\(error)", field: "publish[\(index)]")
+            }
+        }
         if let first = ports.first, request.network != .private {
             throw AgentError(
                 .invalid,

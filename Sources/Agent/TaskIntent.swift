@@ -36,6 +36,8 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var stopSignal: Int?
     /// The boot of the host it was made in; nil in intents of agents that didn't note it.
     var boot: String?
+    /// Credentials that it sees; nil for none. Their content isn't here.
+    var credentials: [TaskCredential]?
     /// Whether its limits were changed since it was made: its helper may not have heard of it yet.
     var isResized: Bool?
 

@@ -55,7 +55,7 @@ struct TaskLauncher: Sendable {
     }
 
     private func startHelper(_ task: TaskIntent, _ generation: Int) async throws {
-        let program = try runtime.spawn(container(task))
+        let program = try runtime.spawn(container(task, credentials(task)))
         var spec = HelperSpec(
             id: task.id, stateDirectory: configuration.state(of: task.id),
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
@@ -152,7 +152,20 @@ struct TaskLauncher: Sendable {
     /// What makes a command run as its user.
     private func identityProgram(of id: String) -> String { "\(pool.directory(ofTask: id))/as-user" }
 
-    private func container(_ task: TaskIntent) -> Container {
+    /// Where the contents of its credentials are now. The runtime reads them: no command line has them.
+    private func credentials(_ task: TaskIntent) throws -> [Container.Credential] {
+        let (own, host) = (SecretStore(configuration, task: task.id), SecretStore(configuration))
+        return try (task.credentials ?? []).map { credential in
+            let store = credential.secret == nil ? own : host
+            let name = credential.secret ?? credential.name
+            guard store.status(name) != nil else {
+                throw AgentError(.failed, "the secret '\(name)' of task '\(task.name)' isn't there any more")
+            }
+            return Container.Credential(name: credential.name, path: store.path(of: name))
+        }
+    }
+
+    private func container(_ task: TaskIntent, _ credentials: [Container.Credential]) -> Container {
         let request = task.request
         var container = Container(
             root: "\(pool.directory(ofTask: task.id))/rootfs", name: task.name,
@@ -165,6 +178,7 @@ struct TaskLauncher: Sendable {
         container.console = task.boots ? .output : request.terminal ? .terminal : .pipe
         container.userBase = task.userBase
         container.machineID = task.machineID
+        container.credentials = credentials
         container.environment = request.environment
         if let account = task.account, let command = request.command {
             container.program = .command([IdentityProgram.path, account.program] + command)

@@ -43,6 +43,7 @@ extension TaskManager {
         status.class = intent.request.class
         status.address6 = intent.networkAddress.flatMap { configuration.network.ipv6(of: $0) }?.description
         status.generation = machine.run.generation
+        status.secrets = intent.credentials?.map(\.name)
         return status
     }
 }

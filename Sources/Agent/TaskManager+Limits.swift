@@ -43,7 +43,14 @@ extension TaskManager {
     public func update(
         _ name: String, _ change: LimitsChange, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
+        try await update(name, change, because: because, if: .none)
+    }
+
+    func update(
+        _ name: String, _ change: LimitsChange, because: String, if condition: Precondition
+    ) async throws -> TaskStatus {
         let task = try find(name)
+        try condition.check("the task '\(task.intent.name)'", describe(task))
         let (id, before) = (task.intent.id, task.intent)
         guard resizing.insert(id).inserted else {
             throw AgentError(.conflict, "the limits of the task '\(before.name)' are being changed already; try again")

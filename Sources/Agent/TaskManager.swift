@@ -71,19 +71,25 @@ public actor TaskManager {
     ///
     /// - Parameters:
     ///   - layer: what the image's name stood for earlier; nil: what it stands for now.
+    ///   - id: what it shall have; a task that has it already is what was asked for. Nil: a new one.
     ///   - because: who asks, for the events.
     public func start(
-        _ request: TaskRequest, layer: String? = nil, because: String = "asked for over the API"
+        _ given: TaskRequest, layer: String? = nil, id: String? = nil, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
+        if let id, let made = status(of: id) { return made }
         if let drainReason {
             throw AgentError(
                 .conflict,
                 "this host is being drained and takes no new tasks (\(drainReason)); it does again after: dish host undrain")
         }
-        let intent: TaskIntent
+        var request = given
+        var intent: TaskIntent
+        let secrets: RequestedSecrets
         do {
-            intent = try admission(without: nil, layer: layer.flatMap { LayerID($0) }).admit(request)
+            secrets = try RequestedSecrets(takingFrom: &request, store: SecretStore(configuration))
+            intent = try admission(without: nil, layer: layer.flatMap { LayerID($0) }).admit(request, id: id)
+            intent.credentials = secrets.credentials.isEmpty ? nil : secrets.credentials
         } catch {
             throw Self.refusal(error)
         }
@@ -96,6 +102,8 @@ public actor TaskManager {
         defer { busy -= 1 }
         do {
             try await write(intent)
+            let own = SecretStore(configuration, task: intent.id)
+            try await blocking { for (name, content) in secrets.contents { try own.write(name, content) } }
             await resources.protect(reserving)
             if intent.address != nil { try await prepareNetwork() }
             watch(intent.id)
@@ -181,6 +189,11 @@ public actor TaskManager {
     public func remove(
         _ name: String, force: Bool, purge: Bool = false, because: String = "asked for over the API"
     ) async throws {
+        try await remove(name, force: force, purge: purge, because: because, if: .none)
+    }
+
+    func remove(_ name: String, force: Bool, purge: Bool, because: String, if condition: Precondition) async throws {
+        try condition.check("the task '\(name)'", (try? find(name)).map(describe))
         if purge, try await purgeLogs(name), (try? find(name)) == nil { return }
         let task = try find(name)
         let id = task.intent.id

@@ -22,6 +22,14 @@ extension AgentServer {
         router.post("/v1/tasks/:name/snapshots") { request, context in
             await answer(.created) {
                 let wanted = try await decode(SnapshotRequest.self, from: request).name
+                // Under an idempotency key it may have been made before its answer was.
+                if let reserved = context.reservedName {
+                    let (task, called) = (try name(context), wanted ?? "made-\(reserved)")
+                    if wanted == nil, let made = try await tasks.snapshots(task).first(where: { $0.name == called }) {
+                        return made
+                    }
+                    return try await tasks.snapshot(task, as: called, because: context.because())
+                }
                 return try await tasks.snapshot(name(context), as: wanted, because: context.because())
             }
         }

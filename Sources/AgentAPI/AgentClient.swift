@@ -1,15 +1,14 @@
 import FoundationEssentials
-import Glibc
-import Linux
+import Synchronization
 
-/// Talks to `dishd` over its Unix socket.
+/// Talks to `dishd`: over its Unix socket, or from elsewhere over TLS.
 public struct AgentClient: Sendable {
-    /// Path of the socket.
-    public let socket: String
+    private let transport: any AgentTransport
 
-    public init(socket: String) {
-        self.socket = socket
-    }
+    /// - Parameter socket: path of the socket.
+    public init(socket: String) { transport = UnixHTTP(socket: socket) }
+
+    public init(_ agent: RemoteAgent) { transport = CurlHTTP(agent: agent) }
 
     public func status() async throws -> AgentStatus { try await get("/v1/agent") }
 
@@ -76,17 +75,16 @@ public struct AgentClient: Sendable {
         var path = "/v1/events?since=\(sequence)&follow=\(follows)"
         if let time { path += "&from=\(time)" }
         if let object { path += "&object=\(percentEncode(object))" }
-        let (http, ready) = (UnixHTTP(socket: socket), path)
-        try await reaching {
-            try await blocking {
-                var lines = EventLines()
-                let whole = try http.stream(ready, silence: 3600) { try lines.take($0, onEvent) }
-                guard let whole else { return }
-                guard (200..<300).contains(whole.status) else { throw failure(whole) }
-                _ = try lines.take(whole.body, onEvent)
-            }
+        let lines = Mutex(EventLines())
+        let whole = try await transport.stream(path, silence: 3600) { bytes in try lines.withLock { try $0.take(bytes, onEvent) }
         }
+        guard let whole else { return }
+        guard (200..<300).contains(whole.status) else { throw failure(whole) }
+        _ = try lines.withLock { try $0.take(whole.body, onEvent) }
     }
+
+    /// The OpenAPI document, as JSON.
+    public func document() async throws -> [UInt8] { Array(try await execute("GET", "/v1/openapi.json", body: nil)) }
 
     public func host() async throws -> HostCapacity { try await get("/v1/host") }
 
@@ -124,30 +122,17 @@ public struct AgentClient: Sendable {
     }
 
     func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
-        let http = UnixHTTP(socket: socket)
-        let response = try await reaching {
-            try await blocking { try http.exchange(method, path, body: body.map(Array.init), silence: 3600) }
-        }
-        guard (200..<300).contains(response.status) else { throw failure(response) }
-        return Data(response.body)
-    }
-}
-
-extension AgentClient {
-    private func reaching<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do {
-            return try await body()
-        } catch let error as SystemError {
-            let advice = error.code == EACCES ? "try again with sudo" : "start it: dishd"
-            throw AgentError(.failed, "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)")
-        }
+        let answer = try await transport.exchange(method, path, body: body.map(Array.init), silence: 3600)
+        guard (200..<300).contains(answer.status) else { throw failure(answer) }
+        return Data(answer.body)
     }
 
-    private func failure(_ response: UnixHTTP.Response) -> AgentError {
-        if let error = try? JSONDecoder().decode(AgentError.self, from: Data(response.body)) { return error }
+    private func failure(_ answer: AgentAnswer) -> AgentError {
+        if let error = try? JSONDecoder().decode(AgentError.self, from: Data(answer.body)) { return error }
         return AgentError(
             .failed,
-            "the agent at \(socket) answered with status \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+            "the agent at \(transport.place) answered with status \(answer.status): \(String(decoding: answer.body, as: UTF8.self))"
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 /// An error of the agent as it crosses the API: a code that callers switch on and a sentence for people.
 public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
-    public enum Code: String, Sendable, Codable {
+    public enum Code: String, Sendable, Codable, CaseIterable {
         /// The request makes no sense (HTTP 400).
         case invalid
         /// There is no such task or image (404).
@@ -9,6 +9,16 @@ public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
         case conflict
         /// The host has not enough left to set aside what is asked for (409).
         case insufficient
+        /// Whoever asks may not (403).
+        case forbidden
+        /// The path doesn't take this method (405).
+        case methodNotAllowed
+        /// It has changed since the caller looked (412).
+        case changed
+        /// The body is too large (413).
+        case tooLarge
+        /// The body isn't JSON by its own account (415).
+        case notJSON
         /// The host can't enforce a limit (422).
         case unenforceable
         /// Something on the host failed (500).
@@ -17,10 +27,13 @@ public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
 
     public let code: Code
     public let message: String
+    /// The path of the field that is wrong, where it is one: `limits.memory`, `health[0].tcp`, `?seconds`.
+    public let field: String?
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, field: String? = nil) {
         self.code = code
         self.message = message
+        self.field = field
     }
 
     public var description: String { message }

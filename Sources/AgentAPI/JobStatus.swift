@@ -1,6 +1,6 @@
 /// What the agent tells of a job.
 public struct JobStatus: Sendable, Codable, Equatable {
-    public enum State: String, Sendable, Codable {
+    public enum State: String, Sendable, Codable, CaseIterable {
         /// Nothing can start before another job is there.
         case waiting
         /// The target version is on its way in.

@@ -1,6 +1,6 @@
 /// A description of a job as it was given once; it never changes.
 public struct JobVersion: Sendable, Codable, Equatable {
-    public enum Outcome: String, Sendable, Codable {
+    public enum Outcome: String, Sendable, Codable, CaseIterable {
         case pending
         /// All its replicas were ready together.
         case healthy
@@ -56,7 +56,7 @@ public struct JobChange: Sendable, Codable, Equatable {
         }
     }
 
-    public enum Kind: String, Sendable, Codable {
+    public enum Kind: String, Sendable, Codable, CaseIterable {
         case created, changed, unchanged
         /// It was stopped, and is started again.
         case started

@@ -50,6 +50,10 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var owner: TaskOwner?
     /// What asks a command to end, like `SIGTERM`; nil: what the image says.
     public var stopSignal: String?
+    /// Secrets of the host that it sees as credentials: `NAME`, or `CREDENTIAL=NAME` (docs/secrets.md).
+    public var secrets: [String] = []
+    /// Credentials of its own by name, in base64; the agent keeps them apart, and never tells them.
+    public var secretValues: [String: String]?
 
     public init(image: String) {
         self.image = image
@@ -87,5 +91,7 @@ extension TaskRequest {
         health = try value(.health, health)
         owner = try values.decodeIfPresent(TaskOwner.self, forKey: .owner)
         stopSignal = try values.decodeIfPresent(String.self, forKey: .stopSignal)
+        secrets = try value(.secrets, secrets)
+        secretValues = try values.decodeIfPresent([String: String].self, forKey: .secretValues)
     }
 }

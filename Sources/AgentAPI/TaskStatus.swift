@@ -1,6 +1,6 @@
 /// What the agent tells of a task.
 public struct TaskStatus: Sendable, Codable, Equatable {
-    public enum State: String, Sendable, Codable {
+    public enum State: String, Sendable, Codable, CaseIterable {
         case pending, preparing, starting, running, stopping, exited, failed
         /// It has ended, and its policy starts it again after a while.
         case restarting
@@ -101,6 +101,8 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var owner: TaskOwner?
     /// The number of its run, from 1; nil from agents that don't tell.
     public var generation: Int?
+    /// Names of the credentials that it sees; nil for none.
+    public var secrets: [String]?
 
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,

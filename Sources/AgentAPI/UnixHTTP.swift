@@ -6,13 +6,29 @@ import Linux
 ///
 /// A command asks one or two things and ends. A client library with its event loops and connection pools takes longer to
 /// start than the agent to answer, and that time would be in every launch of a task.
-struct UnixHTTP {
-    struct Response {
-        let status: Int
-        let body: [UInt8]
+struct UnixHTTP: AgentTransport {
+    let socket: String
+
+    var place: String { socket }
+
+    func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) async throws -> AgentAnswer {
+        try await reaching { try await blocking { try answer(method, path, body: body, silence: seconds) } }
     }
 
-    let socket: String
+    func stream(
+        _ path: String, silence seconds: Int, onBytes: @escaping @Sendable ([UInt8]) throws -> Bool
+    ) async throws -> AgentAnswer? {
+        try await reaching { try await blocking { try receive(path, silence: seconds, onBytes: onBytes) } }
+    }
+
+    private func reaching<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as SystemError {
+            let advice = error.code == EACCES ? "try again with sudo" : "start it: dishd"
+            throw AgentError(.failed, "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)")
+        }
+    }
 
     private static let longestHead = 64 * 1024
     private static let longestBody = 64 << 20
@@ -21,7 +37,7 @@ struct UnixHTTP {
     ///
     /// - Parameter seconds: how long the agent may be silent.
     /// - Throws: `SystemError` where nobody listens; `AgentError` for what isn't HTTP.
-    func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) throws -> Response {
+    private func answer(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) throws -> AgentAnswer {
         let connection = try send(method, path, body: body, silence: seconds)
         var received: [UInt8] = []
         var parsed: (head: Head, bodyStart: Int)?
@@ -29,7 +45,7 @@ struct UnixHTTP {
         while true {
             if let parsed, received.count - parsed.bodyStart >= parsed.head.length {
                 let body = received[parsed.bodyStart..<parsed.bodyStart + parsed.head.length]
-                return Response(status: parsed.head.status, body: Array(body))
+                return AgentAnswer(status: parsed.head.status, body: Array(body))
             }
             let number = connection.number
             let count = try retryingInterrupts("read the agent's answer from", socket) { read(number, &chunk, chunk.count) }
@@ -47,7 +63,9 @@ struct UnixHTTP {
     ///
     /// - Parameter onBytes: what came; false ends it.
     /// - Returns: the answer where it is one of a known length: an error, most often.
-    func stream(_ path: String, silence seconds: Int, onBytes: ([UInt8]) throws -> Bool) throws -> Response? {
+    private func receive(
+        _ path: String, silence seconds: Int, onBytes: ([UInt8]) throws -> Bool
+    ) throws -> AgentAnswer? {
         let connection = try send("GET", path, body: nil, silence: seconds)
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)
@@ -67,7 +85,7 @@ struct UnixHTTP {
                 guard !bytes.isEmpty else { throw malformed("it ends too early") }
                 received += bytes
             }
-            return Response(status: head.status, body: Array(received[start..<start + head.length]))
+            return AgentAnswer(status: head.status, body: Array(received[start..<start + head.length]))
         }
         var body = ChunkedBody()
         var rest = received[start...]

@@ -75,6 +75,19 @@ public struct Container: Sendable {
         }
     }
 
+    /// Something secret that its systemd hands to units, and a command finds in `$CREDENTIALS_DIRECTORY` (systemd.exec(5)).
+    public struct Credential: Sendable, Equatable {
+        /// A file's name.
+        public var name: String
+        /// The file of the host that has its content when the container starts.
+        public var path: String
+
+        public init(name: String, path: String) {
+            self.name = name
+            self.path = path
+        }
+    }
+
     /// Absolute path of the root directory.
     public var root: String
     /// Host name inside, and the machine's name to systemd: letters, digits, dashes.
@@ -94,6 +107,7 @@ public struct Container: Sendable {
     /// Working directory inside, for a command.
     public var directory: String?
     public var binds: [Bind] = []
+    public var credentials: [Credential] = []
     /// File systems in memory.
     public var memory: [MemoryFilesystem] = []
     /// Whether the root can't be written to.

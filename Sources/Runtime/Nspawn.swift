@@ -44,6 +44,12 @@ public struct Nspawn: Runtime {
         case .terminal: list.append("--console=interactive")
         case .output: list.append("--console=read-only")
         }
+        for credential in container.credentials {
+            guard !credential.name.isEmpty, !credential.name.contains(where: { $0 == ":" || $0 == "/" }) else {
+                throw RuntimeError(.invalid, "'\(credential.name)' can't be a credential's name")
+            }
+            list.append("--load-credential=\(credential.name):\(credential.path)")
+        }
         for bind in container.binds { list.append(try argument(bind, mapped: container.userBase != nil)) }
         for memory in container.memory {
             let path = memory.target.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()

@@ -13,6 +13,7 @@ struct Dish: AsyncParsableCommand {
               dish image build //web:app
               dish run //web:app --name web --publish 8080:80
               dish ps
+              dish --host web1:7070 --tls-cert me.pem --tls-key me.key --tls-ca hosts.pem ps
             """,
         version: AgentVersion.text,
         subcommands: [],
@@ -29,15 +30,18 @@ struct Dish: AsyncParsableCommand {
                     CommitTask.self, SSH.self, SSHConfig.self, SSHProxy.self, SSHKnownHost.self, CopyFiles.self,
                 ]),
             CommandGroup(name: "Jobs", subcommands: [JobCommand.self]),
-            CommandGroup(name: "Hosts", subcommands: [HostCommand.self]),
+            CommandGroup(name: "Hosts", subcommands: [SecretCommand.self, HostCommand.self]),
         ]
     )
+
+    @OptionGroup var remote: RemoteOptions
 
     /// Exit codes: 0 done, 1 failed, 2 wrong usage; `exec` and `run` pass the command's own through.
     static func main() {
         signal(SIGPIPE, SIG_IGN)
         // The modes of what is made, in images above all, are not the caller's choice.
         umask(0o022)
+        RemoteOptions.pass(Array(CommandLine.arguments.dropFirst()))
         runMain { await execute() }
     }
 

@@ -37,8 +37,27 @@ extension PoolRegistry {
 }
 
 extension AgentClient {
-    /// The agent of this host: `$DISH_RUN_DIR` moves its socket.
+    /// The agent that is meant: `$DISH_HOST` (`dish --host`) names one elsewhere; of this host's, `$DISH_RUN_DIR` moves the socket.
     static var host: AgentClient {
+        get throws {
+            if let remote = try RemoteOptions.remote() { return AgentClient(remote) }
+            return ofThisHost
+        }
+    }
+
+    /// This host's, for what is done in its tasks' namespaces and files.
+    ///
+    /// - Parameter purpose: what can't be done elsewhere: `run a command in a task`.
+    static func local(to purpose: String) throws -> AgentClient {
+        if let host = environmentVariable(RemoteOptions.host) {
+            throw AgentError(
+                .invalid,
+                "cannot \(purpose) over the API of \(host): it is done on the host itself; run dish there, or use ssh \(host)")
+        }
+        return ofThisHost
+    }
+
+    private static var ofThisHost: AgentClient {
         let directory = environmentVariable("DISH_RUN_DIR") ?? AgentDefaults.runtimeDirectory
         return AgentClient(socket: AgentDefaults.socket(in: directory))
     }

@@ -24,6 +24,8 @@ struct Dishd: AsyncParsableCommand {
               dishd
               dishd --pool /srv/pool --subnet 10.77.0.0/16
               dishd --web 9209
+              dishd --socket-group dish
+              dishd --listen 192.0.2.7:7070 --tls-cert host.pem --tls-key host.key --tls-ca clients.pem
             """,
         version: AgentDefaults.version)
 
@@ -59,6 +61,7 @@ struct Dishd: AsyncParsableCommand {
     var webName: [String] = []
     @OptionGroup var packages: PackageOptions
     @OptionGroup var scheduler: SchedulerOptions
+    @OptionGroup var clients: AccessOptions
     @Flag(help: "Log what people rarely want to know.")
     var verbose = false
 
@@ -108,7 +111,10 @@ struct Dishd: AsyncParsableCommand {
         let state = Files.absolute(stateDir ?? variable("DISH_STATE_DIR") ?? AgentDefaults.stateDirectory)
         let run = Files.absolute(runDir ?? variable("DISH_RUN_DIR") ?? AgentDefaults.runtimeDirectory)
         try Files.makeDirectories(state, mode: 0o700)
-        try Files.makeDirectories(run, mode: 0o700)
+        try Files.makeDirectories("\(run)/tasks", mode: 0o700)
+        // A group that may use the agent's socket comes no further than that.
+        chmod("\(run)/tasks", 0o700)
+        let tls = try clients.listener()
         // Held until the process ends.
         guard let lock = try FileLock.acquire("\(state)/dishd.lock") else {
             throw StartError("another dishd already uses '\(state)'; stop it, or give this one another --state-dir")
@@ -142,7 +148,8 @@ struct Dishd: AsyncParsableCommand {
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
         let socket = AgentDefaults.socket(in: run)
         let server = AgentServer(
-            socket: socket, status: status, tasks: tasks, jobs: jobs, packages: images, heartbeat: heartbeat, drain: drain,
+            socket: APISocket(path: socket, group: try clients.group()), tls: tls, status: status, tasks: tasks, jobs: jobs,
+            packages: images, heartbeat: heartbeat, drain: drain,
             logger: logger)
         let signals = watchSignals(tasks, jobs, logger)
         let ready = logger
@@ -170,6 +177,8 @@ struct Dishd: AsyncParsableCommand {
                 // It ends with the agent only.
                 try await Task.sleep(for: .seconds(3600))
             }
+            // Whoever can tell of all tasks and jobs isn't stuck.
+            group.addTask { try await Watchdog.run { _ = await jobs.list() } }
             group.addTask {
                 while true {
                     await tasks.watchLimits()

@@ -12,8 +12,12 @@ public final class TestHost: Sendable {
     /// Variables of the programs beyond the plain ones.
     public let environment: [String: String]
 
+    /// What the agent is told beyond the plain.
+    public let agentOptions: [String]
+
     /// - Parameter pool: its path; nil when the test makes one.
-    public init(pool: String? = nil, environment: [String: String] = [:]) throws {
+    public init(pool: String? = nil, environment: [String: String] = [:], agentOptions: [String] = []) throws {
+        self.agentOptions = agentOptions
         let number = UInt32.random(in: 0 ... .max)
         let name = String(number, radix: 36)
         stateDirectory = try Scratch.make("state")
@@ -81,8 +85,8 @@ public final class TestHost: Sendable {
     ///   - programs: the directory of `dishd` and `dish-helper`; nil for where those under test are.
     public func startAgent(_ arguments: [String] = [], programs: String? = nil) async throws -> TestAgent {
         var spawn = Spawn(
-            programs.map { "\($0)/dishd" } ?? Programs.path("dishd"), ["--bridge", bridge, "--subnet", subnet] + arguments,
-            environment: variables)
+            programs.map { "\($0)/dishd" } ?? Programs.path("dishd"),
+            ["--bridge", bridge, "--subnet", subnet] + agentOptions + arguments, environment: variables)
         let log = try OwnedFD.open("\(stateDirectory)/dishd.log", O_WRONLY | O_CREAT | O_APPEND)
         spawn.descriptors = [-1, log.number, log.number]
         let agent = TestAgent(pid: try spawn.start(), host: self)

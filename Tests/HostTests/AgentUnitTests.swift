@@ -40,6 +40,35 @@ extension Machine {
             }
         }
 
+        @Test func anAgentThatHangsIsReplacedAndItsTasksDoNotNotice() async throws {
+            try await Machine.use { machine in
+                #expect(try await machine.run("systemctl show --value --property WatchdogUSec dishd").text == "1min")
+                let before = try await machine.startBystander().processes
+                let hung = try await machine.run(
+                    """
+                    mkdir -p /run/systemd/system/dishd.service.d
+                    printf '[Service]\\nWatchdogSec=4\\nRestartSec=0\\n' > /run/systemd/system/dishd.service.d/short.conf
+                    systemctl daemon-reload && systemctl restart dishd
+                    pid=$(systemctl show --value --property MainPID dishd)
+                    sleep 6
+                    test "$(systemctl show --value --property MainPID dishd)" = "$pid" || { echo 'it was ended while it was well'; exit 1; }
+                    kill -STOP "$pid"
+                    for i in $(seq 100); do
+                        now=$(systemctl show --value --property MainPID dishd)
+                        test "$now" != "$pid" && test "$now" != 0 && break
+                        sleep 0.2
+                    done
+                    test "$now" != "$pid" && timeout 30 dish ps > /dev/null
+                    """)
+                #expect(hung.code == 0, "\(hung)")
+                #expect(try await machine.inspect("bystander").processes == before)
+                let restored = try await machine.run(
+                    "rm -r /run/systemd/system/dishd.service.d && systemctl daemon-reload && systemctl restart dishd && dish rm --force bystander"
+                )
+                #expect(restored.code == 0, "\(restored)")
+            }
+        }
+
         @Test func nothingIsMissingOnTheHostButWhatItsKernelLacks() async throws {
             try await Machine.use { machine in
                 let doctor = try await machine.run("dish host doctor")

@@ -16,7 +16,7 @@ struct JobLanguageErrorTests {
     }
 
     private static let keys =
-        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, limits, class, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
+        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, secrets, limits, class, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
 
     /// Of a whole file.
     static let files: [Mistake] = [

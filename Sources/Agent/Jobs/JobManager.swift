@@ -109,6 +109,12 @@ public actor JobManager {
     ///
     /// - Parameter assigned: whether the host's scheduler wants it.
     public func apply(_ spec: JobSpec, dryRun: Bool, because: String, assigned: Bool = false) async throws -> JobChange {
+        try await apply(spec, dryRun: dryRun, because: because, assigned: assigned, if: .none)
+    }
+
+    func apply(
+        _ spec: JobSpec, dryRun: Bool, because: String, assigned: Bool = false, if condition: Precondition
+    ) async throws -> JobChange {
         try requireOwn(spec.name, assigned: assigned)
         try await check(spec)
         // Before anything of the job is touched: nothing is down while an image is on its way.
@@ -117,6 +123,7 @@ public actor JobManager {
         try requireOwn(spec.name, assigned: assigned)
         try await check(spec)
         let seen = await tasks.list()
+        try condition.check("the job '\(spec.name)'", jobs[spec.name].map { describe($0, seen) })
         let before = jobs[spec.name]?.job
         if before?.isRemoved == true {
             throw AgentError(.conflict, "the job '\(spec.name)' is being removed; apply it again later")
@@ -143,6 +150,12 @@ public actor JobManager {
         let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
         let validation = JobValidation(spec: spec, others: others)
         try validation.check()
+        let secrets = SecretStore(configuration)
+        for (index, text) in spec.task.secrets.enumerated() {
+            guard let name = SecretUse(text)?.secret, secrets.status(name) == nil else { continue }
+            throw validation.fault(
+                "task.secrets[\(index)]", "there is no secret '\(name)'; make it: dish secret create \(name) FILE", .notFound)
+        }
         try await checkPorts(validation)
     }
 
@@ -233,6 +246,12 @@ public actor JobManager {
 
     /// Ends a job's replicas, forgets it, and returns once nothing of it is left.
     public func remove(_ name: String, because: String, assigned: Bool = false) async throws {
+        try await remove(name, because: because, assigned: assigned, if: .none)
+    }
+
+    func remove(_ name: String, because: String, assigned: Bool = false, if condition: Precondition) async throws {
+        let seen = await tasks.list()
+        try condition.check("the job '\(name)'", jobs[name].map { describe($0, seen) })
         var job = try find(name).job
         try requireOwn(name, assigned: assigned)
         if let user = jobs.values.first(where: { $0.job.spec.dependsOn.contains { $0.job == name } && !$0.job.isRemoved }) {

@@ -15,9 +15,10 @@ struct JobRoutes {
                 let spec = try await decode(JobSpec.self, from: request)
                 let name = try name(context)
                 guard spec.name == name else {
-                    throw AgentError(.invalid, "job '\(name)': name: is '\(spec.name)', unlike the path's")
+                    throw AgentError(.invalid, "job '\(name)': name: is '\(spec.name)', unlike the path's", field: "name")
                 }
-                return try await jobs.apply(spec, dryRun: isDryRun, because: context.because())
+                return try await jobs.apply(
+                    spec, dryRun: isDryRun, because: context.because(), if: context.precondition)
             }
         }
         router.post("/v1/jobs/:name/wait") { request, context in
@@ -39,7 +40,7 @@ struct JobRoutes {
         router.get("/v1/jobs/:name/history") { _, context in await answer { try await jobs.history(name(context)) } }
         router.delete("/v1/jobs/:name") { _, context in
             await answer {
-                try await jobs.remove(name(context), because: context.because())
+                try await jobs.remove(name(context), because: context.because(), if: context.precondition)
                 return Done()
             }
         }

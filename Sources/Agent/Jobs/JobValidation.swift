@@ -33,6 +33,12 @@ struct JobValidation {
         try require(!task.image.isEmpty, "task.image", "is empty")
         try require(
             task.name == nil, "task.name", "is the agent's to give: replicas are called \(spec.name)-1, \(spec.name)-2, …")
+        try require(
+            task.secretValues == nil, "task.secretValues",
+            "a job is kept and shown: name secrets of the host in task.secrets instead")
+        for (index, text) in task.secrets.enumerated() where SecretUse(text) == nil {
+            throw fault("task.secrets[\(index)]", "write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'")
+        }
         try require(task.owner == nil, "task.owner", "is the agent's to give")
         try require(task.pool == nil, "task.pool", "can't be chosen: replicas run on the agent's pool")
         for (value, field) in [
@@ -103,7 +109,7 @@ struct JobValidation {
     }
 
     func fault(_ path: String, _ reason: String, _ code: AgentError.Code = .invalid) -> AgentError {
-        AgentError(code, "job '\(spec.name)': \(path): \(reason)")
+        AgentError(code, "job '\(spec.name)': \(path): \(reason)", field: path)
     }
 
     static func isName(_ name: String) -> Bool {
@@ -118,16 +124,25 @@ struct JobValidation {
 extension DecodingError {
     /// What is wrong, with the path of the field: `task.limits.memory: …`.
     var sentence: String {
-        let (context, key): (Context, (any CodingKey)?) =
-            switch self {
-            case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
-            case .keyNotFound(let key, let context): (context, key)
-            @unknown default: (Context(codingPath: [], debugDescription: "it can't be read"), nil)
-            }
+        let (context, key) = context
+        return (fieldPath.map { "\($0): " } ?? "") + (key == nil ? context.debugDescription : "it is missing")
+    }
+
+    /// Like `task.limits.memory`; nil for the whole.
+    var fieldPath: String? {
+        let (context, key) = context
         var path = ""
         for part in context.codingPath + (key.map { [$0] } ?? []) {
             path += part.intValue.map { "[\($0)]" } ?? (path.isEmpty ? part.stringValue : ".\(part.stringValue)")
         }
-        return (path.isEmpty ? "" : "\(path): ") + (key == nil ? context.debugDescription : "it is missing")
+        return path.isEmpty ? nil : path
+    }
+
+    private var context: (Context, (any CodingKey)?) {
+        switch self {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
+        case .keyNotFound(let key, let context): (context, key)
+        @unknown default: (Context(codingPath: [], debugDescription: "it can't be read"), nil)
+        }
     }
 }

@@ -23,6 +23,19 @@ struct WebAccess: Sendable {
     /// What this host is called, in small letters.
     let names: Set<String>
 
+    init(isWeb: Bool, names: Set<String>) {
+        self.isWeb = isWeb
+        self.names = names
+    }
+
+    init(_ listener: APIListener) {
+        if case .web(let names) = listener {
+            self.init(isWeb: true, names: names)
+        } else {
+            self.init(isWeb: false, names: [])
+        }
+    }
+
     /// Nil for a request that is answered.
     func refusal(_ asked: Asked) -> Refusal? {
         // Who reaches the socket with another program is root, and may do everything.

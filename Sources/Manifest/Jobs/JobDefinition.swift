@@ -14,6 +14,7 @@ public struct JobDefinition: Sendable, Equatable {
     public var publish: [Located<String>]
     public var volumes: [String]
     public var allowedMounts: [String]
+    public var secrets: [String]
     public var limits: JobLimits
     /// `guaranteed`, `burstable` or `best-effort`.
     public var `class`: String
@@ -44,6 +45,7 @@ public struct JobDefinition: Sendable, Equatable {
         publish = mapping.texts("publish")
         volumes = mapping.texts("volumes").map(\.value)
         allowedMounts = mapping.texts("allow_mounts").map(\.value)
+        secrets = mapping.texts("secrets").map(\.value)
         limits = JobLimits(try mapping.mapping("limits"))
         `class` = mapping.text("class") ?? "burstable"
         bestEffort = mapping.isTrue("best_effort") ?? false

@@ -30,6 +30,14 @@ extension TextForm {
         return isFine ? nil : "'\(text)' is no volume for a task; write NAME:/path or NAME:/path:ro"
     }
 
+    static let secretUse = TextForm("a secret's name", pattern: "^[A-Za-z0-9._-]+(=[A-Za-z0-9._-]+)?$") { text, _ in
+        let parts = text.split(separator: "=", omittingEmptySubsequences: false)
+        let isFine =
+            (1...2).contains(parts.count)
+            && parts.allSatisfy { Label.isName(String($0)) && $0.first != "." && $0.utf8.count <= 64 }
+        return isFine ? nil : "'\(text)' names no secret; write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'"
+    }
+
     static let cpus = TextForm("a number of CPUs", pattern: #"^[0-9]+(\.[0-9]+)?$"#) { text, what in
         thousandths(text) != nil ? nil : "\(what) must be a number of CPUs from 0.001, like 0.5 or 2, not '\(text)'"
     }

@@ -34,6 +34,10 @@ enum JobLanguage {
             KeySchema(
                 "allow_mounts", .list(of: .text(.path)), default: "none",
                 "Paths of the host that the image may mount, with what is below them."),
+            KeySchema(
+                "secrets", .list(of: .text(.secretUse)), default: "none",
+                "Secrets of the host (`dish secret create`) that the replicas see as credentials, as `NAME` or `CREDENTIAL=NAME`."
+            ),
             KeySchema("limits", .mapping(JobLimits.schema), default: "none", "What each replica may use."),
             KeySchema(
                 "class", .text(.word(["guaranteed", "burstable", "best-effort"])), default: "`burstable`",

@@ -15,7 +15,9 @@ enum CopyPlace {
         if text == "-" {
             self = .archive
         } else if let colon = text.firstIndex(of: ":"), colon != text.startIndex, !text[..<colon].contains("/") {
-            self = .task(try await AgentClient.host.task(String(text[..<colon])), String(text[text.index(after: colon)...]))
+            self = .task(
+                try await AgentClient.local(to: "copy files").task(String(text[..<colon])),
+                String(text[text.index(after: colon)...]))
         } else {
             self = .host(text)
         }

@@ -27,7 +27,7 @@ struct SSH: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "enter a task")
-        let status = try await AgentClient.host.task(task)
+        let status = try await AgentClient.local(to: "log in to a task").task(task)
         _ = try SSHServer(status)
         guard let program = Executable.find("ssh") else {
             throw AgentError(.failed, "ssh is not installed; install it: apt-get install openssh-client")

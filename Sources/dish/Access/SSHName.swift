@@ -8,7 +8,7 @@ enum SSHName {
     /// The task that a host name means. `ssh` may have made its letters small.
     static func task(_ host: String) async throws -> TaskStatus {
         let name = host.hasSuffix(suffix) ? String(host.dropLast(suffix.utf8.count)) : host
-        let agent = AgentClient.host
+        let agent = try AgentClient.local(to: "log in to a task")
         do {
             return try await agent.task(name)
         } catch let error as AgentError where error.code == .notFound {

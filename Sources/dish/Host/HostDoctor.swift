@@ -7,7 +7,7 @@ struct HostCommand: ParsableCommand {
         commandName: "host", abstract: "This host.",
         subcommands: [
             HostShow.self, HostList.self, HostPrepull.self, HostPackages.self, HostDrain.self, HostUndrain.self,
-            HostHeartbeatCommand.self, HostDoctor.self,
+            HostHeartbeatCommand.self, HostDoctor.self, HostOpenAPI.self,
         ])
 }
 

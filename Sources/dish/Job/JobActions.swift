@@ -54,7 +54,7 @@ struct JobRollback: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         let change = try await agent.rollback(job: name.job, to: version)
         if !json.json { change.print(wouldBe: false) }
         if !detach {

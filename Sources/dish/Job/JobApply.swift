@@ -19,7 +19,7 @@ struct JobApply: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         let jobs = try files.read()
         var changes: [JobChange] = []
         for job in jobs {
@@ -47,7 +47,7 @@ struct JobDiff: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         var changes: [JobChange] = []
         let jobs = try files.read()
         for job in jobs {

@@ -31,6 +31,7 @@ extension JobSpec {
         task.publish = job.publish.map(\.value)
         task.volumes = job.volumes
         task.allowedMounts = job.allowedMounts
+        task.secrets = job.secrets
         task.limits = TaskRequest.Limits(job.limits)
         task.class = TaskClass(rawValue: job.class) ?? .burstable
         task.bestEffort = job.bestEffort

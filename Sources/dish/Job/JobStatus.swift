@@ -23,7 +23,7 @@ struct JobStatusCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         let watch = JobWatch(agent, name.job, isQuiet: json.json)
         if follow {
             if !json.json { return try await watch.follow { _ in false } }

@@ -21,7 +21,7 @@ struct CommitTask: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "make images")
-        let status = try await AgentClient.host.task(task)
+        let status = try await AgentClient.local(to: "make an image of a task").task(task)
         let name = name
         let (pool, layer) = try await blocking {
             let pool = try Pool(at: status.pool)

@@ -19,7 +19,7 @@ struct DiffTask: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "compare a task with its image")
-        let status = try await AgentClient.host.task(task)
+        let status = try await AgentClient.local(to: "compare a task with its image").task(task)
         let changes = try await blocking {
             let pool = try Pool(at: status.pool).holdingLayers()
             guard let record = try pool.allTasks().first(where: { $0.id == status.id }) else {

@@ -37,7 +37,7 @@ struct Exec: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "enter a task")
-        let status = try await AgentClient.host.task(task)
+        let status = try await AgentClient.local(to: "run something in a task").task(task)
         var entry = try TaskEntry(status, user: user)
         entry.directory = workdir
         entry.environment.merge(environment.variables) { $1 }
@@ -65,7 +65,7 @@ struct Shell: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "enter a task")
-        let status = try await AgentClient.host.task(task)
+        let status = try await AgentClient.local(to: "run something in a task").task(task)
         let entry = try TaskEntry(status, user: user)
         throw ExitCode(try await blocking { try entry.run([entry.loginShell(), "-l"]) })
     }

@@ -16,7 +16,7 @@ struct LogSource: Sendable {
     var journal: String { "\(directory)/journal" }
 
     init(_ name: String) async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.local(to: "read logs")
         do {
             let task = try await agent.task(name)
             self.name = task.name

@@ -66,7 +66,7 @@ struct Logs: AsyncParsableCommand {
 
     private func listRemoved() async throws {
         try requireRoot(to: "read logs of removed tasks")
-        let tasks = try Pool(at: await AgentClient.host.status().pool).removedTasks()
+        let tasks = try Pool(at: await AgentClient.local(to: "read logs").status().pool).removedTasks()
         if json.json { return try printJSON(tasks) }
         printTable(
             ["NAME", "ID", "IMAGE", "CREATED", "REMOVED"],

@@ -19,6 +19,7 @@ struct Run: AsyncParsableCommand {
               dish run //web:db --name db --class guaranteed --cpu 1 --memory 2G
               dish run //web:db --name db --volume data:/var/lib/db
               dish run //web:app --name web --restart on-failure:5 --health-http 80/
+              dish run //web:db --name db --secret password=password.txt --stored-secret tls-key
               dish run --rm //org:base -- /bin/cat /etc/os-release
               dish run --rm -it //org:base -- /bin/bash
             """)
@@ -47,6 +48,7 @@ struct Run: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "NAME:/path[:ro]: a volume and where the task sees it.")
     var volume: [String] = []
     @OptionGroup var environment: EnvironmentOptions
+    @OptionGroup var secrets: SecretOptions
     @Option(name: .shortAndLong, help: "The user inside that the command runs as.")
     var user: String?
     @Option(name: .shortAndLong, help: "The command's working directory.")
@@ -69,6 +71,9 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func validate() throws {
+        if interactive, secrets.readsInput {
+            throw ValidationError("--interactive and a --secret from standard input exclude each other.")
+        }
         if detach, interactive { throw ValidationError("--detach and --interactive exclude each other.") }
         if bootTimeout < 1 { throw ValidationError("--boot-timeout must be at least 1.") }
     }
@@ -88,6 +93,8 @@ struct Run: AsyncParsableCommand {
         request.publish = publish
         request.allowedMounts = allowMount.map { Files.absolute($0) }
         request.volumes = volume
+        request.secrets = secrets.storedSecret
+        request.secretValues = try secrets.values()
         request.userNamespace = userNamespace
         request.terminal = tty
         request.interactive = interactive
@@ -98,7 +105,8 @@ struct Run: AsyncParsableCommand {
         if tty, environment.variables["TERM"] == nil, let terminal = environmentVariable("TERM") {
             request.environment["TERM"] = terminal
         }
-        let agent = AgentClient.host
+        // What a command prints comes from its helper's socket.
+        let agent = try request.attach && request.command != nil ? AgentClient.local(to: "follow a command") : .host
         let task = try await agent.start(request)
         for reason in task.notEnforced { print("dish: not enforced: \(reason)", to: .errors) }
         // What runs without a command is the image's business: its init, or its own command.
@@ -113,6 +121,7 @@ struct Run: AsyncParsableCommand {
     private func imageName() async throws -> String {
         guard image.hasPrefix("docker://") else { return image }
         let reference = try Reference(image)
+        _ = try AgentClient.local(to: "import images")
         try requireRoot(to: "import images")
         let pool = try pool.openHolding()
         if (try? pool.resolve(reference.description)) == nil {

@@ -25,7 +25,7 @@ struct SnapshotTask: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         if remove, let name {
             try await agent.removeSnapshot(name, of: task)
             return print(name, to: .output)
@@ -63,7 +63,7 @@ struct RollBack: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         let task = try await agent.rollBack(
             task, to: RollbackRequest(snapshot: name, image: image, timeout: timeout))
         print(task.state.hasEnded ? task.name : try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)
@@ -79,7 +79,7 @@ struct History: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         let snapshots = try await agent.snapshots(task)
         if json.json { return try printJSON(snapshots) }
         let status = try await agent.task(task)

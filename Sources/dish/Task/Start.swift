@@ -18,7 +18,7 @@ struct Start: AsyncParsableCommand {
 
     func run() async throws {
         for name in tasks {
-            let agent = AgentClient.host
+            let agent = try AgentClient.host
             print(try await agent.upAgain(try await agent.startAgain(name), seconds: bootTimeout).name, to: .output)
         }
     }
@@ -41,7 +41,7 @@ struct Restart: AsyncParsableCommand {
 
     func run() async throws {
         for name in tasks {
-            let agent = AgentClient.host
+            let agent = try AgentClient.host
             let task = try await agent.restart(name, timeout: timeout)
             print(try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)
         }

@@ -38,7 +38,7 @@ struct VolumeRestore: AsyncParsableCommand {
 
     /// Those that the agent says have ended; none when it can't be asked: then tasks count as running.
     private func endedTasks() async -> Set<String> {
-        guard let tasks = try? await AgentClient.host.tasks() else { return [] }
+        guard let tasks = try? await AgentClient.local(to: "restore a volume").tasks() else { return [] }
         return Set(tasks.filter(\.state.hasEnded).map(\.id))
     }
 }

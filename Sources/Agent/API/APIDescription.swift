@@ -1,0 +1,124 @@
+import AgentAPI
+
+/// Everything that the API can be asked.
+enum APIDescription {
+    static let operations = tasks + jobs + secrets + host
+
+    /// - Parameter endpoint: a route as the router has it: `/v1/tasks/{name}`.
+    static func operation(_ method: String, at endpoint: String) -> APIOperation? {
+        operations.first { $0.path == endpoint && $0.method.rawValue == method.lowercased() }
+    }
+
+    /// The methods that a path takes, for `Allow`; none for a path that there isn't.
+    static func methods(at path: String) -> [String] {
+        operations.filter { $0.matches(path) }.map { $0.method.rawValue.uppercased() }.sorted()
+    }
+
+    /// What the document's components are called.
+    static var objects: [String: APIObject] {
+        let used = operations.flatMap { ($0.body.map { APISchema.object($0).objects } ?? []) + $0.answer.objects }
+        return Dictionary((used + [.error]).map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    private static let seconds = APIField("seconds", .integer(0...86400), "The longest wait.")
+
+    private static let tasks: [APIOperation] = [
+        APIOperation(.get, "/v1/tasks", "All tasks", .read, answer: .list(of: .object(.taskStatus), atMost: 100_000)),
+        APIOperation(
+            .post, "/v1/tasks", "Start a task; answers once its helper has it", .admin, body: .taskRequest, status: 201,
+            answer: .object(.taskStatus)
+        ).enforced().once(),
+        APIOperation(
+            .get, "/v1/tasks/{name}", "A task, by name, id or the beginning of its id", .read, answer: .object(.taskStatus)),
+        APIOperation(
+            .delete, "/v1/tasks/{name}", "Remove a task and everything that is its own", .admin,
+            query: [
+                APIField("force", .boolean, "Whether one that runs is ended first."),
+                APIField("purge", .boolean, "Whether its logs go with it."),
+            ], answer: .object(.done)
+        ).conditional(),
+        APIOperation(
+            .get, "/v1/tasks/{name}/wait", "Answers when the task has a state, or has ended", .read,
+            query: [APIField("state", .word(TaskStatus.State.self), "The state; without it: exited."), seconds],
+            answer: .object(.taskStatus)),
+        APIOperation(
+            .get, "/v1/tasks/{name}/wait-removed", "Answers when nothing of the task is left", .read, query: [seconds],
+            answer: .object(.done)),
+        APIOperation(
+            .post, "/v1/tasks/{name}/stop", "End a task; answers when it has ended", .operate, body: .stopRequest,
+            answer: .object(.taskStatus)),
+        APIOperation(
+            .post, "/v1/tasks/{name}/start", "Start a task again that has ended", .operate, answer: .object(.taskStatus)),
+        APIOperation(
+            .post, "/v1/tasks/{name}/restart", "End a task and start it again", .operate, body: .stopRequest,
+            answer: .object(.taskStatus)),
+        APIOperation(
+            .patch, "/v1/tasks/{name}/limits", "Change what a task may use, while it runs", .operate, body: .limitsChange,
+            answer: .object(.taskStatus)
+        ).enforced().conditional(),
+        APIOperation(.get, "/v1/tasks/{name}/stats", "What a task uses", .read, answer: .object(.taskUsage)),
+        APIOperation(
+            .get, "/v1/tasks/{name}/snapshots", "A task's snapshots, oldest first", .read,
+            answer: .list(of: .object(.snapshotStatus), atMost: 100_000)),
+        APIOperation(
+            .post, "/v1/tasks/{name}/snapshots", "Keep what is in a task's root file system now", .operate,
+            body: .snapshotRequest, status: 201, answer: .object(.snapshotStatus)
+        ).once(),
+        APIOperation(
+            .delete, "/v1/tasks/{name}/snapshots/{snapshot}", "Remove a snapshot", .operate, answer: .object(.done)),
+        APIOperation(
+            .post, "/v1/tasks/{name}/rollback", "Give a task the root file system that it had", .operate,
+            body: .rollbackRequest, answer: .object(.taskStatus)),
+    ]
+
+    private static let jobs: [APIOperation] = [
+        APIOperation(.get, "/v1/jobs", "All jobs", .read, answer: .list(of: .object(.jobStatus), atMost: 100_000)),
+        APIOperation(.get, "/v1/jobs/{name}", "A job", .read, answer: .object(.jobStatus)),
+        APIOperation(
+            .put, "/v1/jobs/{name}", "Make a job as it is described; the same again changes nothing", .admin,
+            query: [APIField("dry-run", .boolean, "Whether only to say what that would change.")], body: .jobSpec,
+            answer: .object(.jobChange)
+        ).enforced().conditional(),
+        APIOperation(
+            .delete, "/v1/jobs/{name}", "End a job's replicas and forget it", .admin, answer: .object(.done)
+        ).conditional(),
+        APIOperation(
+            .post, "/v1/jobs/{name}/wait", "Answers when the job is not any more as it is described", .read, query: [seconds],
+            body: .jobStatus, answer: .object(.jobStatus)),
+        APIOperation(
+            .post, "/v1/jobs/{name}/stop", "End a job's replicas; answers when they have ended", .operate,
+            answer: .object(.jobStatus)),
+        APIOperation(
+            .post, "/v1/jobs/{name}/rollback", "Go back to an earlier version", .operate, body: .jobRollbackRequest,
+            answer: .object(.jobChange)),
+        APIOperation(
+            .get, "/v1/jobs/{name}/history", "A job's versions, the newest first", .read,
+            answer: .list(of: .object(.jobVersion), atMost: 100_000)),
+    ]
+
+    private static let secrets: [APIOperation] = [
+        APIOperation(
+            .get, "/v1/secrets", "Secrets that the host keeps, without their contents", .read,
+            answer: .list(of: .object(.secretStatus), atMost: 100_000)),
+        APIOperation(
+            .put, "/v1/secrets/{name}", "Keep a secret, or replace it for tasks that start from now on", .admin,
+            body: .secretRequest, answer: .object(.secretStatus)),
+        APIOperation(.delete, "/v1/secrets/{name}", "Forget a secret that nothing is given", .admin, answer: .object(.done)),
+    ]
+
+    private static let host: [APIOperation] = [
+        APIOperation(.get, "/v1/openapi.json", "This document", .read, answer: .any),
+        APIOperation(.get, "/v1/agent", "The agent", .read, answer: .object(.agentStatus)),
+        APIOperation(.get, "/v1/host", "What the host has, and what of it is set aside", .read, answer: .object(.hostCapacity)),
+        APIOperation(.get, "/v1/stats", "What the host and all running tasks use", .read, answer: .object(.hostUsage)),
+        APIOperation(
+            .get, "/v1/events", "What happened, and why", .read,
+            query: [
+                APIField("since", .integer(0...Int64.max), "Only events after that number."),
+                APIField("from", .integer(Int64.min...Int64.max), "Not before that time, in milliseconds since 1970."),
+                APIField("object", .text(0...200), "Only of that name or id."),
+                APIField("follow", .boolean, "Whether it goes on without an end."),
+            ], answer: .object(.event)
+        ).stream(),
+    ]
+}

@@ -1,0 +1,113 @@
+import AgentAPI
+import Glibc
+import Layers
+import Linux
+
+/// What requests with an `Idempotency-Key` were answered: the same again gets the same answer, and makes nothing twice.
+///
+/// Before a request is carried out its file says what it will make; afterwards, what came of it. One that was interrupted by the
+/// agent's death is carried out again under the name that it had, or finds what it had made. Errors aren't kept: they made nothing.
+actor IdempotencyKeys {
+    /// Seconds that an answer is kept.
+    static let lifetime: Int64 = 86400
+
+    private struct Record: Codable {
+        /// Of the body.
+        var digest: String
+        /// What is made is called so.
+        var name: String
+        /// Seconds since 1970.
+        var at: Int64
+        var status: Int?
+        var answer: String?
+    }
+
+    /// What becomes of a request.
+    enum Course: Sendable {
+        /// It was answered before.
+        case answered(status: Int, body: String)
+        /// It is to be carried out.
+        case open(Ticket)
+    }
+
+    struct Ticket: Sendable {
+        fileprivate let file: String
+        /// What is made is called so: 12 hexadecimal digits.
+        let name: String
+    }
+
+    private let directory: String
+    private var underWay: Set<String> = []
+    private var swept: Int64 = 0
+
+    init(stateDirectory: String) { directory = "\(stateDirectory)/idempotency" }
+
+    /// - Parameter request: method, path and query.
+    /// - Throws: `AgentError` `.conflict` when the key was used for something else, or is in use now.
+    func begin(_ key: String, for request: String, body: [UInt8]) async throws -> Course {
+        let now = Int64(time(nil))
+        await sweep(now)
+        let file = "\(directory)/\(hexadecimal(ContentHash.bytes(Array("\(request)\n\(key)".utf8)))).json"
+        guard underWay.insert(file).inserted else {
+            throw AgentError(.conflict, "a request with this Idempotency-Key is under way; ask again for its answer")
+        }
+        do {
+            let digest = hexadecimal(ContentHash.bytes(body))
+            var record = Record(
+                digest: digest, name: hexadecimal((0..<6).map { _ in UInt8.random(in: 0...255) }), at: now)
+            if let earlier = try? StateFile.read(Record.self, file), Self.isFresh(earlier.at, now) {
+                guard earlier.digest == digest else {
+                    throw AgentError(.conflict, "this Idempotency-Key came with another body before; take another key")
+                }
+                if let status = earlier.status, let body = earlier.answer {
+                    underWay.remove(file)
+                    return .answered(status: status, body: body)
+                }
+                record.name = earlier.name
+            }
+            try await write(record, file)
+            return .open(Ticket(file: file, name: record.name))
+        } catch {
+            underWay.remove(file)
+            throw error
+        }
+    }
+
+    /// Keeps the answer, or forgets a request that was refused.
+    func end(_ ticket: Ticket, status: Int, body: String) async throws {
+        defer { underWay.remove(ticket.file) }
+        guard (200..<300).contains(status) else {
+            unlink(ticket.file)
+            return
+        }
+        guard var record = try? StateFile.read(Record.self, ticket.file) else { return }
+        (record.status, record.answer) = (status, body)
+        try await write(record, ticket.file)
+    }
+
+    private func write(_ record: Record, _ file: String) async throws {
+        let directory = directory
+        try await blocking {
+            try Files.makeDirectories(directory, mode: 0o700)
+            try StateFile.write(record, file)
+        }
+    }
+
+    /// Once an hour: what is too old goes. So does what can't be read, or comes from a time to come.
+    private func sweep(_ now: Int64) async {
+        guard !Self.isFresh(swept, now, for: 3600) else { return }
+        swept = now
+        let (directory, underWay) = (directory, underWay)
+        try? await blocking {
+            guard Files.exists(directory) else { return }
+            for name in try Files.list(directory) where !underWay.contains("\(directory)/\(name)") {
+                let record = try? StateFile.read(Record.self, "\(directory)/\(name)")
+                if record.map({ Self.isFresh($0.at, now) }) != true { unlink("\(directory)/\(name)") }
+            }
+        }
+    }
+
+    private static func isFresh(_ time: Int64, _ now: Int64, for seconds: Int64 = lifetime) -> Bool {
+        time <= now && now - time < seconds
+    }
+}

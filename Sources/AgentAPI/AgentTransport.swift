@@ -1,0 +1,23 @@
+/// A way to the agent: one request and its answer.
+protocol AgentTransport: Sendable {
+    /// Where the agent is, for people.
+    var place: String { get }
+
+    /// - Parameter seconds: how long the agent may be silent.
+    /// - Throws: `AgentError` where nobody answers, and for what isn't HTTP.
+    func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) async throws -> AgentAnswer
+
+    /// Passes the body of an answer to GET on as it comes, until the agent ends it or the callback has had enough.
+    ///
+    /// - Parameter onBytes: what came; false ends it.
+    /// - Returns: the answer where it is a whole one: an error, most often.
+    func stream(
+        _ path: String, silence seconds: Int, onBytes: @escaping @Sendable ([UInt8]) throws -> Bool
+    ) async throws -> AgentAnswer?
+}
+
+/// What came back.
+struct AgentAnswer: Sendable {
+    let status: Int
+    let body: [UInt8]
+}

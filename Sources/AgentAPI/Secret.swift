@@ -1,0 +1,63 @@
+/// What `PUT /v1/secrets/NAME` takes.
+public struct SecretRequest: Sendable, Codable, Equatable {
+    /// The content, in base64.
+    public var value: String
+
+    public init(value: String) {
+        self.value = value
+    }
+}
+
+/// What is told of a secret that the host keeps; never its content.
+public struct SecretStatus: Sendable, Codable, Equatable {
+    public var name: String
+    /// Bytes.
+    public var size: Int
+    /// Seconds since 1970.
+    public var changed: Int64
+    /// Names of tasks and jobs that it is given to.
+    public var usedBy: [String]
+
+    public init(name: String, size: Int, changed: Int64, usedBy: [String]) {
+        self.name = name
+        self.size = size
+        self.changed = changed
+        self.usedBy = usedBy
+    }
+}
+
+/// A secret of the host and the name that a task knows it by: `NAME`, or `CREDENTIAL=NAME`.
+public struct SecretUse: Sendable, Equatable {
+    public let credential: String
+    public let secret: String
+
+    /// Nil for what isn't written like that.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+        guard (1...2).contains(parts.count), parts.allSatisfy(Self.isName) else { return nil }
+        (credential, secret) = (parts[0], parts[parts.count - 1])
+    }
+
+    /// Letters, digits, `.`, `_` and `-`, 64 at most, not a dot first: a file's name, and a credential's (systemd.exec(5)).
+    public static func isName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count) && text.first != "."
+            && text.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "._-".utf8.contains(byte)
+            }
+    }
+}
+
+/// Secrets.
+extension AgentClient {
+    public func secrets() async throws -> [SecretStatus] { try await get("/v1/secrets") }
+
+    /// Keeps a secret, or replaces one: tasks see it from their next start on.
+    public func put(secret name: String, base64 value: String) async throws -> SecretStatus {
+        try await send("PUT", "/v1/secrets/\(percentEncode(name))", body: SecretRequest(value: value))
+    }
+
+    public func remove(secret name: String) async throws {
+        _ = try await execute("DELETE", "/v1/secrets/\(percentEncode(name))", body: nil)
+    }
+}

@@ -1,0 +1,67 @@
+import AgentAPI
+import ArgumentParser
+import FoundationEssentials
+import Linux
+
+struct SecretCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "secret", abstract: "Keep secrets for tasks.",
+        discussion: "Tasks see them as systemd credentials: in no environment, log, command line, image or snapshot.",
+        subcommands: [SecretCreate.self, SecretList.self, SecretRemove.self])
+}
+
+struct SecretCreate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create", abstract: "Keep a secret on this host, or replace it.",
+        discussion: """
+            Tasks that run see a new content at their next start. Nothing prints it again.
+
+            Examples:
+              dish secret create db-password password.txt
+              pass show db | dish secret create db-password
+              dish run //web:db --name db --stored-secret db-password
+            """)
+
+    @Argument(help: "Letters, digits, '.', '_' and '-'.")
+    var name: String
+    @Argument(help: "The file that has it; without it, or with '-', standard input.", completion: .file())
+    var file = "-"
+
+    func validate() throws {
+        guard SecretUse.isName(name) else {
+            throw ValidationError("'\(name)' can't be a secret's name: use letters, digits, '.', '_' and '-', 64 at most.")
+        }
+    }
+
+    func run() async throws {
+        let content = try SecretOptions.content(of: file)
+        print(try await AgentClient.host.put(secret: name, base64: content).name, to: .output)
+    }
+}
+
+struct SecretList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "ls", abstract: "List the secrets, and who is given them.")
+
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let secrets = try await AgentClient.host.secrets()
+        if json.json { return try printJSON(secrets) }
+        printTable(
+            ["NAME", "BYTES", "USED BY"], secrets.map { [$0.name, "\($0.size)", $0.usedBy.joined(separator: ", ")] })
+    }
+}
+
+struct SecretRemove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "rm", abstract: "Forget secrets that nothing is given.")
+
+    @Argument(help: "Their names.")
+    var names: [String]
+
+    func run() async throws {
+        for name in names {
+            try await AgentClient.host.remove(secret: name)
+            print(name, to: .output)
+        }
+    }
+}
