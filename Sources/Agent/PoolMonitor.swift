@@ -48,7 +48,9 @@ public actor PoolMonitor {
         }
         for (device, old) in problems where now[device] == nil {
             let isThere = health.devices.contains { $0.id == device }
-            record("device healthy", "device \(device) was \(old.kind.rawValue) and \(isThere ? "is healthy" : "is no part of the pool any more")")
+            record(
+                "device healthy",
+                "device \(device) was \(old.kind.rawValue) and \(isThere ? "is healthy" : "is no part of the pool any more")")
         }
         if hasLooked, now.isEmpty != problems.isEmpty {
             record(now.isEmpty ? "healthy" : "degraded", now.isEmpty ? "all devices are" : "see: dish pool show \(pool.path)")

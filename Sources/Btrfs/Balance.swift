@@ -76,7 +76,7 @@ extension Filesystem {
         do {
             try control(directory.number, DISH_BTRFS_BALANCE_V2, arguments, "balance", path)
             return .finished
-        } catch where error.code == ECANCELED {
+        } catch  where error.code == ECANCELED {
             return .stopped
         }
     }

@@ -105,7 +105,9 @@ extension Filesystem {
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 8)
         defer { buffer.deallocate() }
         buffer.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
-        for (index, byte) in "\(id):max".utf8.enumerated() { buffer.storeBytes(of: byte, toByteOffset: 8 + index, as: UInt8.self) }
+        for (index, byte) in "\(id):max".utf8.enumerated() {
+            buffer.storeBytes(of: byte, toByteOffset: 8 + index, as: UInt8.self)
+        }
         try control(directory.number, DISH_BTRFS_RESIZE, buffer, "grow device \(id) of", path)
     }
 

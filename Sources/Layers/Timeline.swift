@@ -139,7 +139,9 @@ extension Pool {
         }
         // A volume's schedule leaves the snapshot alone meanwhile.
         var use: SnapshotUse?
-        if case .volume(let name) = timeline, point != "now" { use = try SnapshotUse(snapshot(point, of: name).name, of: name, in: self) }
+        if case .volume(let name) = timeline, point != "now" {
+            use = try SnapshotUse(snapshot(point, of: name).name, of: name, in: self)
+        }
         defer { withExtendedLifetime(use) {} }
         let result = try TreeRestore.restore(
             path, from: root(in: timeline, at: point), to: root(in: timeline, at: "now"))
@@ -151,7 +153,10 @@ extension Pool {
     private func root(in timeline: Timeline, at name: String) throws -> String {
         let points = try points(of: timeline)
         // A snapshot may be called "now".
-        guard let point = points.first(where: { $0.name == name && $0.kind != .now && $0.kind != .image }) ?? points.first(where: { $0.name == name }) else {
+        guard
+            let point = points.first(where: { $0.name == name && $0.kind != .now && $0.kind != .image })
+                ?? points.first(where: { $0.name == name })
+        else {
             throw PoolError(
                 .invalid, "there is no moment '\(name)' in its history; there are \(points.map(\.name).joined(separator: ", "))")
         }

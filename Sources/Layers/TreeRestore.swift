@@ -30,15 +30,18 @@ public struct TreeRestore {
         // The same place in the other tree, whatever its links say.
         let resolved = try location(parent).dropFirst(location(root).utf8.count)
         let directories = resolved.split(separator: "/").map { Array($0.utf8) }
-        var restore = TreeRestore(result: Result(path: "/" + (directories.map { String(decoding: $0, as: UTF8.self) } + [name]).joined(separator: "/")))
+        var restore = TreeRestore(
+            result: Result(path: "/" + (directories.map { String(decoding: $0, as: UTF8.self) } + [name]).joined(separator: "/")))
         var status = stat()
         let number = parent.number
         guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw missing(path) }
-        let into = try restore.openDirectory(directories, from: root, to: try OwnedFD.open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+        let into = try restore.openDirectory(
+            directories, from: root, to: try OwnedFD.open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
         do {
             try restore.copy(Array(name.utf8), from: parent, to: into, depth: 0)
         } catch let error as SystemError where error.code == EDQUOT || error.code == ENOSPC {
-            throw PoolError(.full, "restore '\(path)': \(error); make room, or raise the limit: dish update --disk, dish volume resize")
+            throw PoolError(
+                .full, "restore '\(path)': \(error); make room, or raise the limit: dish update --disk, dish volume resize")
         }
         return restore.result
     }
@@ -95,7 +98,8 @@ public struct TreeRestore {
             return try open(name, in: parent, O_RDONLY | O_DIRECTORY)
         } catch let error as SystemError where error.code == ENOTDIR || error.code == ELOOP {
             throw PoolError(
-                .inUse, "where there was the directory '\(text(name))' there is something else now; move it away, then restore again")
+                .inUse,
+                "where there was the directory '\(text(name))' there is something else now; move it away, then restore again")
         }
     }
 
@@ -108,7 +112,8 @@ public struct TreeRestore {
         result.entries += 1
         if status.st_mode & S_IFMT == S_IFDIR {
             guard depth < Self.greatestDepth else {
-                throw PoolError(.invalid, "'\(text(name))' lies deeper than \(Self.greatestDepth) directories; restore a part of it")
+                throw PoolError(
+                    .invalid, "'\(text(name))' lies deeper than \(Self.greatestDepth) directories; restore a part of it")
             }
             if withPath(name, { mkdirat(into, $0, 0o700) }) != 0, errno != EEXIST {
                 throw SystemError("create directory", text(name))
@@ -206,7 +211,9 @@ public struct TreeRestore {
         // What Btrfs keeps there is of how a file is stored, not of what it is.
         where !name.hasPrefix("btrfs.") {
             var value = [UInt8](repeating: 0, count: 65536)
-            let count = try retryingInterrupts("read attribute '\(name)' of", path) { dish_getxattr(path, name, &value, 65536, 1) }
+            let count = try retryingInterrupts("read attribute '\(name)' of", path) {
+                dish_getxattr(path, name, &value, 65536, 1)
+            }
             attributes[name] = Array(value[..<count])
         }
         return attributes

@@ -16,7 +16,8 @@ struct PoolSubjectTests {
     }
 
     @Test(arguments: [
-        ("zstd", true), ("zstd:3", true), ("zstd:15", true), ("zstd:16", false), ("zlib:9", true), ("lzo", true), ("lzo:1", false),
+        ("zstd", true), ("zstd:3", true), ("zstd:15", true), ("zstd:16", false), ("zlib:9", true), ("lzo", true),
+        ("lzo:1", false),
         ("none", false), ("zstd,discard", false), ("", false), ("zstd:", false), ("zstd:3:4", false),
     ])
     func compressionIsWhatTheKernelKnows(text: String, isOne: Bool) {

@@ -11,7 +11,8 @@ struct UsageHistoryTests {
             let used = Int64(step) * less / 6
             history.add(
                 .init(
-                    time: 1_700_000_000 + Int64(step) * 600, total: 100 * gibibyte, available: UInt64(Int64(room) - used), data: 0,
+                    time: 1_700_000_000 + Int64(step) * 600, total: 100 * gibibyte, available: UInt64(Int64(room) - used),
+                    data: 0,
                     metadata: 0))
         }
         return history

@@ -52,7 +52,9 @@ struct AccountingTests {
         for number in 0..<layerCount {
             layers.append(
                 try pool.makeLayer(on: layers.last, label: "//test:l\(number)") { root in
-                    for file in 0..<(number == 0 ? 300 : 4) { try write("\(root)/f\(number)-\(file)", number == 0 ? 50_000 : 100_000) }
+                    for file in 0..<(number == 0 ? 300 : 4) {
+                        try write("\(root)/f\(number)-\(file)", number == 0 ? 50_000 : 100_000)
+                    }
                     // What a layer replaces stays the one's below.
                     if number > 0 { try write("\(root)/f0-\(number)", 50_000) }
                 })

@@ -13,10 +13,13 @@ struct RestoreTests {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in
             try #require(try await host.dish("run", "-d", "--name", "past", "//os:base", "--", "/bin/sleep", "600").code == 0)
-            let make = "mkdir -p /srv/deep; echo precious > /srv/deep/report; chmod 640 /srv/deep/report; chown 1000:1000 /srv/deep/report"
+            let make =
+                "mkdir -p /srv/deep; echo precious > /srv/deep/report; chmod 640 /srv/deep/report; chown 1000:1000 /srv/deep/report"
             #expect(try await host.dish("exec", "past", "--", "sh", "-c", make).code == 0)
             #expect(try await host.dish("snapshot", "past", "monday").code == 0)
-            #expect(try await host.dish("exec", "past", "--", "sh", "-c", "rm -r /srv/deep; echo x > /srv/new; rm /etc/motd").code == 0)
+            #expect(
+                try await host.dish("exec", "past", "--", "sh", "-c", "rm -r /srv/deep; echo x > /srv/new; rm /etc/motd").code
+                    == 0)
             #expect(try await host.dish("snapshot", "past", "tuesday").code == 0)
 
             let found = try await host.dish("history", "past", "--path", "/srv/deep/report")
@@ -25,12 +28,15 @@ struct RestoreTests {
             let restored = try await host.dish("restore", "past", "/srv/deep/report", "--from", "monday")
             #expect(restored.code == 0, "\(restored)")
 
-            let seen = try await host.dish("exec", "past", "--", "sh", "-c", "cat /srv/deep/report; stat -c '%u:%g %a' /srv/deep/report")
+            let seen = try await host.dish(
+                "exec", "past", "--", "sh", "-c", "cat /srv/deep/report; stat -c '%u:%g %a' /srv/deep/report")
             #expect(seen.text == "precious\n1000:1000 640", "\(seen)")
 
             // What lies between two moments, in either direction.
             let change = try await host.dish("diff", "past", "monday", "tuesday").output
-            #expect(change.contains("- /srv/deep/report") && change.contains("+ /srv/new") && change.contains("9 B replaced"), "\(change)")
+            #expect(
+                change.contains("- /srv/deep/report") && change.contains("+ /srv/new") && change.contains("9 B replaced"),
+                "\(change)")
             #expect(try await host.dish("diff", "past", "tuesday", "monday").output.contains("+ /srv/deep/report"))
             let counts = try await host.dish("history", "past", "--changes")
             #expect(counts.code == 0 && counts.output.contains("REMOVED"), "\(counts)")

@@ -50,7 +50,11 @@ public struct UsageHistory: Sendable, Codable, Equatable {
         for old in samples.reversed() {
             guard let grain = Self.grains.first(where: { sample.time - old.time <= $0.age }) else { continue }
             // The first of each slot stands for it: it stays when it comes into a coarser grain.
-            if filled.insert([grain.step, old.time / grain.step]).inserted { kept.append(old) } else { kept[kept.count - 1] = old }
+            if filled.insert([grain.step, old.time / grain.step]).inserted {
+                kept.append(old)
+            } else {
+                kept[kept.count - 1] = old
+            }
         }
         samples = kept.reversed()
     }

@@ -94,7 +94,8 @@ extension PoolRegistry {
             }
             try retryingInterrupts("set size of", file) { ftruncate(number, off_t(size)) }
             for device in try filesystem.devices() { try LoopDevice.takeSizeOfFile(device.path) }
-        case (.file, nil): throw PoolError(.invalid, "the pool at '\(entry.path)' is in a file; say how large it shall be: --size")
+        case (.file, nil):
+            throw PoolError(.invalid, "the pool at '\(entry.path)' is in a file; say how large it shall be: --size")
         case (_, nil): break
         case (_, _?): throw PoolError(.invalid, "the pool at '\(entry.path)' isn't in a file; leave --size out")
         }
@@ -126,7 +127,8 @@ extension PoolRegistry {
     private func requireDevices(_ path: String) throws -> Entry {
         let entry = try entry(path)
         if case .file = entry.backing {
-            throw PoolError(.invalid, "the pool at '\(entry.path)' is in a file; make that larger: dish pool grow \(entry.path) --size 40G")
+            throw PoolError(
+                .invalid, "the pool at '\(entry.path)' is in a file; make that larger: dish pool grow \(entry.path) --size 40G")
         }
         return entry
     }

@@ -48,7 +48,8 @@ struct PoolCreate: ParsableCommand {
         }
         if let compression, !PoolSettings.isCompression(compression) { throw ValidationError(noCompression(compression)) }
         if compression != nil, size == nil, device.isEmpty {
-            throw ValidationError("--compression needs --size or --device: what is mounted by somebody else has that one's options.")
+            throw ValidationError(
+                "--compression needs --size or --device: what is mounted by somebody else has that one's options.")
         }
     }
 

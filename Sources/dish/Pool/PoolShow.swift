@@ -43,7 +43,9 @@ struct PoolShow: ParsableCommand {
         if resetErrors { for device in try filesystem.devices() { _ = try filesystem.deviceErrors(device.id, resets: true) } }
         let report = try report(pool, filesystem)
         if json.json { return try printJSON(report) }
-        print("\(report.path): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)", to: .output)
+        print(
+            "\(report.path): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
+            to: .output)
         printTable(
             ["ID", "DEVICE", "SIZE", "ALLOCATED", "ERRORS", "STATE"],
             report.devices.map { device in

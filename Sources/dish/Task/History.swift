@@ -65,7 +65,10 @@ struct History: AsyncParsableCommand {
             moments.map { moment in
                 var row = [moment.name, shown(moment.kind, status), moment.created.map(age) ?? "-"]
                 if counts, let since = moment.changes {
-                    row += ["\(since.added)", "\(since.changed)", "\(since.removed)", shownBytes(since.written), shownBytes(since.replaced)]
+                    row += [
+                        "\(since.added)", "\(since.changed)", "\(since.removed)", shownBytes(since.written),
+                        shownBytes(since.replaced),
+                    ]
                 } else if counts {
                     row += ["-", "-", "-", "-", "-"]
                 }

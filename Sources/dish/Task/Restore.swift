@@ -29,7 +29,8 @@ struct Restore: AsyncParsableCommand {
     func validate() throws {
         let most = volume == nil ? 2 : 1
         if words.count > most || volume == nil && words.isEmpty {
-            throw ValidationError("Write: dish restore TASK [PATH] --from SNAPSHOT, or: dish restore --volume NAME [PATH] --from SNAPSHOT")
+            throw ValidationError(
+                "Write: dish restore TASK [PATH] --from SNAPSHOT, or: dish restore --volume NAME [PATH] --from SNAPSHOT")
         }
     }
 
