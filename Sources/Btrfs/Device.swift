@@ -38,6 +38,11 @@ public struct DeviceErrors: Sendable, Codable, Equatable {
     }
 }
 
+/// Why the kernel doesn't take a device away (`enum btrfs_err_code` in linux/btrfs.h).
+public struct RemovalRefused: Error, Equatable {
+    public let reason: CInt
+}
+
 extension Filesystem {
     /// The devices of the file system.
     public func devices() throws -> [Device] {
@@ -89,6 +94,8 @@ extension Filesystem {
     }
 
     /// Takes a device away once all that is on it is on others. That takes as long as moving it.
+    ///
+    /// - Throws: `RemovalRefused`, `SystemError`.
     public func removeDevice(_ id: UInt64) throws {
         // struct btrfs_ioctl_vol_args_v2 with BTRFS_DEVICE_SPEC_BY_ID.
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 8)
@@ -96,7 +103,14 @@ extension Filesystem {
         buffer.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
         buffer.storeBytes(of: 1 << 3, toByteOffset: 16, as: UInt64.self)
         buffer.storeBytes(of: id, toByteOffset: 56, as: UInt64.self)
-        try control(directory.number, DISH_BTRFS_RM_DEV_V2, buffer, "remove device \(id) of", path)
+        while true {
+            // What the profiles don't allow isn't an error of the call: it returns its reason (`enum btrfs_err_code`).
+            let result = dish_ioctl(directory.number, DISH_BTRFS_RM_DEV_V2, buffer)
+            let code = errno
+            if result == 0 { return }
+            if result > 0 { throw RemovalRefused(reason: result) }
+            if code != EINTR { throw SystemError("remove device \(id) of", path, code: code) }
+        }
     }
 
     /// Makes a device's part of the file system as large as the device has become.

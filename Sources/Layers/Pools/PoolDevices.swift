@@ -35,8 +35,8 @@ extension PoolRegistry {
         defer { ticker.stop() }
         do {
             try pool.filesystem().removeDevice(found.id)
-        } catch let error as SystemError {
-            throw PoolError(.invalid, "take '\(device)' out of the pool at '\(entry.path)': \(Self.reason(error.code))")
+        } catch let error as RemovalRefused {
+            throw PoolError(.invalid, "take '\(device)' out of the pool at '\(entry.path)': \(Self.reason(error.reason))")
         }
         try change(entry.path) { entry in
             if case .devices(let devices) = entry.backing {
@@ -166,7 +166,7 @@ extension PoolRegistry {
         case 7: "it is the last device that can be written to"
         case 8: "a balance, a replacement or another removal is under way; wait for its end"
         case 9, 10: "raid1c3 and raid1c4 need three and four devices; add one first, or convert the pool: dish pool balance"
-        default: String(cString: strerror(code))
+        default: "the kernel refuses it with reason \(code)"
         }
     }
 }
