@@ -27,53 +27,17 @@ public struct Filesystem: ~Copyable, Sendable {
         var status = dish_statfs()
         let number = directory.number
         try retryingInterrupts("read usage of", path) { dish_fstatfs(number, &status) }
-        // Asked for no slots, the ioctl tells how many there are.
-        let header = MemoryLayout<btrfs_ioctl_space_args>.size
-        let slot = MemoryLayout<btrfs_ioctl_space_info>.size
-        var count: UInt64 = 0
-        let headerBuffer = UnsafeMutableRawPointer.allocate(byteCount: header, alignment: 8)
-        defer { headerBuffer.deallocate() }
-        headerBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: header)
-        try control(number, DISH_BTRFS_SPACE_INFO, headerBuffer, "read usage of", path)
-        count = headerBuffer.load(fromByteOffset: 8, as: UInt64.self)
-        let length = header + Int(count) * slot
-        let buffer = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 8)
-        defer { buffer.deallocate() }
-        buffer.initializeMemory(as: UInt8.self, repeating: 0, count: length)
-        buffer.storeBytes(of: count, as: UInt64.self)
-        try control(number, DISH_BTRFS_SPACE_INFO, buffer, "read usage of", path)
         var space = Space(
             total: status.blocks * status.block_size,
             available: status.available * status.block_size)
-        let filled = min(count, buffer.load(fromByteOffset: 8, as: UInt64.self))
-        for index in 0..<Int(filled) {
-            let entry = buffer.load(fromByteOffset: header + index * slot, as: btrfs_ioctl_space_info.self)
-            if entry.flags & UInt64(BTRFS_BLOCK_GROUP_DATA) != 0 {
-                space.dataUsed += entry.used_bytes
-            } else if entry.flags & UInt64(BTRFS_BLOCK_GROUP_METADATA) != 0 {
-                space.metadataUsed += entry.used_bytes
+        for group in try allocations() {
+            switch group.kind {
+            case .data, .mixed: space.dataUsed += group.used
+            case .metadata: space.metadataUsed += group.used
+            case .system: break
             }
         }
         return space
-    }
-
-    /// The devices of the file system.
-    public func devices() throws -> [Device] {
-        var info = btrfs_ioctl_fs_info_args()
-        try control(directory.number, DISH_BTRFS_FS_INFO, &info, "read file system information of", path)
-        var devices: [Device] = []
-        for id in 0...info.max_id {
-            var device = btrfs_ioctl_dev_info_args()
-            device.devid = id
-            if dish_ioctl(directory.number, DISH_BTRFS_DEV_INFO, &device) != 0 {
-                if errno == ENODEV { continue }
-                throw SystemError("read device \(id) of", path)
-            }
-            let name = withUnsafeBytes(of: device.path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            devices.append(
-                Device(id: id, path: name, size: device.total_bytes, allocated: device.bytes_used))
-        }
-        return devices
     }
 
     /// Writes everything that is dirty to the devices and waits for it.
@@ -108,15 +72,6 @@ public struct Space: Sendable, Equatable {
     public var dataUsed: UInt64 = 0
     /// Trees: names, attributes, checksums, small files.
     public var metadataUsed: UInt64 = 0
-}
-
-/// One device of a file system; figures in bytes.
-public struct Device: Sendable, Equatable {
-    public let id: UInt64
-    public let path: String
-    public let size: UInt64
-    /// What is allocated to block groups, full or not.
-    public let allocated: UInt64
 }
 
 /// A path that isn't what a Btrfs call needs.

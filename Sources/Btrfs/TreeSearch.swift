@@ -13,14 +13,27 @@ func searchTree(
     from generation: UInt64 = 0,
     _ body: (_ object: UInt64, _ offset: UInt64, _ item: UnsafeRawBufferPointer) -> Void
 ) throws(SystemError) {
+    try searchTree(directory, path, tree: tree, types: type...type, objects: objects, from: generation) { key, item in
+        // The search compares whole keys, so items of other types lie in between.
+        if key.type == type { body(key.objectid, key.offset, item) }
+        return true
+    }
+}
+
+/// Calls `body` with each item between the first key and the last, whatever its type, until it says false.
+func searchTree(
+    _ directory: CInt, _ path: String, tree: UInt64, types: ClosedRange<UInt32>, objects: ClosedRange<UInt64>,
+    from generation: UInt64 = 0,
+    _ body: (_ key: btrfs_ioctl_search_header, _ item: UnsafeRawBufferPointer) -> Bool
+) throws(SystemError) {
     let header = MemoryLayout<btrfs_ioctl_search_args_v2>.size
     let capacity = 64 * 1024
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: header + capacity, alignment: 8)
     defer { buffer.deallocate() }
     var key = btrfs_ioctl_search_key()
     key.tree_id = tree
-    key.min_type = type
-    key.max_type = type
+    key.min_type = types.lowerBound
+    key.max_type = types.upperBound
     key.min_objectid = objects.lowerBound
     key.max_objectid = objects.upperBound
     key.max_offset = .max
@@ -39,10 +52,7 @@ func searchTree(
             let found = buffer.loadUnaligned(fromByteOffset: position, as: btrfs_ioctl_search_header.self)
             position += MemoryLayout<btrfs_ioctl_search_header>.size
             guard position + Int(found.len) <= header + capacity else { return }
-            // The search compares whole keys, so items of other types lie in between.
-            if found.type == type {
-                body(found.objectid, found.offset, UnsafeRawBufferPointer(start: buffer + position, count: Int(found.len)))
-            }
+            guard body(found, UnsafeRawBufferPointer(start: buffer + position, count: Int(found.len))) else { return }
             position += Int(found.len)
             key.min_objectid = found.objectid
             key.min_type = found.type

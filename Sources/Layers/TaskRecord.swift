@@ -40,6 +40,13 @@ extension Pool {
         }
     }
 
+    /// What a task has written and somebody still holds, in bytes; nil when there is no such task, or where quotas are off.
+    public func bill(ofTask id: String) throws -> UInt64? {
+        let path = "\(directory(ofTask: id))/task.json"
+        guard Files.exists(path), let number = try StateFile.read(TaskRecord.self, path).quotaGroup else { return nil }
+        return try filesystem().usage(of: QuotaGroup(level: 1, number: number))?.used
+    }
+
     /// Makes a task's directory: a read-write snapshot of its layer in the task's quota group, and a subvolume for its logs
     /// with a limit of its own.
     ///

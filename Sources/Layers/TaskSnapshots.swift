@@ -134,20 +134,6 @@ extension Pool {
         }
     }
 
-    /// What a task has changed of its image. A running task goes on.
-    public func changes(of task: TaskRecord) throws -> [TreeChange] {
-        let staged = try StagingDirectory(in: self)
-        let root = "\(directory(ofTask: task.id))/rootfs"
-        try filesystem().sync()
-        try Subvolume.snapshot(root, to: staged.root, readOnly: true)
-        try filesystem().sync()
-        let (info, layer) = (try Subvolume.info(root), try Subvolume.info(self.root(of: task.layer)))
-        // Of a root that was rolled back, all that is younger than the image's first byte.
-        let since = info.parentUUID == layer.uuid ? info.creation : layer.creation
-        let old = try tree(of: task.layer)
-        return try Tree(of: staged.root, changedSince: since, in: old).changes(from: old)
-    }
-
     private func exists(_ name: String, _ task: TaskRecord) -> PoolError {
         PoolError(
             .inUse,

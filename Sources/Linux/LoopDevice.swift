@@ -29,6 +29,13 @@ public struct LoopDevice: ~Copyable {
         throw SystemError("find a free loop device for", file, code: EBUSY)
     }
 
+    /// Makes a loop device as large as its file has become, also while it is in use.
+    public static func takeSizeOfFile(_ device: String) throws(SystemError) {
+        let opened = try OwnedFD.open(device, O_RDONLY)
+        let number = opened.number
+        try retryingInterrupts("grow", device) { dish_ioctl_int(number, DISH_LOOP_SET_CAPACITY, 0) }
+    }
+
     /// Returns false when the device was taken meanwhile.
     private static func configure(
         _ device: borrowing OwnedFD, _ backing: borrowing OwnedFD, _ path: String, _ mode: Int

@@ -26,7 +26,7 @@ struct Dish: AsyncParsableCommand {
                 subcommands: [
                     Run.self, ListTasks.self, Logs.self, Exec.self, Shell.self, Stop.self, Start.self, Restart.self, Remove.self,
                     Inspect.self, Stats.self, Top.self, Update.self, Events.self, SnapshotTask.self, RollBack.self, History.self,
-                    DiffTask.self,
+                    DiffTask.self, Restore.self,
                     CommitTask.self, SSH.self, SSHConfig.self, SSHProxy.self, SSHKnownHost.self, CopyFiles.self,
                 ]),
             CommandGroup(name: "Jobs", subcommands: [JobCommand.self]),

@@ -199,6 +199,8 @@ struct Dishd: AsyncParsableCommand {
             group.addTask { try await heartbeat.run() }
             let volumes = VolumeManager(pool: pool, logger: ready)
             group.addTask { try await volumes.run() }
+            let monitor = PoolMonitor(pool: pool, registry: registry, events: tasks.events, logger: ready)
+            group.addTask { try await monitor.run() }
             try await group.next()
             group.cancelAll()
         }

@@ -37,6 +37,16 @@ static const unsigned long DISH_BTRFS_FS_INFO = BTRFS_IOC_FS_INFO;
 static const unsigned long DISH_BTRFS_DEV_INFO = BTRFS_IOC_DEV_INFO;
 static const unsigned long DISH_BTRFS_START_SYNC = BTRFS_IOC_START_SYNC;
 static const unsigned long DISH_BTRFS_WAIT_SYNC = BTRFS_IOC_WAIT_SYNC;
+static const unsigned long DISH_BTRFS_GET_DEV_STATS = BTRFS_IOC_GET_DEV_STATS;
+static const unsigned long DISH_BTRFS_RM_DEV_V2 = BTRFS_IOC_RM_DEV_V2;
+static const unsigned long DISH_BTRFS_DEV_REPLACE = BTRFS_IOC_DEV_REPLACE;
+static const unsigned long DISH_BTRFS_RESIZE = BTRFS_IOC_RESIZE;
+static const unsigned long DISH_BTRFS_SCRUB = BTRFS_IOC_SCRUB;
+static const unsigned long DISH_BTRFS_SCRUB_CANCEL = BTRFS_IOC_SCRUB_CANCEL;
+static const unsigned long DISH_BTRFS_SCRUB_PROGRESS = BTRFS_IOC_SCRUB_PROGRESS;
+static const unsigned long DISH_BTRFS_BALANCE_V2 = BTRFS_IOC_BALANCE_V2;
+static const unsigned long DISH_BTRFS_BALANCE_CTL = BTRFS_IOC_BALANCE_CTL;
+static const unsigned long DISH_BTRFS_BALANCE_PROGRESS = BTRFS_IOC_BALANCE_PROGRESS;
 
 static const uint32_t DISH_BTRFS_SUPER_MAGIC = 0x9123683E;
 static const uint32_t DISH_CGROUP2_SUPER_MAGIC = 0x63677270;
@@ -47,6 +57,7 @@ static const uint64_t DISH_BTRFS_QUOTA_ENABLE_SIMPLE = 4;
 // Loop devices: linux/loop.h.
 static const unsigned long DISH_LOOP_CTL_GET_FREE = LOOP_CTL_GET_FREE;
 static const unsigned long DISH_LOOP_CONFIGURE = LOOP_CONFIGURE;
+static const unsigned long DISH_LOOP_SET_CAPACITY = LOOP_SET_CAPACITY;
 static const uint32_t DISH_LO_FLAGS_AUTOCLEAR = LO_FLAGS_AUTOCLEAR;
 static const uint32_t DISH_LO_FLAGS_DIRECT_IO = LO_FLAGS_DIRECT_IO;
 

@@ -150,7 +150,7 @@ extension Pool {
     }
 
     /// The tree of a snapshot of a volume's data. Of what an earlier snapshot has, only what changed since is read.
-    private func tree(ofSnapshot root: String, of volume: String) throws -> Tree {
+    func tree(ofSnapshot root: String, of volume: String) throws -> Tree {
         let data = try Subvolume.info(data(ofVolume: volume))
         var best: (snapshot: VolumeSnapshot, generation: UInt64)?
         for snapshot in try snapshots(of: volume) {

@@ -153,6 +153,10 @@ struct HostCheck: Codable {
                 guard access(path, W_OK) == 0 else {
                     return HostCheck("pool \(path)", .missing, "read-only", "see why: dmesg | grep -i btrfs")
                 }
+                if let problem = try Pool(at: path).health().problems.first {
+                    return HostCheck(
+                        "pool \(path)", .warning, "\(free); device \(problem.device) is \(problem.kind.rawValue)", "\(problem)")
+                }
                 return HostCheck(
                     "pool \(path)", space.available < space.total / 10 ? .warning : .ok, free,
                     "make room: dish image gc, dish rm")

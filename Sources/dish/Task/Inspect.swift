@@ -32,8 +32,8 @@ struct Inspect: AsyncParsableCommand {
 
     func run() async throws {
         let status = try await AgentClient.host.task(task)
-        let used = try? Pool(at: status.pool).usage().tasks.first { $0.id == status.id }
+        let used = try? Pool(at: status.pool).bill(ofTask: status.id)
         let usage = status.state.hasEnded ? nil : try? await AgentClient.host.usage(of: status.id)
-        try printJSON(Report(task: status, diskUsed: used?.own, usage: usage))
+        try printJSON(Report(task: status, diskUsed: used ?? nil, usage: usage))
     }
 }

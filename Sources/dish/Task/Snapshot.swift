@@ -69,23 +69,3 @@ struct RollBack: AsyncParsableCommand {
         print(task.state.hasEnded ? task.name : try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)
     }
 }
-
-struct History: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "history", abstract: "List what a task can be rolled back to, oldest first.")
-
-    @Argument(help: "The task's name or id.")
-    var task: String
-    @OptionGroup var json: JSONOption
-
-    func run() async throws {
-        let agent = try AgentClient.host
-        let snapshots = try await agent.snapshots(task)
-        if json.json { return try printJSON(snapshots) }
-        let status = try await agent.task(task)
-        printTable(
-            ["NAME", "KIND", "CREATED"],
-            [["(image)", status.image, "\(age(status.created))"]]
-                + snapshots.map { [$0.name, $0.isAutomatic ? "before a rollback" : "snapshot", age($0.created)] })
-    }
-}

@@ -14,7 +14,11 @@ extension PoolRegistry {
     /// - Parameters:
     ///   - size: bytes of the file, where one is made.
     ///   - quotas: whether disk use is counted and limited.
-    public func create(_ given: String, on backing: Backing, size: UInt64?, quotas: Bool = true) throws -> Pool {
+    ///   - profiles: how content is spread over devices.
+    public func create(
+        _ given: String, on backing: Backing, size: UInt64?, quotas: Bool = true, profiles: PoolProfiles = PoolProfiles(),
+        settings: PoolSettings? = nil
+    ) throws -> Pool {
         let path = Files.absolute(given)
         if let known = try entries().first(where: { $0.path == path }) {
             guard known.backing == backing || backing == .directory else {
@@ -39,8 +43,11 @@ extension PoolRegistry {
                     .notBtrfs,
                     "'\(path)' doesn't exist; add --size 20G to put the pool into a file, or --device DEV for a disk of its own")
             }
-        case .file(let file): return try createFile(path, file, size: size ?? Self.smallestSize, quotas: quotas)
-        case .devices(let devices): return try createOnDevices(path, devices, quotas: quotas)
+        case .file(let file):
+            return try createFile(
+                Entry(path: path, backing: backing, settings: settings), file, size: size ?? Self.smallestSize, quotas: quotas)
+        case .devices(let devices):
+            return try createOnDevices(Entry(path: path, backing: backing, settings: settings), devices, profiles, quotas: quotas)
         }
     }
 
@@ -72,7 +79,8 @@ extension PoolRegistry {
         try remove(path)
     }
 
-    private func createFile(_ path: String, _ file: String, size: UInt64, quotas: Bool) throws -> Pool {
+    private func createFile(_ entry: Entry, _ file: String, size: UInt64, quotas: Bool) throws -> Pool {
+        let path = entry.path
         guard size >= Self.smallestSize else {
             throw PoolError(.invalid, "a pool needs at least 512 MiB (4 GiB is a good minimum); \(size >> 20) MiB is too small")
         }
@@ -85,8 +93,8 @@ extension PoolRegistry {
             let created = try OwnedFD.open(file, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
             let number = created.number
             try retryingInterrupts("set size of", file) { ftruncate(number, off_t(size)) }
-            try makeFilesystem(on: [file])
-            return try mountAndInitialize(Entry(path: path, backing: .file(file)), quotas: quotas)
+            try makeFilesystem(on: [file], PoolProfiles())
+            return try mountAndInitialize(entry, quotas: quotas)
         } catch {
             try? Mounts.unmount(path)
             unlink(file)
@@ -95,19 +103,16 @@ extension PoolRegistry {
         }
     }
 
-    private func createOnDevices(_ path: String, _ devices: [String], quotas: Bool) throws -> Pool {
+    private func createOnDevices(
+        _ entry: Entry, _ devices: [String], _ profiles: PoolProfiles, quotas: Bool
+    ) throws -> Pool {
+        let path = entry.path
         try requireEmpty(path)
-        for device in devices {
-            var status = stat()
-            guard stat(device, &status) == 0 else { throw SystemError("use device", device) }
-            guard status.st_mode & S_IFMT == S_IFBLK else {
-                throw PoolError(.invalid, "'\(device)' is not a block device; for a file use --size")
-            }
-        }
+        for device in devices { try Self.requireBlockDevice(device) }
         try Files.makeDirectories(path)
-        try makeFilesystem(on: devices)
+        try makeFilesystem(on: devices, profiles)
         do {
-            return try mountAndInitialize(Entry(path: path, backing: .devices(devices)), quotas: quotas)
+            return try mountAndInitialize(entry, quotas: quotas)
         } catch {
             try? Mounts.unmount(path)
             throw error
@@ -121,12 +126,23 @@ extension PoolRegistry {
         }
     }
 
+    static func requireBlockDevice(_ device: String) throws {
+        var status = stat()
+        guard stat(device, &status) == 0 else { throw SystemError("use device", device) }
+        guard status.st_mode & S_IFMT == S_IFBLK else {
+            throw PoolError(.invalid, "'\(device)' is not a block device; for a file use --size")
+        }
+    }
+
     /// mkfs.btrfs(8) refuses devices that hold a file system, and so protects what is on them.
-    private func makeFilesystem(on devices: [String]) throws {
+    private func makeFilesystem(on devices: [String], _ profiles: PoolProfiles) throws {
         guard let program = Executable.find("mkfs.btrfs") else {
             throw PoolError(.invalid, "mkfs.btrfs is not installed; install it: apt-get install btrfs-progs")
         }
-        let result = try Command(program, ["--quiet"] + devices).runBlocking()
+        var options = ["--quiet"]
+        if let data = profiles.data { options += ["--data", data.rawValue] }
+        if let metadata = profiles.metadata { options += ["--metadata", metadata.rawValue] }
+        let result = try Command(program, options + devices).runBlocking()
         guard result.status.isSuccess else {
             let reason = (result.text + result.errorText).split(separator: "\n").joined(separator: "; ")
             throw PoolError(.invalid, "make a file system on \(devices.joined(separator: ", ")): \(reason)")

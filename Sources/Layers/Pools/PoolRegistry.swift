@@ -17,14 +17,22 @@ public struct PoolRegistry: Sendable {
 
     public struct Entry: Sendable, Codable, Equatable {
         public let path: String
-        public let backing: Backing
+        public internal(set) var backing: Backing
+        public internal(set) var settings: PoolSettings?
+
+        init(path: String, backing: Backing, settings: PoolSettings? = nil) {
+            self.path = path
+            self.backing = backing
+            self.settings = settings
+        }
     }
 
-    private let file: String
+    private let stateDirectory: String
+    private var file: String { "\(stateDirectory)/pools.json" }
 
     /// - Parameter stateDirectory: `/var/lib/dish`, unless configured otherwise.
     public init(stateDirectory: String) {
-        file = "\(stateDirectory)/pools.json"
+        self.stateDirectory = stateDirectory
     }
 
     /// Known pools; the first is the default.
@@ -44,6 +52,20 @@ public struct PoolRegistry: Sendable {
         return first.path
     }
 
+    /// The entry of a pool.
+    ///
+    /// - Throws: `PoolError` `.notPool` when this host doesn't know it.
+    public func entry(_ path: String) throws -> Entry {
+        let absolute = Files.absolute(path)
+        guard let entry = try entries().first(where: { $0.path == absolute }) else {
+            throw PoolError(.notPool, "'\(absolute)' is not a pool that this host knows; see: dish pool ls")
+        }
+        return entry
+    }
+
+    /// Where this host keeps what it has seen of a pool: it is of use when the pool itself is not.
+    public func records(ofPool pool: Pool) -> String { "\(stateDirectory)/pools/\(pool.filesystemUUID)" }
+
     /// Opens a pool, mounting it first when this host knows how.
     public func open(_ path: String) throws -> Pool {
         let absolute = Files.absolute(path)
@@ -62,11 +84,18 @@ public struct PoolRegistry: Sendable {
         try change { $0.removeAll { $0.path == path } }
     }
 
-    private func change(_ body: (inout [Entry]) -> Void) throws {
+    /// Changes one entry.
+    func change(_ path: String, _ body: (inout Entry) throws -> Void) throws {
+        try change { entries in
+            for index in entries.indices where entries[index].path == path { try body(&entries[index]) }
+        }
+    }
+
+    private func change(_ body: (inout [Entry]) throws -> Void) throws {
         try Files.makeDirectories(Files.parent(of: file))
         let lock = try FileLock(waitingFor: file + ".lock")
         var entries = try entries()
-        body(&entries)
+        try body(&entries)
         try StateFile.write(entries, file)
         _ = consume lock
     }
@@ -84,13 +113,27 @@ public struct PoolRegistry: Sendable {
                 )
             }
             let device = try LoopDevice(file)
-            try Mounts.mount(device.path, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME))
+            let options = entry.settings?.mountOptions ?? ""
+            try Mounts.mount(device.path, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME), data: options)
             // Mounted, it keeps itself; until here this value does.
             _ = consume device
         case .devices(let devices):
-            // The kernel is told all devices, so that it needs no scan beforehand.
-            let options = devices.map { "device=\($0)" }.joined(separator: ",")
-            try Mounts.mount(devices[0], on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME), data: options)
+            // The kernel is told all devices, so that it needs no scan beforehand. Where one is gone, it may do without.
+            let present = devices.filter { Files.exists($0) }
+            let options = present.map { "device=\($0)" } + [entry.settings?.mountOptions].compactMap { $0 }
+            guard let first = present.first else {
+                throw PoolError(
+                    .notPool, "the pool at '\(entry.path)' is on \(devices.joined(separator: ", ")), and none of them is there")
+            }
+            do {
+                try Mounts.mount(
+                    first, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME),
+                    data: options.filter { !$0.isEmpty }.joined(separator: ","))
+            } catch {
+                let advice =
+                    "see why: dmesg | grep -i btrfs; where a device is gone and its content is on others, go on without it: dish pool set \(entry.path) --mount-options degraded"
+                throw PoolError(.damaged, "\(error): \(advice)")
+            }
         }
     }
 }

@@ -1,0 +1,126 @@
+import AgentAPI
+import Btrfs
+import Glibc
+public import Layers
+import Linux
+public import Logging
+
+/// Looks after the agent's pool: its devices, its scrubs, the index of who holds what, and how full it is (docs/pool.md,
+/// docs/accounting.md).
+public actor PoolMonitor {
+    private let pool: Pool
+    private let registry: PoolRegistry
+    private let events: EventLog
+    private let logger: Logger
+    /// What was wrong with each device when it was last looked at, by its number.
+    private var problems: [UInt64: PoolHealth.Problem] = [:]
+    private var hasLooked = false
+    private var scrub: Task<Void, Never>?
+    /// When the index may be brought up to date again.
+    private var nextRefresh = ContinuousClock.now
+    /// What went wrong last with each duty: said once.
+    private var failures: [String: String] = [:]
+
+    public init(pool: Pool, registry: PoolRegistry, events: EventLog, logger: Logger) {
+        self.pool = pool
+        self.registry = registry
+        self.events = events
+        self.logger = logger
+    }
+
+    /// Looks now and every five seconds, until it is cancelled.
+    public func run() async throws {
+        while true {
+            await watchDevices()
+            await scrubIfDue()
+            await noteUsage()
+            await refreshUsage()
+            try await Task.sleep(for: .seconds(5))
+        }
+    }
+
+    private func watchDevices() async {
+        let pool = pool
+        guard let health = await trying("look at devices", { try pool.health() }) else { return }
+        let now = Dictionary(uniqueKeysWithValues: health.problems.map { ($0.device, $0) })
+        for (device, problem) in now where problems[device]?.kind != problem.kind {
+            record("device \(problem.kind.rawValue)", "\(problem)")
+        }
+        for (device, old) in problems where now[device] == nil {
+            let isThere = health.devices.contains { $0.id == device }
+            record(
+                "device healthy",
+                "device \(device) was \(old.kind.rawValue) and \(isThere ? "is healthy" : "is no part of the pool any more")")
+        }
+        if hasLooked, now.isEmpty != problems.isEmpty {
+            record(now.isEmpty ? "healthy" : "degraded", now.isEmpty ? "all devices are" : "see: dish pool show \(pool.path)")
+        }
+        (problems, hasLooked) = (now, true)
+    }
+
+    private func scrubIfDue() async {
+        guard scrub == nil else { return }
+        let (pool, registry) = (pool, registry)
+        let isDue = await trying("look for the schedule of scrubs") {
+            guard let every = try registry.entries().first(where: { $0.path == pool.path })?.settings?.scrubEvery else {
+                return false
+            }
+            return try ScrubHistory(of: pool, in: registry).isDue(every: every, now: Int64(time(nil)))
+                && pool.scrubStatus() == nil
+        }
+        guard isDue == true else { return }
+        record("scrub", "by its schedule")
+        scrub = Task {
+            let ended = await trying("scrub") {
+                let ended = try pool.scrub(by: "schedule")
+                try ScrubHistory(of: pool, in: registry).add(ended)
+                return ended
+            }
+            if let ended {
+                record(
+                    ended.isBad ? "damaged" : "scrubbed",
+                    "\(ended.outcome.rawValue): \(ended.found.corrected) errors corrected, \(ended.found.uncorrectable) not\(ended.failure.map { "; \($0)" } ?? "")"
+                )
+            }
+            scrub = nil
+        }
+    }
+
+    private func noteUsage() async {
+        let (pool, registry) = (pool, registry)
+        _ = await trying("note the pool's usage") { try pool.noteUsage(in: registry, at: Int64(time(nil))) }
+    }
+
+    /// Once a minute at most, and at most a twentieth of the time.
+    private func refreshUsage() async {
+        guard ContinuousClock.now >= nextRefresh else { return }
+        let pool = pool
+        let begun = ContinuousClock.now
+        _ = await trying("bring the index of the pool's usage up to date") {
+            // Others' work comes first; the thread is this call's own.
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+            return try pool.refreshUsageIfChanged()
+        }
+        nextRefresh = .now + max(.seconds(60), (.now - begun) * 20)
+    }
+
+    private func record(_ what: String, _ reason: String) {
+        events.record(.pool, pool.path, what, reason: reason)
+        logger.info("pool", metadata: ["pool": "\(pool.path)", "what": "\(what)", "reason": "\(reason)"])
+    }
+
+    private func trying<Result: Sendable>(
+        _ duty: String, _ body: @escaping @Sendable () throws -> Result
+    ) async -> Result? {
+        do {
+            let result = try await blocking(body)
+            failures[duty] = nil
+            return result
+        } catch {
+            if failures.updateValue("\(error)", forKey: duty) != "\(error)" {
+                logger.error("\(duty)", metadata: ["pool": "\(pool.path)", "error": "\(error)"])
+            }
+            return nil
+        }
+    }
+}

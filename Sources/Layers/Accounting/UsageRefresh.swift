@@ -1,0 +1,98 @@
+import Btrfs
+import Glibc
+import Linux
+
+/// A subvolume of a pool's own.
+struct PoolSubvolume: Sendable {
+    let root: SubvolumeRoot
+    let subject: PoolSubject
+}
+
+extension Pool {
+    private var usageDirectory: String { "\(cache)/usage" }
+
+    /// The pool's subvolumes, by id: those below it and, when it is a whole file system, that which it is itself.
+    func subvolumes() throws -> [PoolSubvolume] {
+        let filesystem = try filesystem()
+        let roots = try filesystem.subvolumeRoots().filter { !$0.isDeleted }
+        let prefix = try pathInFilesystem()
+        var subjects: [UInt64: PoolSubject] = prefix.isEmpty ? [5: .pool] : [:]
+        for subvolume in try filesystem.subvolumes() {
+            let path = "/\(subvolume.path)"
+            if path.hasPrefix("\(prefix)/") { subjects[subvolume.id] = PoolSubject(String(path.dropFirst(prefix.count + 1))) }
+        }
+        return roots.compactMap { root in subjects[root.id].map { PoolSubvolume(root: root, subject: $0) } }
+    }
+
+    /// Where the pool is in its file system: empty for the top.
+    private func pathInFilesystem() throws -> String {
+        guard let mount = try Mounts.containing(path) else { return "" }
+        let below = path.dropFirst(mount.path == "/" ? 0 : mount.path.utf8.count)
+        let whole = (mount.root == "/" ? "" : mount.root) + below
+        return whole == "/" ? "" : whole
+    }
+
+    /// The index as it was last made; nil when there is none, or when it can't be read.
+    public func usageIndex() -> UsageIndex? {
+        guard let index = try? StateFile.read(UsageIndex.self, "\(usageDirectory)/index.json"),
+            index.version == UsageIndex.version
+        else { return nil }
+        return index
+    }
+
+    /// Brings the index up to date: reads the trees that changed since, and nobody's files.
+    ///
+    /// - Parameter syncs: whether what was written a moment ago is written to the trees first.
+    public func refreshUsage(syncs: Bool) throws -> UsageIndex {
+        try Files.makeDirectories(usageDirectory, mode: 0o700)
+        let lock = try FileLock(waitingFor: "\(usageDirectory)/lock")
+        defer { withExtendedLifetime(lock) {} }
+        let filesystem = try filesystem()
+        if syncs { try filesystem.sync() }
+        let begun = ContinuousClock.now
+        let file = "\(usageDirectory)/extents"
+        var table = (try? Files.read(file)).flatMap { ExtentTable($0) } ?? ExtentTable()
+        let roots = try subvolumes().map(\.root)
+        let isReadOnly = Set(roots.filter(\.isReadOnly).map(\.id))
+        // Generations are noted before trees are read: what changes meanwhile is read again next time.
+        let stale = table.setMembers(roots.map { ExtentTable.Member(id: $0.id, generation: $0.generation) }) { old, new in
+            // A snapshot of a layer writes the layer's topmost block, and no leaf.
+            old.generation == new.generation
+                || isReadOnly.contains(new.id) && (try? !filesystem.hasLeaf(of: new.id, after: old.generation)) == true
+        }
+        for slot in stale {
+            let id = table.members[slot].id
+            do {
+                try table.add(slot) { try filesystem.forEachDataExtent(of: id, $0) }
+            } catch let error as SystemError where error.code == ENOENT {
+                // It was deleted meanwhile.
+            }
+        }
+        let metadata = MetadataShares(
+            try filesystem.treeBlocks(), size: try filesystem.blockSize(), roots: try filesystem.subvolumeRoots(),
+            slots: Dictionary(uniqueKeysWithValues: roots.enumerated().map { ($1.id, $0) }))
+        var shares = Dictionary(uniqueKeysWithValues: table.shares().map { ($0.members, $0) })
+        for (members, bytes) in metadata.shares {
+            shares[members, default: UsageIndex.Share(members: members)].metadata += bytes
+        }
+        try Files.replace(file, with: table.encoded(), mode: 0o600, durable: false)
+        let spent = (ContinuousClock.now - begun).components
+        let index = UsageIndex(
+            version: UsageIndex.version, taken: Int64(time(nil)),
+            seconds: Double(spent.seconds) + Double(spent.attoseconds / 1_000_000_000_000_000) / 1000,
+            members: table.members, shares: Array(shares.values), ownMetadata: metadata.own,
+            otherMetadata: metadata.other)
+        try StateFile.write(index, "\(usageDirectory)/index.json", durable: false)
+        return index
+    }
+
+    /// Brings the index up to date if a tree changed since.
+    ///
+    /// - Returns: whether one had.
+    public func refreshUsageIfChanged() throws -> Bool {
+        let subvolumes = try subvolumes()
+        if let index = usageIndex(), index.changed(subvolumes).isEmpty, index.members.count == subvolumes.count { return false }
+        _ = try refreshUsage(syncs: false)
+        return true
+    }
+}

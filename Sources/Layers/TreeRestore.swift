@@ -1,0 +1,253 @@
+import CLinux
+import Glibc
+import Linux
+
+/// Copies a path from one tree to the same place in another that somebody may be changing. Everything goes from one open directory to
+/// a name in it, no link is followed on the way, so nothing outside of the two trees is read or written.
+///
+/// Both are on one file system: files share their content. Hard links become files of their own.
+public struct TreeRestore {
+    public struct Result: Sendable, Codable, Equatable {
+        /// Where it is now, links on the way resolved.
+        public internal(set) var path: String
+        /// Files of all types, directories included.
+        public internal(set) var entries = 0
+        /// Of regular files.
+        public internal(set) var bytes: UInt64 = 0
+    }
+
+    private var result: Result
+    private static let greatestDepth = 255
+
+    /// - Parameter path: in both; links are resolved as in the first of them.
+    static func restore(_ path: String, from source: String, to target: String) throws -> Result {
+        let root = try OwnedFD.open(source, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        let parts = path.split(separator: "/").map(String.init)
+        guard let name = parts.last, !parts.contains(".."), !parts.contains(".") else {
+            throw PoolError(.invalid, "'\(path)' is no path of a file or directory in it, like /etc/motd")
+        }
+        let parent = try openParent("/" + parts.dropLast().joined(separator: "/"), of: path, in: root)
+        // The same place in the other tree, whatever its links say.
+        let resolved = try location(parent).dropFirst(location(root).utf8.count)
+        let directories = resolved.split(separator: "/").map { Array($0.utf8) }
+        var restore = TreeRestore(
+            result: Result(path: "/" + (directories.map { String(decoding: $0, as: UTF8.self) } + [name]).joined(separator: "/")))
+        var status = stat()
+        let number = parent.number
+        guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw missing(path) }
+        let into = try restore.openDirectory(
+            directories, from: root, to: try OwnedFD.open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+        do {
+            try restore.copy(Array(name.utf8), from: parent, to: into, depth: 0)
+        } catch let error as SystemError where error.code == EDQUOT || error.code == ENOSPC {
+            throw PoolError(
+                .full, "restore '\(path)': \(error); make room, or raise the limit: dish update --disk, dish volume resize")
+        }
+        return restore.result
+    }
+
+    private init(result: Result) { self.result = result }
+
+    private static func openParent(_ parent: String, of path: String, in root: borrowing OwnedFD) throws -> OwnedFD {
+        do {
+            return try root.open(inRoot: parent, O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw error.code == ENOENT || error.code == ENOTDIR ? missing(path) as any Error : error
+        }
+    }
+
+    private static func missing(_ path: String) -> PoolError {
+        PoolError(.invalid, "there was no '\(path)' at that moment; see when there was: dish history --path \(path)")
+    }
+
+    /// Where an open directory is.
+    private static func location(_ directory: borrowing OwnedFD) throws -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let link = "/proc/self/fd/\(directory.number)"
+        let count = try retryingInterrupts("read link", link) { readlink(link, &buffer, buffer.count - 1) }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The directory in the target; those missing are made as the source has them.
+    private func openDirectory(
+        _ names: [[UInt8]], from source: borrowing OwnedFD, to target: consuming OwnedFD
+    ) throws -> OwnedFD {
+        var from = try source.duplicate()
+        var into = target
+        for name in names {
+            from = try Self.open(name, in: from, O_RDONLY | O_DIRECTORY)
+            let number = into.number
+            let isNew = withPath(name) { mkdirat(number, $0, 0o700) } == 0
+            if !isNew, errno != EEXIST { throw SystemError("create directory", text(name)) }
+            into = try Self.directory(name, in: into)
+            if isNew { try Self.adopt(from, into, name) }
+        }
+        return into
+    }
+
+    private static func open(_ name: [UInt8], in directory: borrowing OwnedFD, _ flags: CInt) throws -> OwnedFD {
+        let number = directory.number
+        return OwnedFD(
+            adopting: try retryingInterrupts("open", text(name)) {
+                withPath(name) { dish_openat(number, $0, flags | O_NOFOLLOW | O_CLOEXEC, 0) }
+            })
+    }
+
+    private static func directory(_ name: [UInt8], in parent: borrowing OwnedFD) throws -> OwnedFD {
+        do {
+            return try open(name, in: parent, O_RDONLY | O_DIRECTORY)
+        } catch let error as SystemError where error.code == ENOTDIR || error.code == ELOOP {
+            throw PoolError(
+                .inUse,
+                "where there was the directory '\(text(name))' there is something else now; move it away, then restore again")
+        }
+    }
+
+    private mutating func copy(
+        _ name: [UInt8], from source: borrowing OwnedFD, to target: borrowing OwnedFD, depth: Int
+    ) throws {
+        var status = stat()
+        let (from, into) = (source.number, target.number)
+        try retryingInterrupts("look at", text(name)) { withPath(name) { fstatat(from, $0, &status, AT_SYMLINK_NOFOLLOW) } }
+        result.entries += 1
+        if status.st_mode & S_IFMT == S_IFDIR {
+            guard depth < Self.greatestDepth else {
+                throw PoolError(
+                    .invalid, "'\(text(name))' lies deeper than \(Self.greatestDepth) directories; restore a part of it")
+            }
+            if withPath(name, { mkdirat(into, $0, 0o700) }) != 0, errno != EEXIST {
+                throw SystemError("create directory", text(name))
+            }
+            let old = try Self.open(name, in: source, O_RDONLY | O_DIRECTORY)
+            let new = try Self.directory(name, in: target)
+            for child in try Self.names(in: old) { try copy(child, from: old, to: new, depth: depth + 1) }
+            return try Self.adopt(old, new, name)
+        }
+        let unfinished = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
+        do {
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: try copyFile(name, unfinished, from: source, to: target, size: UInt64(max(0, status.st_size)))
+            case S_IFLNK:
+                let link = try Self.link(name, in: from)
+                try retryingInterrupts("create link", text(name)) {
+                    withPath(link) { link in withPath(unfinished) { symlinkat(link, into, $0) } }
+                }
+                try Self.adoptSpecial(status, unfinished, in: into)
+            default:
+                try retryingInterrupts("create", text(name)) {
+                    withPath(unfinished) { mknodat(into, $0, status.st_mode, status.st_rdev) }
+                }
+                try Self.adoptSpecial(status, unfinished, in: into)
+            }
+            let renamed = withPath(unfinished) { old in withPath(name) { renameat(into, old, into, $0) } }
+            if renamed != 0, errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST {
+                throw PoolError(
+                    .inUse, "where there was the file '\(text(name))' there is a directory now; move it away, then restore again")
+            }
+            if renamed != 0 { throw SystemError("replace", text(name)) }
+        } catch {
+            _ = withPath(unfinished) { unlinkat(into, $0, 0) }
+            throw error
+        }
+    }
+
+    private mutating func copyFile(
+        _ name: [UInt8], _ unfinished: [UInt8], from source: borrowing OwnedFD, to target: borrowing OwnedFD, size: UInt64
+    ) throws {
+        let old = try Self.open(name, in: source, O_RDONLY)
+        let into = target.number
+        let new = OwnedFD(
+            adopting: try retryingInterrupts("create", text(name)) {
+                withPath(unfinished) { dish_openat(into, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
+            })
+        let (from, to) = (old.number, new.number)
+        // A length of 0 is up to the end.
+        if size > 0 { try retryingInterrupts("share content of", text(name)) { dish_clone_range(to, 0, from, 0, 0) } }
+        try Self.adopt(old, new, name)
+        result.bytes += size
+    }
+
+    /// Gives what is open the attributes, owner, mode and times of another.
+    private static func adopt(_ old: borrowing OwnedFD, _ new: borrowing OwnedFD, _ name: [UInt8]) throws {
+        var status = stat()
+        let (from, to) = (old.number, new.number)
+        try retryingInterrupts("look at", text(name)) { fstat(from, &status) }
+        try retryingInterrupts("set owner of", text(name)) { fchown(to, status.st_uid, status.st_gid) }
+        // After the owner: changing that clears the set-id bits and capabilities.
+        try retryingInterrupts("set mode of", text(name)) { fchmod(to, status.st_mode & 0o7777) }
+        let (source, target) = ("/proc/self/fd/\(from)", "/proc/self/fd/\(to)")
+        let wanted = try attributes(of: source)
+        for (attribute, value) in wanted {
+            try retryingInterrupts("set attribute '\(attribute)' of", text(name)) {
+                value.withUnsafeBytes { dish_setxattr(target, attribute, $0.baseAddress, UInt($0.count), 1) }
+            }
+        }
+        for attribute in try attributes(of: target).keys where wanted[attribute] == nil {
+            dish_removexattr(target, attribute, 1)
+        }
+        times(status, to, [])
+    }
+
+    private static func adoptSpecial(_ status: stat, _ name: [UInt8], in directory: CInt) throws {
+        try retryingInterrupts("set owner of", text(name)) {
+            withPath(name) { fchownat(directory, $0, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) }
+        }
+        times(status, directory, name)
+    }
+
+    private static func times(_ status: stat, _ file: CInt, _ name: [UInt8]) {
+        _ = withPath(name) {
+            dish_set_times(
+                file, $0, Int64(status.st_atim.tv_sec), UInt32(status.st_atim.tv_nsec), Int64(status.st_mtim.tv_sec),
+                UInt32(status.st_mtim.tv_nsec))
+        }
+    }
+
+    private static func attributes(of path: String) throws -> [String: [UInt8]] {
+        var list = [CChar](repeating: 0, count: 65536)
+        let length = try retryingInterrupts("list attributes of", path) { dish_listxattr(path, &list, 65536, 1) }
+        var attributes: [String: [UInt8]] = [:]
+        for name in list[..<length].split(separator: 0).map({ String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) })
+        // What Btrfs keeps there is of how a file is stored, not of what it is.
+        where !name.hasPrefix("btrfs.") {
+            var value = [UInt8](repeating: 0, count: 65536)
+            let count = try retryingInterrupts("read attribute '\(name)' of", path) {
+                dish_getxattr(path, name, &value, 65536, 1)
+            }
+            attributes[name] = Array(value[..<count])
+        }
+        return attributes
+    }
+
+    private static func link(_ name: [UInt8], in directory: CInt) throws -> [UInt8] {
+        var target = [UInt8](repeating: 0, count: 4096)
+        let count = try retryingInterrupts("read link", text(name)) {
+            withPath(name) { name in
+                target.withUnsafeMutableBytes {
+                    readlinkat(directory, name, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+                }
+            }
+        }
+        return Array(target[..<count])
+    }
+
+    private static func names(in directory: borrowing OwnedFD) throws -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        let size = 65536
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+        defer { buffer.deallocate() }
+        let number = directory.number
+        while true {
+            let count = try retryingInterrupts("list a directory") { dish_getdents64(number, buffer.baseAddress, UInt(size)) }
+            if count == 0 { return names }
+            var position = 0
+            while position < count {
+                // struct linux_dirent64: the record's length is at 16, the name at 19.
+                let length = Int(buffer.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
+                let name = Array(buffer[position + 19..<position + length].prefix { $0 != 0 })
+                if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
+                position += length
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Btrfs
+import Layers
+import Linux
+
+struct PoolShow: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show a pool's devices, their errors, how content is spread, and what is under way.",
+        discussion: """
+            Examples:
+              dish pool show
+              dish pool show /srv/pool --json
+              dish pool show --reset-errors        once their cause is gone
+            """)
+
+    @OptionGroup var pool: PoolPath
+    @Flag(help: "Count the devices' errors from 0 again.")
+    var resetErrors = false
+    @OptionGroup var json: JSONOption
+
+    private struct Report: Encodable {
+        let path: String
+        let uuid: String
+        let total: UInt64
+        let available: UInt64
+        let healthy: Bool
+        let problems: [String]
+        let devices: [Device]
+        let allocations: [Allocation]
+        let settings: PoolSettings?
+        let mountOptions: String
+        let scrub: ScrubStatus?
+        let lastScrub: ScrubRecord?
+        let balance: BalanceProgress?
+        /// Thousandths.
+        let replacement: UInt64?
+    }
+
+    func run() throws {
+        try requireRoot(to: "look at a pool's devices")
+        let pool = try pool.open()
+        let filesystem = try pool.filesystem()
+        if resetErrors { for device in try filesystem.devices() { _ = try filesystem.deviceErrors(device.id, resets: true) } }
+        let report = try report(pool, filesystem)
+        if json.json { return try printJSON(report) }
+        print(
+            "\(report.path): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
+            to: .output)
+        printTable(
+            ["ID", "DEVICE", "SIZE", "ALLOCATED", "ERRORS", "STATE"],
+            report.devices.map { device in
+                [
+                    "\(device.id)", device.path.isEmpty ? "-" : device.path, shownBytes(device.size),
+                    shownBytes(device.allocated), counts(of: device.errors), device.state,
+                ]
+            })
+        printTable(
+            ["KIND", "PROFILE", "ALLOCATED", "USED"],
+            report.allocations.map { [$0.kind.rawValue, $0.profile.rawValue, shownBytes($0.size), shownBytes($0.used)] })
+        print("compression: \(report.settings?.compression ?? "none")", to: .output)
+        print("mounted with: \(report.mountOptions)", to: .output)
+        let every = report.settings?.scrubEvery.map { "each \($0 / 3600) hours" } ?? "never by itself"
+        print("scrubbed: \(every); last \(report.lastScrub.map { shown($0) } ?? "never")", to: .output)
+        if let scrub = report.scrub { print("scrub under way: \(shown(scrub))", to: .output) }
+        if let balance = report.balance { print("balance: \(shown(balance))", to: .output) }
+        if let done = report.replacement { print("a device is being replaced: \(done / 10) %", to: .output) }
+        for problem in report.problems { print("problem: \(problem)", to: .output) }
+    }
+
+    private func report(_ pool: Pool, _ filesystem: borrowing Filesystem) throws -> Report {
+        let space = try filesystem.space()
+        let health = try pool.health()
+        let settings = try PoolRegistry.host.entries().first { $0.path == pool.path }?.settings
+        return Report(
+            path: pool.path, uuid: filesystem.uuid, total: space.total, available: space.available,
+            healthy: health.problems.isEmpty, problems: health.problems.map { "\($0)" }, devices: health.devices,
+            allocations: try filesystem.allocations(), settings: settings,
+            mountOptions: try Mounts.containing(pool.path)?.options ?? "", scrub: try pool.scrubStatus(),
+            lastScrub: try ScrubHistory(of: pool, in: .host).records().last, balance: try filesystem.balanceProgress(),
+            replacement: try filesystem.replacementProgress())
+    }
+
+    private func counts(of errors: DeviceErrors) -> String {
+        let counts = [
+            ("write", errors.writes), ("read", errors.reads), ("flush", errors.flushes), ("corrupt", errors.corruptions),
+            ("generation", errors.generations),
+        ].filter { $0.1 > 0 }
+        return counts.isEmpty ? "none" : counts.map { "\($1) \($0)" }.joined(separator: ", ")
+    }
+}
+
+extension Device {
+    fileprivate var state: String { isMissing ? "missing" : isCut ? "cut short" : isHealthy ? "ok" : "failing" }
+}
+
+/// A scrub for people.
+func shown(_ record: ScrubRecord) -> String {
+    "\(age(record.started)), \(record.outcome.rawValue)\(record.failure.map { " (\($0))" } ?? ""): \(shown(record.found))"
+}
+
+func shown(_ status: ScrubStatus) -> String {
+    let done = status.progress.data + status.progress.metadata
+    let percent = status.expected == 0 ? 100 : min(100, done * 100 / status.expected)
+    return "\(percent) %, \(shown(status.progress))"
+}
+
+private func shown(_ found: ScrubProgress) -> String {
+    let errors = found.readErrors + found.checksumErrors + found.verifyErrors + found.superblockErrors
+    let result = errors == 0 ? "no errors" : "\(errors) errors, \(found.corrected) corrected, \(found.uncorrectable) not"
+    return "\(shownBytes(found.data + found.metadata)) read, \(result)"
+}
+
+func shown(_ progress: BalanceProgress) -> String {
+    "\(progress.isRunning ? "running" : "paused"), \(progress.completed) of about \(progress.expected) block groups written anew, \(progress.considered) looked at"
+}

@@ -1,0 +1,93 @@
+import AgentAPI
+import ArgumentParser
+import Layers
+import Linux
+
+struct History: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "List the moments of a task, volume or image that can be brought back, oldest first.",
+        discussion: """
+            With --path, what that path had at each of them: to find what is gone. With --changes, what lies between each and the one before.
+
+            Examples:
+              dish history web
+              dish history web --path /srv/report.txt
+              dish restore web /srv/report.txt --from monday
+              dish history --volume data --changes
+              dish history --image //web:app --changes
+            """)
+
+    @Argument(help: "The task's name or id.")
+    var task: String?
+    @OptionGroup var options: TimelineOptions
+    @Option(help: "A path inside.")
+    var path: String?
+    @Flag(help: "Count what changed in between: reads what did.")
+    var changes = false
+    @OptionGroup var json: JSONOption
+
+    func validate() throws {
+        if (task != nil) == options.namesNoTask { throw ValidationError("Name a task, or --volume NAME, or --image LABEL.") }
+        if path != nil, changes { throw ValidationError("--path and --changes exclude each other.") }
+    }
+
+    private struct Moment: Encodable {
+        let name: String
+        let kind: TimelinePoint.Kind
+        let created: Int64?
+        var changes: ChangeSummary?
+        var path: PathState?
+    }
+
+    func run() async throws {
+        // Scripts know this list.
+        if let task, path == nil, !changes, json.json { return try printJSON(await AgentClient.host.snapshots(task)) }
+        try requireRoot(to: "read what was")
+        let (pool, timeline, status) = try await options.open(task)
+        let (path, counts) = (path, changes)
+        let moments: [Moment] = try await blocking {
+            if let path {
+                return try pool.states(of: path, in: timeline).map { point, state in
+                    Moment(name: point.name, kind: point.kind, created: point.created, path: state)
+                }
+            }
+            if counts {
+                return try pool.changes(in: timeline).map { point, since in
+                    Moment(name: point.name, kind: point.kind, created: point.created, changes: since)
+                }
+            }
+            return try pool.points(of: timeline).map { Moment(name: $0.name, kind: $0.kind, created: $0.created) }
+        }
+        if json.json { return try printJSON(moments) }
+        let header = ["NAME", "KIND", "CREATED"] + (counts ? ["ADDED", "CHANGED", "REMOVED", "WRITTEN", "REPLACED"] : [])
+        printTable(
+            header + (path.map { [printable($0)] } ?? []),
+            moments.map { moment in
+                var row = [moment.name, shown(moment.kind, status), moment.created.map(age) ?? "-"]
+                if counts, let since = moment.changes {
+                    row += [
+                        "\(since.added)", "\(since.changed)", "\(since.removed)", shownBytes(since.written),
+                        shownBytes(since.replaced),
+                    ]
+                } else if counts {
+                    row += ["-", "-", "-", "-", "-"]
+                }
+                if path != nil { row.append(moment.path.map(shown) ?? "not there") }
+                return row
+            })
+    }
+
+    private func shown(_ kind: TimelinePoint.Kind, _ task: TaskStatus?) -> String {
+        switch kind {
+        case .image: task?.image ?? "image"
+        case .snapshot: "snapshot"
+        case .automatic: task == nil ? "by itself" : "before a rollback"
+        case .build: "build"
+        case .now: task?.state.rawValue ?? "now"
+        }
+    }
+
+    private func shown(_ state: PathState) -> String {
+        state.kind == "file" ? "\(shownBytes(state.size)), changed \(age(state.modified))" : state.kind
+    }
+}
