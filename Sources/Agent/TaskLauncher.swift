@@ -124,6 +124,8 @@ struct TaskLauncher: Sendable {
     func remove(_ task: TaskIntent, keepsLogs: Bool) async throws {
         let pool = pool
         try await blocking {
+            // A helper that was killed after it had recorded the end left it.
+            try TaskCgroup.existing(id: task.id, on: .current()).remove()
             try Files.removeTree(configuration.runtime(of: task.id))
             if keepsLogs {
                 try pool.keepLogs(
