@@ -23,7 +23,7 @@ demo:
 	@scripts/setup build run
 	@scripts/demo
 
-test: test-unit fuzz-minute test-pool test-host
+test: test-unit fuzz-short test-pool test-host
 
 build-tests:
 	@scripts/setup build run test
@@ -44,10 +44,10 @@ test-host: build-tests
 fuzz: build-tests
 	scripts/fuzz
 
-.PHONY: fuzz-minute
-fuzz-minute: build-tests
-	@echo "== fuzz targets, a minute each"
-	scripts/fuzz -s 60
+.PHONY: fuzz-short
+fuzz-short: build-tests
+	@echo "== fuzz targets, twenty seconds each"
+	scripts/fuzz -s 20
 
 bench:
 	@scripts/setup build run bench

@@ -139,7 +139,7 @@ public struct HeartbeatAnswer: Sendable, Codable, Equatable {
 
 /// How a host stands to its scheduler.
 public struct SchedulerStatus: Sendable, Codable, Equatable {
-    public enum State: String, Sendable, Codable {
+    public enum State: String, Sendable, Codable, CaseIterable {
         /// It is part of the agent.
         case builtIn
         case connected

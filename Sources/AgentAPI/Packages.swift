@@ -29,7 +29,7 @@ public struct PackageRequest: Sendable, Codable, Equatable {
 
 /// An image of a registry that the agent fetches or has fetched.
 public struct PackageStatus: Sendable, Codable, Equatable {
-    public enum State: String, Sendable, Codable {
+    public enum State: String, Sendable, Codable, CaseIterable {
         /// Others are being fetched.
         case queued
         case pulling

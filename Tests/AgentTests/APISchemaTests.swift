@@ -116,6 +116,34 @@ import Testing
             unenforceable: [])
         check(.hostResource, resource)
         check(.hostCapacity, host)
+        let scheduler = SchedulerStatus(name: "", state: .builtIn, epoch: 0, revision: 0, refusals: 0)
+        check(.schedulerStatus, scheduler)
+        check(.drainRequest, DrainRequest(reason: nil))
+        check(.drainStatus, DrainStatus(since: 0, reason: ""))
+        let full = PoolPressure(total: 0, used: 0, high: 0, low: 0, isFull: false, reason: nil)
+        check(.poolPressure, full)
+        check(.packageRequest, PackageRequest(references: []))
+        check(.packageStatus, PackageStatus(reference: "", state: .queued))
+        check(.packagesStatus, PackagesStatus(revision: 0, pool: full, packages: []))
+        check(
+            .heartbeat,
+            HostHeartbeat(
+                host: "", name: "", boot: "", agentStarted: 0, sequence: 0, at: 0, uptime: 0, capacity: host,
+                pool: .init(path: "", pressure: full, isWritable: true)))
+        check(.heartbeatPool, HostHeartbeat.Pool(path: "", pressure: full, isWritable: true))
+        check(.heartbeatImage, HostHeartbeat.Image(layer: "", names: []))
+        check(.heartbeatFailure, HostHeartbeat.Failure(job: "", reason: ""))
+        check(.jobReplicas, JobReplicas(name: "", state: .running, reason: nil, version: 0, wanted: 0, ready: 0, updated: 0))
+        check(.consoleLines, ConsoleLines(cursor: "", entries: []))
+        check(.consoleEntry, ConsoleLines.Entry(time: "", errors: false, partial: false, text: ""))
+        check(
+            .poolMap,
+            PoolMap(
+                path: "", total: 0, available: 0, dataUsed: 0, metadataUsed: 0, quotas: true, layers: [], tasks: [], volumes: []))
+        check(
+            .poolMapLayer,
+            PoolMap.Layer(id: "", parent: nil, label: "", names: [], created: 0, entries: 0, size: 0, own: nil))
+        check(.poolMapEntry, PoolMap.Entry(name: "", id: "", own: nil, limit: nil, layer: nil))
         check(.hostDisk, HostCapacity.Disk(total: 0, available: 0))
         check(.hostUsage, HostUsage(host: host, tasks: []))
         check(.pressure, host.pressure)

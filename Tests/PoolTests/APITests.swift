@@ -69,9 +69,15 @@ struct APITests {
             helper: "/none")
         let logger = Logger(label: "test")
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
+        let packages = PackageManager(configuration, events: tasks.events, logger: logger)
+        let jobs = JobManager(configuration, tasks: tasks, packages: packages, logger: logger)
+        let drain = HostDrain(configuration, tasks: tasks, jobs: jobs, logger: logger)
+        let heartbeat = SchedulerHeartbeat(
+            configuration, scheduler: BuiltInScheduler(), interval: 60, tasks: tasks, jobs: jobs, packages: packages,
+            drain: drain, logger: logger)
         let server = AgentServer(
-            socket: APISocket(path: "/none"), status: AgentStatus(version: "", pid: 0, pool: ""), tasks: tasks,
-            jobs: JobManager(configuration, tasks: tasks, logger: logger), logger: logger)
+            socket: APISocket(path: "/none"), status: AgentStatus(version: "", pid: 0, pool: ""), tasks: tasks, jobs: jobs,
+            packages: packages, heartbeat: heartbeat, drain: drain, logger: logger)
         let routes = server.routes
         let described = APIDescription.operations.map { "\($0.method.rawValue.uppercased()) \($0.path)" }
         #expect(Set(routes).subtracting(described) == [], "routes that the document doesn't know")
@@ -254,15 +260,19 @@ struct APITests {
             spawn.timeLimit = .seconds(Self.seconds + 180)
             let result = try await Command(spawn).run()
             #expect(result.status == .code(0), "\(result.text.suffix(20_000))\n\(result.errorText.suffix(2000))")
-            let count = APIDescription.operations.count { !$0.path.contains("/wait") }
+            let count = APIDescription.operations.count { !Self.isLeftOut($0.path) }
             #expect(result.text.contains("\(count)/\(count)"), "not all operations were tested")
             #expect(kill(agent.pid, 0) == 0, "the agent is gone:\n\(host.agentLog.suffix(5000))")
             #expect(try await host.dish("ps").code == 0)
         }
     }
 
+    /// What waits for as long as it is told, and what would keep all others from starting anything.
+    private static func isLeftOut(_ path: String) -> Bool { path.contains("/wait") || path == "/v1/host/drain" }
+
     /// The document with names of what is there, so that requests come further than "there is no such task"; and without what has no
-    /// end, or waits for as long as it is told. A job gets no image that there is: it could have a thousand replicas.
+    /// end, or waits for as long as it is told. A job gets no image that there is: it could have a thousand replicas. Images are asked of
+    /// a registry that doesn't answer.
     private static func withWhatIsThere(_ document: JSONValue) throws -> JSONValue {
         guard case .object(var root) = document, case .object(var components)? = root["components"],
             case .object(var schemas)? = components["schemas"], case .object(var request)? = schemas["TaskRequest"],
@@ -275,9 +285,17 @@ struct APITests {
         properties["image"] = ["type": "string", "enum": ["//os:base"]]
         request["properties"] = .object(properties)
         (schemas["TaskRequest"], schemas["JobSpec"]) = (.object(request), .object(job))
+        schemas["PackageRequest"] = [
+            "type": "object", "additionalProperties": false, "required": ["references"],
+            "properties": [
+                "references": [
+                    "type": "array", "maxItems": 3, "items": ["type": "string", "enum": ["127.0.0.1:1/none:1"]],
+                ], "always": ["type": "boolean"],
+            ],
+        ]
         components["schemas"] = .object(schemas)
         for (path, value) in paths {
-            if path.contains("/wait") {
+            if isLeftOut(path) {
                 paths[path] = nil
                 continue
             }
@@ -295,7 +313,7 @@ struct APITests {
 
     private static func known(_ parameter: JSONValue, _ method: String) -> JSONValue? {
         guard case .object(var fields) = parameter else { return parameter }
-        if fields["name"] == "follow" { return nil }
+        if fields["name"] == "follow" || fields["name"] == "seconds" { return nil }
         // What removes would take it from the others.
         if fields["name"] == "name", fields["in"] == "path", method != "delete" {
             fields["schema"] = ["type": "string", "enum": ["web"]]

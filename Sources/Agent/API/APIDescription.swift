@@ -2,7 +2,7 @@ import AgentAPI
 
 /// Everything that the API can be asked.
 enum APIDescription {
-    static let operations = tasks + jobs + secrets + host
+    static let operations = tasks + jobs + secrets + packages + host + page
 
     /// - Parameter endpoint: a route as the router has it: `/v1/tasks/{name}`.
     static func operation(_ method: String, at endpoint: String) -> APIOperation? {
@@ -106,19 +106,55 @@ enum APIDescription {
         APIOperation(.delete, "/v1/secrets/{name}", "Forget a secret that nothing is given", .admin, answer: .object(.done)),
     ]
 
+    private static let packages: [APIOperation] = [
+        APIOperation(
+            .get, "/v1/packages", "Images of registries that the host fetches or has", .read,
+            query: [APIField("after", .count, "Answers when the revision is another."), seconds],
+            answer: .object(.packagesStatus)),
+        APIOperation(
+            .post, "/v1/packages", "Have images fetched, without waiting for them", .operate, body: .packageRequest, status: 202,
+            answer: .object(.packagesStatus)),
+        APIOperation(
+            .delete, "/v1/packages", "End the attempts to fetch an image", .operate,
+            query: [APIField("reference", .text(1...1000), "The image.", required: true)], answer: .object(.done)),
+    ]
+
     private static let host: [APIOperation] = [
         APIOperation(.get, "/v1/openapi.json", "This document", .read, answer: .any),
         APIOperation(.get, "/v1/agent", "The agent", .read, answer: .object(.agentStatus)),
         APIOperation(.get, "/v1/host", "What the host has, and what of it is set aside", .read, answer: .object(.hostCapacity)),
+        APIOperation(.get, "/v1/heartbeat", "What the scheduler was last told", .read, answer: .object(.heartbeat)),
+        APIOperation(
+            .post, "/v1/host/drain", "End the replicas of jobs, and take no new tasks", .admin, body: .drainRequest,
+            answer: .object(.hostCapacity)),
+        APIOperation(.post, "/v1/host/undrain", "Take tasks again", .admin, answer: .object(.hostCapacity)),
         APIOperation(.get, "/v1/stats", "What the host and all running tasks use", .read, answer: .object(.hostUsage)),
         APIOperation(
             .get, "/v1/events", "What happened, and why", .read,
             query: [
                 APIField("since", .integer(0...Int64.max), "Only events after that number."),
+                APIField("last", .integer(0...Int64.max), "Only so many, the last ones."),
                 APIField("from", .integer(Int64.min...Int64.max), "Not before that time, in milliseconds since 1970."),
                 APIField("object", .text(0...200), "Only of that name or id."),
                 APIField("follow", .boolean, "Whether it goes on without an end."),
             ], answer: .object(.event)
         ).stream(),
+    ]
+
+    /// What the web page is made of, and what only it asks for.
+    private static let page: [APIOperation] = [
+        APIOperation(.get, "/", "The web page", .read, answer: .any).of("text/html; charset=utf-8"),
+        APIOperation(.get, "/web/{file}", "What the web page is made of", .read, answer: .any)
+            .of("text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"),
+        APIOperation(.get, "/metrics", "For Prometheus", .read, answer: .any).of(MetricsText.contentType),
+        APIOperation(.get, "/v1/pool/map", "What uses how much of the pool", .read, answer: .object(.poolMap)),
+        APIOperation(
+            .get, "/v1/replicas", "How jobs are", .read, answer: .list(of: .object(.jobReplicas), atMost: 100_000)),
+        APIOperation(
+            .get, "/v1/tasks/{name}/console", "What a task has written to its console", .read,
+            query: [
+                APIField("after", .text(1...100), "The cursor of an earlier answer."),
+                APIField("lines", .integer(1...2000), "How many of the last ones, without a cursor."),
+            ], answer: .object(.consoleLines)),
     ]
 }

@@ -16,6 +16,8 @@ struct APIOperation: Sendable {
     var body: APIObject?
     var status = 200
     var answer: APISchema
+    /// What the answer may be written in.
+    var mediaTypes = ["application/json"]
     /// Whether the answer is lines of JSON, each like `answer`.
     var isStream = false
     /// Whether the host may refuse it for what it can't enforce (422).
@@ -39,6 +41,7 @@ struct APIOperation: Sendable {
         self.answer = answer
     }
 
+    func of(_ mediaTypes: String...) -> APIOperation { changed { $0.mediaTypes = mediaTypes } }
     func stream() -> APIOperation { changed { $0.isStream = true } }
     func enforced() -> APIOperation { changed { $0.isEnforced = true } }
     func conditional() -> APIOperation { changed { $0.isConditional = true } }
@@ -73,6 +76,9 @@ struct APIOperation: Sendable {
             }
             try field.schema.check(parameter: value, name)
         }
+        for field in query where field.isRequired && !parameters.contains(where: { $0.name == field.name }) {
+            throw AgentError(.invalid, "?\(field.name): it is missing", field: "?\(field.name)")
+        }
     }
 
     /// Headers that it heeds, with what they are for.
@@ -94,7 +100,7 @@ struct APIOperation: Sendable {
     /// Statuses of errors that it may answer with.
     var errors: [Int] {
         var statuses = [400, 403, 500]
-        if !pathParameters.isEmpty || body != nil { statuses.append(404) }
+        if !pathParameters.isEmpty || body != nil || query.contains(where: \.isRequired) { statuses.append(404) }
         if method != .get { statuses.append(409) }
         if isConditional { statuses.append(412) }
         if body != nil { statuses += [413, 415] }

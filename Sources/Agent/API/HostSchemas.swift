@@ -43,6 +43,8 @@ extension APIObject {
             APIField("tasks", .count, "Tasks that have not ended.", required: true),
             APIField("pressure", .object(.pressure), "What it waits for.", required: true),
             APIField("unenforceable", .list(of: .any), "What this host can't enforce, with the reasons.", required: true),
+            APIField("scheduler", .object(.schedulerStatus), "How it stands to its scheduler."),
+            APIField("drain", .object(.drainStatus), "That it takes no new tasks."),
         ])
 
     static let hostResource = APIObject(

@@ -7,6 +7,7 @@ extension APIObject {
         [
             APIField("name", .text(1...200), "Letters, digits and dashes, 56 at most.", required: true),
             APIField("replicas", .integer(0...1000), "How many tasks of it run."),
+            APIField("pull", .word(ImagePullPolicy.self), "When its image is fetched from its registry."),
             APIField(
                 "task", .object(.taskRequest),
                 "What each replica is made from. Name, owner, pool and terminal are the agent's to give; secrets are named, not given.",
@@ -41,6 +42,7 @@ extension APIObject {
         "JobStatus", "What the agent tells of a job.", sent: true,
         [
             APIField("name", .text(), "Its name.", required: true),
+            APIField("isAssigned", .boolean, "Whether the host's scheduler wants it."),
             APIField("version", .count, "The target version.", required: true),
             APIField("state", .word(JobStatus.State.self), "How it is.", required: true),
             APIField("reason", .any, "Why."),

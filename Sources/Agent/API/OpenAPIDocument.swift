@@ -58,7 +58,8 @@ enum OpenAPIDocument {
         response["content"] =
             operation.isStream
             ? ["application/x-ndjson": ["itemSchema": operation.answer.json]]
-            : ["application/json": ["schema": operation.answer.json]]
+            : .object(
+                Dictionary(uniqueKeysWithValues: operation.mediaTypes.map { ($0, ["schema": operation.answer.json]) }))
         return .object(response)
     }
 

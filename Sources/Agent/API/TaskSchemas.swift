@@ -108,6 +108,8 @@ extension APIObject {
         [
             APIField("id", .text(), "12 hexadecimal digits.", required: true),
             APIField("name", .text(), "Its name.", required: true),
+            APIField("generation", .count, "The number of its run, from 1."),
+            APIField("address6", .any, "Its IPv6 address, in a private network."),
             APIField("image", .text(), "As it was asked for.", required: true),
             APIField("layer", .text(), "The image's id.", required: true),
             APIField("pool", .text(), "The pool's path.", required: true),
