@@ -19,7 +19,7 @@ struct HostDrain: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         let host = try await agent.drain(reason: reason)
         if !detach {
             for job in try await agent.jobs() {

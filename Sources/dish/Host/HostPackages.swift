@@ -15,7 +15,7 @@ struct HostPackages: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         if let forget { return try await agent.forget(package: forget) }
         let packages = try await agent.packages()
         if json.json { return try printJSON(packages) }

@@ -22,7 +22,7 @@ struct HostPrepull: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let agent = AgentClient.host
+        let agent = try AgentClient.host
         var status = try await agent.prepull(PackageRequest(references: references, always: always))
         var shown: [String: String] = [:]
         while !detach {

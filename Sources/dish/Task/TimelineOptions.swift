@@ -25,7 +25,7 @@ struct TimelineOptions: ParsableArguments {
         }
         if let image { return (try pool.openHolding(), .image(image), nil) }
         guard let task else { throw ValidationError("Name a task, or --volume NAME, or --image LABEL.") }
-        let status = try await AgentClient.host.task(task)
+        let status = try await AgentClient.local(to: "look into what was").task(task)
         let pool = try Pool(at: status.pool).holdingLayers()
         guard let record = try pool.allTasks().first(where: { $0.id == status.id }) else {
             throw PoolError(
