@@ -38,7 +38,8 @@ struct ConsoleTail {
 
         init?(_ text: String) {
             let parts = text.split(separator: ":")
-            guard parts.count == 2, let inode = UInt64(parts[0]), let offset = Int(parts[1]), (0...1 << 50).contains(offset) else { return nil }
+            guard parts.count == 2, let inode = UInt64(parts[0]), let offset = Int(parts[1]), (0...1 << 50).contains(offset)
+            else { return nil }
             self.init(inode: inode, offset: offset)
         }
 
