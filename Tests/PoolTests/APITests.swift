@@ -289,7 +289,7 @@ struct APITests {
             "type": "object", "additionalProperties": false, "required": ["references"],
             "properties": [
                 "references": [
-                    "type": "array", "maxItems": 3, "items": ["type": "string", "enum": ["127.0.0.1:1/none:1"]],
+                    "type": "array", "maxItems": 100, "items": ["type": "string", "enum": ["127.0.0.1:1/none:1"]],
                 ], "always": ["type": "boolean"],
             ],
         ]
