@@ -233,6 +233,8 @@ struct APITests {
             #expect(run.code == 0, "\(run)")
             let job = #"{"name": "web", "task": {"image": "//os:base", "command": ["/bin/sleep", "1000"]}}"#
             #expect(try await ask(host, "PUT", "/v1/jobs/web", json: job).status == 200)
+            // The first account of a pool reads all of it.
+            #expect(try await ask(host, "GET", "/v1/pool/map").status == 200)
 
             let folder = try Scratch.make("schemathesis")
             let document = try await ask(host, "GET", "/v1/openapi.json").body
