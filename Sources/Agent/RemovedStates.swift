@@ -20,6 +20,8 @@ struct RemovedStates: Sendable {
     func take(_ id: String) throws {
         try Files.makeDirectories(directory, mode: 0o700)
         try Files.removeTree("\(directory)/\(id)")
+        // What is kept is for finding the task in the pool; its secrets aren't needed for that.
+        try Files.removeTree("\(configuration.state(of: id))/secrets")
         guard rename(configuration.state(of: id), "\(directory)/\(id)") == 0 || errno == ENOENT else {
             throw SystemError("remove", configuration.state(of: id))
         }

@@ -123,7 +123,8 @@ struct FailureTests {
                 }
                 #expect(!mounted)
                 _ = try await host.startAgent()
-                #expect(try await host.task("stays").state == .failed)
+                let left = try await host.task("stays")
+                #expect(left.state == .failed, "\(left)\n\(host.agentLog)")
                 #expect(try await host.task("stops").state == .exited)
                 let started = try await host.dish("start", "stays")
                 #expect(started.code == 0, "\(started)")
