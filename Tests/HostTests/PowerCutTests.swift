@@ -8,7 +8,7 @@ extension Machine {
     /// The machine loses its power while tasks and jobs come, change and go (docs/failures.md, "Proof").
     struct PowerCutTests {
         /// How often: `DISH_POWER_CUTS` sets another number.
-        private static let cuts = getenv("DISH_POWER_CUTS").flatMap { Int(String(cString: $0)) } ?? 2
+        private static let cuts = getenv("DISH_POWER_CUTS").flatMap { Int(String(cString: $0)) } ?? 1
 
         /// Asks for something at random, without an end.
         private static let turmoil = """

@@ -114,7 +114,8 @@ struct FailureTests {
                 agent.kill()
                 // With its device back it has to be mounted anew, which needs the tasks to end: the kernel trusts it no more.
                 try pool.setDevicePresent(true)
-                for process in Inventory.processes(mentioning: "--id=\(stays.id)") { Glibc.kill(process.pid, SIGKILL) }
+                let killed = Inventory.processes(mentioning: "--id=\(stays.id)")
+                for process in killed { #expect(Glibc.kill(process.pid, SIGKILL) == 0) }
                 for _ in 0..<100 where !Inventory.processes(mentioning: stays.id).isEmpty { usleep(20_000) }
                 var mounted = true
                 for _ in 0..<100 where mounted {
@@ -124,7 +125,7 @@ struct FailureTests {
                 #expect(!mounted)
                 _ = try await host.startAgent()
                 let left = try await host.task("stays")
-                #expect(left.state == .failed, "\(left)\n\(host.agentLog)")
+                #expect(left.state == .failed, "\(killed)\n\(Inventory.processes(mentioning: stays.id))\n\(left)\n\(host.agentLog)")
                 #expect(try await host.task("stops").state == .exited)
                 let started = try await host.dish("start", "stays")
                 #expect(started.code == 0, "\(started)")

@@ -206,7 +206,7 @@ struct WebPageTests {
                 return Int(try #require(text.firstMatch(of: /\nprocess_resident_memory_bytes (\d+)/)).1) ?? 0
             }
             func scrape(_ count: Int) async throws {
-                _ = try await curl(["--output", "/dev/null", "\(url)/metrics?[1-\(count)]"])
+                _ = try await curl(["--output", "/dev/null", "\(url)/metrics#[1-\(count)]"])
             }
             try await scrape(100)
             let before = try await memory()

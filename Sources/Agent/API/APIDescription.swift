@@ -153,7 +153,7 @@ enum APIDescription {
         APIOperation(
             .get, "/v1/tasks/{name}/console", "What a task has written to its console", .read,
             query: [
-                APIField("after", .text(1...100), "The cursor of an earlier answer."),
+                APIField("after", .text(0...100), "The cursor of an earlier answer; empty for none."),
                 APIField("lines", .integer(1...2000), "How many of the last ones, without a cursor."),
             ], answer: .object(.consoleLines)),
     ]
