@@ -10,12 +10,17 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
 
     /// The process that has this number now; nil when there is none.
     public init?(running pid: pid_t) {
+        guard let (_, start) = Self.status(of: pid) else { return nil }
+        self.pid = pid
+        self.start = start
+    }
+
+    private static func status(of pid: pid_t) -> (state: Substring, start: UInt64)? {
         guard let text = try? Files.readText("/proc/\(pid)/stat"), let close = text.lastIndex(of: ")") else { return nil }
         // The name, in parentheses, is field 2 and may contain anything.
         let fields = text[text.index(after: close)...].split(separator: " ")
         guard fields.count > 19, let start = UInt64(fields[19]) else { return nil }
-        self.pid = pid
-        self.start = start
+        return (fields[0], start)
     }
 
     /// From `pid:start`.
@@ -26,7 +31,11 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
         self.start = start
     }
 
-    public var isRunning: Bool { ProcessIdentity(running: pid) == self }
+    /// Whether it has not ended: one that waits for its parent to hear of its end (`Z`) has.
+    public var isRunning: Bool {
+        guard let (state, start) = Self.status(of: pid) else { return false }
+        return start == self.start && state != "Z" && state != "X"
+    }
 
     /// Sends it a signal, and never to a later process with its number; does nothing when it is gone.
     public func send(_ signal: CInt) {

@@ -229,7 +229,13 @@ private final class Turmoil: Sendable {
             for _ in 0..<100 where copies(name) == 0 { try await Task.sleep(for: .milliseconds(50)) }
             #expect(copies(name) == 1)
         }
-        let replicas = try await host.client.tasks().filter { $0.owner?.job == "j0" }
+        // The last kill may have come after all were up.
+        var replicas: [TaskStatus] = []
+        for _ in 0..<300 {
+            replicas = try await host.client.tasks().filter { $0.owner?.job == "j0" }
+            if replicas.count == 3, replicas.allSatisfy({ $0.state == .running }) { break }
+            try await Task.sleep(for: .milliseconds(100))
+        }
         #expect(replicas.count == 3 && replicas.allSatisfy { $0.state == .running }, "\(replicas)")
         #expect(helpers().count == 5)
     }

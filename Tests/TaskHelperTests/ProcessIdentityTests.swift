@@ -25,6 +25,15 @@ import Testing
         #expect(!identity.isRunning)
     }
 
+    @Test func whatHasEndedAndIsNotWaitedForIsNotRunning() throws {
+        let child = try Spawn("/bin/true", []).start()
+        let identity = try #require(ProcessIdentity(running: child))
+        var info = siginfo_t()
+        waitid(P_PID, id_t(child), &info, WEXITED | WNOWAIT)
+        #expect(ProcessIdentity(running: child) == identity && !identity.isRunning)
+        #expect(try ExitStatus.wait(for: child) == .code(0))
+    }
+
     @Test func theBootHasAnID() throws {
         #expect(try ProcessIdentity.bootID().utf8.count == 36)
         #expect(ProcessIdentity(running: pid_t.max) == nil)
