@@ -35,7 +35,8 @@ struct RestoreTests {
             // What lies between two moments, in either direction.
             let change = try await host.dish("diff", "past", "monday", "tuesday").output
             #expect(
-                change.contains("- /srv/deep/report") && change.contains("+ /srv/new") && change.contains("3 removed; 2 B written"),
+                change.contains("- /srv/deep/report") && change.contains("+ /srv/new")
+                    && change.contains("3 removed; 2 B written"),
                 "\(change)")
             #expect(try await host.dish("diff", "past", "tuesday", "monday").output.contains("+ /srv/deep/report"))
             let counts = try await host.dish("history", "past", "--changes")
