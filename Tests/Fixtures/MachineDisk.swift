@@ -29,6 +29,8 @@ enum MachineDisk {
         // What the images were built from, so that others can be built on them.
         try Files.makeDirectories("\(root)/root/workspace")
         try await copy(["\(workspace)/."], to: "\(root)/root/workspace")
+        // A container that started meanwhile may hold the mount for a while longer, and so what isn't written yet.
+        try Filesystem(at: pool).commit()
         try Mounts.unmount(pool)
         return "\(pool).img"
     }
