@@ -13,13 +13,17 @@ struct DishHelper {
         }
         for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
         do {
-            try Files.makeDirectories(spec.stateDirectory, mode: 0o700)
-            try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
+            // The agent makes it before it starts a helper: without it the task is gone, and nothing of it may come back.
+            guard Files.isDirectory(spec.stateDirectory) else {
+                complain("there is no task \(spec.id) any more")
+                exit(1)
+            }
             // Held until the process ends: a second helper for the task would be a second container on its root.
             guard let lock = try acquire(spec) else {
                 complain("task \(spec.id) has a helper already, or needs none for its run \(spec.generation) any more")
                 exit(1)
             }
+            try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
             var supervisor = try Supervisor(spec)
             supervisor.run()
             _ = consume lock

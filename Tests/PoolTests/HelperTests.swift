@@ -9,6 +9,7 @@ import Testing
 struct HelperTests {
     private func withHelper(generation: Int = 1, _ body: (HelperConnection) throws -> Void) throws {
         let folder = try Scratch.make("helper")
+        try Files.makeDirectories("\(folder)/s")
         var spec = HelperSpec(
             id: String(UInt32.random(in: 0 ... .max), radix: 16), stateDirectory: "\(folder)/s", runtimeDirectory: "\(folder)/r",
             log: "\(folder)/log", program: ["/bin/cat"])
