@@ -8,7 +8,8 @@ extension Pool {
     public func repairRecord(of task: TaskRecord) throws {
         let path = "\(directory(ofTask: task.id))/task.json"
         guard Files.exists(directory(ofTask: task.id)), (try? StateFile.read(TaskRecord.self, path)) == nil else { return }
-        rename(path, "\(path).damaged")
+        // A power cut may leave it empty, which tells nobody anything.
+        if (try? Files.read(path))?.isEmpty == false { rename(path, "\(path).damaged") }
         try whileLayersStay { try StateFile.write(task, path) }
     }
 
