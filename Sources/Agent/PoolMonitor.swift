@@ -28,12 +28,14 @@ public actor PoolMonitor {
         self.logger = logger
     }
 
-    /// Looks now and every five seconds, until it is cancelled.
+    /// Looks at the devices now and every five seconds, and for what else is due each minute, until it is cancelled.
     public func run() async throws {
-        while true {
+        for round in 0... {
             await watchDevices()
-            await scrubIfDue()
-            await noteUsage()
+            if round % 12 == 0 {
+                await scrubIfDue()
+                await noteUsage()
+            }
             await refreshUsage()
             try await Task.sleep(for: .seconds(5))
         }

@@ -124,6 +124,8 @@ struct TaskLauncher: Sendable {
     func remove(_ task: TaskIntent, keepsLogs: Bool) async throws {
         let pool = pool
         try await blocking {
+            // What couldn't be given back when the task ended is not forgotten with it.
+            try configuration.network.removeNamespace(of: task.id)
             // A helper that was killed after it had recorded the end left it.
             try TaskCgroup.existing(id: task.id, on: .current()).remove()
             try Files.removeTree(configuration.runtime(of: task.id))

@@ -16,6 +16,13 @@ public struct Device: Sendable, Codable, Equatable {
     public let isCut: Bool
     public let errors: DeviceErrors
 
+    public init(
+        id: UInt64, path: String, size: UInt64, allocated: UInt64, isMissing: Bool, isCut: Bool, errors: DeviceErrors
+    ) {
+        (self.id, self.path, self.size, self.allocated) = (id, path, size, allocated)
+        (self.isMissing, self.isCut, self.errors) = (isMissing, isCut, errors)
+    }
+
     /// Whether something is wrong with it.
     public var isHealthy: Bool { !isMissing && !isCut && errors == DeviceErrors() }
 }

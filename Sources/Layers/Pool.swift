@@ -44,6 +44,9 @@ public struct Pool: Sendable {
     var staging: String { "\(path)/staging" }
     private static let directories = ["layers", "tasks", "cache", "names", "actions", "staging"]
 
+    /// Whether it can be written: Btrfs turns read-only after an error.
+    public var isWritable: Bool { access(path, W_OK) == 0 }
+
     /// Opens a pool.
     ///
     /// - Throws: `PoolError` `.notBtrfs`, `.notPool` with what to do about it.

@@ -85,13 +85,20 @@ public struct TaskNetwork: Sendable, Equatable {
         }
     }
 
-    /// Removes a task's namespace and its published ports. With the namespace's last process and mount the kernel
-    /// removes the links, a few milliseconds later.
+    /// Removes a task's namespace and its published ports.
     public func disconnect(_ id: String, address: IPv4Address?, ports: [PublishedPort]) throws {
+        // Whatever becomes of the ports: the next agent names all that there shall be, while a namespace of which no task is
+        // known any more would stay.
+        try removeNamespace(of: id)
         if address != nil, !ports.isEmpty {
             try rules.remove(ports)
             try rules6?.remove(ports)
         }
+    }
+
+    /// Removes a task's namespace; one that isn't there is no error. With the last process and mount of it the kernel removes
+    /// the links, a few milliseconds later.
+    public func removeNamespace(of id: String) throws {
         let path = namespace(of: id)
         try Mounts.unmount(path, flags: CInt(MNT_DETACH))
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove network namespace", path) }

@@ -39,9 +39,8 @@ struct MetricsTests {
         let host = HostCapacity(
             name: "host", at: 0, cpu: resources, memory: resources, disk: nil, overcommit: 2, tasks: 1, pressure: pressure,
             unenforceable: ["io"])
-        let device = PoolFigures.PoolDevice(
-            id: 1, path: "/dev/sda", size: 10, allocated: 5, isMissing: false,
-            errors: PoolFigures.errors("write_errs 3\nread_errs 0\n"))
+        let device = Device(
+            id: 1, path: "/dev/sda", size: 10, allocated: 5, isMissing: false, isCut: false, errors: DeviceErrors(writes: 3))
         let pool = PoolFigures(
             path: "/pool", space: .init(total: 100, available: 50), hasQuotas: true, isReadOnly: false, devices: [device],
             layers: 4, layerBytes: 40, volumes: [.init(name: "data", used: 1, size: 2)])

@@ -24,9 +24,11 @@ extension PoolFigures {
         for (device, labels) in devices { text.sample(labels, device.isMissing) }
         text.begin("dish_pool_device_errors_total", .counter, "Errors of a device that the file system has counted.")
         for (device, labels) in devices {
-            for (kind, count) in (device.errors ?? [:]).sorted(by: { $0.key < $1.key }) {
-                text.sample("\(labels),kind=\"\(kind)\"", count)
-            }
+            let errors = device.errors
+            for (kind, count) in [
+                ("corruption", errors.corruptions), ("flush", errors.flushes), ("generation", errors.generations),
+                ("read", errors.reads), ("write", errors.writes),
+            ] { text.sample("\(labels),kind=\"\(kind)\"", count) }
         }
         text.begin("dish_layers", .gauge, "Layers in the pool.")
         text.sample("", layers)

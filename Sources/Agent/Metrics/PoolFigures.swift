@@ -5,19 +5,6 @@ import Linux
 
 /// What metrics tell of the pool. All of it is read from ioctls, sysfs and small files: no tree is walked.
 struct PoolFigures: Sendable {
-    struct PoolDevice: Sendable {
-        /// The file system's number for it.
-        var id: UInt64
-        /// Empty when it is missing.
-        var path: String
-        /// Bytes.
-        var size: UInt64
-        var allocated: UInt64
-        var isMissing: Bool
-        /// By kind: `corruption`, `flush`, `generation`, `read`, `write`; nil on kernels before 5.14.
-        var errors: [String: UInt64]?
-    }
-
     struct VolumeUse: Sendable {
         var name: String
         /// Bytes; nil on pools without quotas.
@@ -29,7 +16,7 @@ struct PoolFigures: Sendable {
     var space: Space
     var hasQuotas: Bool
     var isReadOnly: Bool
-    var devices: [PoolDevice]
+    var devices: [Device]
     var layers: Int
     /// Bytes that layers are billed for; nil on pools without quotas.
     var layerBytes: UInt64?
@@ -48,30 +35,10 @@ struct PoolFigures: Sendable {
                 return sum + (try filesystem.usage(of: .subvolume(info.id))?.used ?? 0)
             }
         }
-        var status = statvfs()
-        let isReadOnly = statvfs(pool.path, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
-        let sysfs = "/sys/fs/btrfs/\(pool.filesystemUUID)/devinfo"
         return PoolFigures(
-            path: pool.path, space: try filesystem.space(), hasQuotas: hasQuotas, isReadOnly: isReadOnly,
-            devices: try filesystem.devices().map { device in
-                let missing = (try? Files.readText("\(sysfs)/\(device.id)/missing"))?.hasPrefix("1")
-                return PoolDevice(
-                    id: device.id, path: device.path, size: device.size, allocated: device.allocated,
-                    isMissing: missing ?? device.path.isEmpty,
-                    errors: (try? Files.readText("\(sysfs)/\(device.id)/error_stats")).map(errors))
-            },
+            path: pool.path, space: try filesystem.space(), hasQuotas: hasQuotas, isReadOnly: !pool.isWritable,
+            devices: try filesystem.devices(),
             layers: layers.count, layerBytes: layerBytes,
             volumes: try pool.allVolumes().map { VolumeUse(name: $0.name, used: try? pool.usage(of: $0), size: $0.size) })
-    }
-
-    /// Lines of `KIND_errs NUMBER`: fs/btrfs/sysfs.c, `btrfs_devinfo_error_stats_show`.
-    static func errors(_ text: String) -> [String: UInt64] {
-        var errors: [String: UInt64] = [:]
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            guard words.count == 2, words[0].hasSuffix("_errs"), let count = UInt64(words[1]) else { continue }
-            errors[String(words[0].dropLast(5))] = count
-        }
-        return errors
     }
 }

@@ -130,7 +130,7 @@ public actor SchedulerHeartbeat {
         var message = HostHeartbeat(
             host: host, name: HostResources.name(), boot: boot, agentStarted: started, sequence: sequence + 1,
             at: UsageReader.wallClock(), uptime: now, capacity: try await tasks.host(),
-            pool: .init(path: pool.path, pressure: pressure, isWritable: access(pool.path, W_OK) == 0))
+            pool: .init(path: pool.path, pressure: pressure, isWritable: pool.isWritable))
         sequence += 1
         message.sequence = sequence
         (message.epoch, message.revision, message.refusals) = (link.memory.epoch, link.memory.revision, link.memory.refusals)
