@@ -142,7 +142,7 @@ struct TreeReader: ~Copyable {
         }
         depth += 1
         defer { depth -= 1 }
-        for (name, inode) in try entries(of: number, path) {
+        for (name, inode) in try readEntries(of: number, path) {
             if let unchanged = baseline?.unchanged(inode) {
                 let index = nodes.count
                 nodes += unchanged
@@ -174,42 +174,6 @@ struct TreeReader: ~Copyable {
             nodes[index].seconds = latest
             nodes[index].nanoseconds = 0
         }
-    }
-
-    /// The names in a directory and their inodes, sorted by the names' bytes.
-    private func entries(of directory: CInt, _ path: [UInt8]) throws -> [(name: [UInt8], inode: UInt64)] {
-        var entries: [(name: [UInt8], inode: UInt64)] = []
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 8)
-        defer { buffer.deallocate() }
-        while true {
-            let count = try retryingInterrupts("read directory", text(path)) {
-                dish_getdents64(directory, buffer.baseAddress, UInt(buffer.count))
-            }
-            if count == 0 { break }
-            // struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.
-            var position = 0
-            while position < count {
-                let length = Int(buffer.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
-                let name = Array(buffer[position + 19..<position + length].prefix { $0 != 0 })
-                if name != [UInt8(ascii: ".")] && name != Array("..".utf8) {
-                    entries.append((name, buffer.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
-                }
-                position += length
-            }
-        }
-        return entries.sorted { $0.name.lexicographicallyPrecedes($1.name) }
-    }
-
-    private func readLink(_ name: [UInt8], _ parent: CInt, _ path: [UInt8]) throws -> [UInt8] {
-        var target = [UInt8](repeating: 0, count: 4096)
-        let count = try retryingInterrupts("read link", text(path)) {
-            withPath(name) { name in
-                target.withUnsafeMutableBytes {
-                    readlinkat(parent, name, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-                }
-            }
-        }
-        return Array(target[..<count])
     }
 
     private static func hash(_ path: [UInt8], below root: CInt) throws -> ContentDigest {

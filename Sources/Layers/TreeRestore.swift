@@ -120,7 +120,7 @@ public struct TreeRestore {
             }
             let old = try Self.open(name, in: source, O_RDONLY | O_DIRECTORY)
             let new = try Self.directory(name, in: target)
-            for child in try Self.names(in: old) { try copy(child, from: old, to: new, depth: depth + 1) }
+            for (child, _) in try readEntries(of: old.number, name) { try copy(child, from: old, to: new, depth: depth + 1) }
             return try Self.adopt(old, new, name)
         }
         let unfinished = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
@@ -128,7 +128,7 @@ public struct TreeRestore {
             switch status.st_mode & S_IFMT {
             case S_IFREG: try copyFile(name, unfinished, from: source, to: target, size: UInt64(max(0, status.st_size)))
             case S_IFLNK:
-                let link = try Self.link(name, in: from)
+                let link = try readLink(name, from, name)
                 try retryingInterrupts("create link", text(name)) {
                     withPath(link) { link in withPath(unfinished) { symlinkat(link, into, $0) } }
                 }
@@ -175,15 +175,18 @@ public struct TreeRestore {
         try retryingInterrupts("set owner of", text(name)) { fchown(to, status.st_uid, status.st_gid) }
         // After the owner: changing that clears the set-id bits and capabilities.
         try retryingInterrupts("set mode of", text(name)) { fchmod(to, status.st_mode & 0o7777) }
-        let (source, target) = ("/proc/self/fd/\(from)", "/proc/self/fd/\(to)")
-        let wanted = try attributes(of: source)
-        for (attribute, value) in wanted {
-            try retryingInterrupts("set attribute '\(attribute)' of", text(name)) {
-                value.withUnsafeBytes { dish_setxattr(target, attribute, $0.baseAddress, UInt($0.count), 1) }
+        let target = "/proc/self/fd/\(to)"
+        let wanted = try attributes(of: from, name)
+        for attribute in wanted {
+            try retryingInterrupts("set attribute of", text(name)) {
+                withPath(attribute.name) { key in
+                    attribute.value.withUnsafeBytes { dish_setxattr(target, key, $0.baseAddress, UInt($0.count), 1) }
+                }
             }
         }
-        for attribute in try attributes(of: target).keys where wanted[attribute] == nil {
-            dish_removexattr(target, attribute, 1)
+        let kept = Set(wanted.map(\.name))
+        for attribute in try attributes(of: to, name) where !kept.contains(attribute.name) {
+            _ = withPath(attribute.name) { dish_removexattr(target, $0, 1) }
         }
         times(status, to, [])
     }
@@ -203,51 +206,10 @@ public struct TreeRestore {
         }
     }
 
-    private static func attributes(of path: String) throws -> [String: [UInt8]] {
-        var list = [CChar](repeating: 0, count: 65536)
-        let length = try retryingInterrupts("list attributes of", path) { dish_listxattr(path, &list, 65536, 1) }
-        var attributes: [String: [UInt8]] = [:]
-        for name in list[..<length].split(separator: 0).map({ String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) })
-        // What Btrfs keeps there is of how a file is stored, not of what it is.
-        where !name.hasPrefix("btrfs.") {
-            var value = [UInt8](repeating: 0, count: 65536)
-            let count = try retryingInterrupts("read attribute '\(name)' of", path) {
-                dish_getxattr(path, name, &value, 65536, 1)
-            }
-            attributes[name] = Array(value[..<count])
-        }
-        return attributes
-    }
-
-    private static func link(_ name: [UInt8], in directory: CInt) throws -> [UInt8] {
-        var target = [UInt8](repeating: 0, count: 4096)
-        let count = try retryingInterrupts("read link", text(name)) {
-            withPath(name) { name in
-                target.withUnsafeMutableBytes {
-                    readlinkat(directory, name, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-                }
-            }
-        }
-        return Array(target[..<count])
-    }
-
-    private static func names(in directory: borrowing OwnedFD) throws -> [[UInt8]] {
-        var names: [[UInt8]] = []
-        let size = 65536
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
-        defer { buffer.deallocate() }
-        let number = directory.number
-        while true {
-            let count = try retryingInterrupts("list a directory") { dish_getdents64(number, buffer.baseAddress, UInt(size)) }
-            if count == 0 { return names }
-            var position = 0
-            while position < count {
-                // struct linux_dirent64: the record's length is at 16, the name at 19.
-                let length = Int(buffer.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
-                let name = Array(buffer[position + 19..<position + length].prefix { $0 != 0 })
-                if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
-                position += length
-            }
+    /// Of an open file. What Btrfs keeps there is of how it is stored, not of what it is.
+    private static func attributes(of file: CInt, _ name: [UInt8]) throws -> [TreeNode.Attribute] {
+        try readAttributes(Array("/proc/self/fd/\(file)".utf8), follow: true, name).filter {
+            !$0.name.starts(with: "btrfs.".utf8)
         }
     }
 }
