@@ -57,7 +57,7 @@ bench:
 install: build
 	install -D -t $(DESTDIR)$(PREFIX)/bin .build/release/dish .build/release/dishd .build/release/dish-helper
 	sed 's|@PREFIX@|$(PREFIX)|' scripts/dishd.service > .build/dishd.service
-	install -D -m 644 -t $(DESTDIR)/etc/systemd/system .build/dishd.service
+	install -D -m 644 -t $(DESTDIR)/etc/systemd/system .build/dishd.service scripts/dishd.socket
 
 format:
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

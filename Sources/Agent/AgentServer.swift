@@ -43,21 +43,16 @@ public struct AgentServer: Sendable {
 
     /// Serves until it is cancelled.
     public func run(whenReady: @escaping @Sendable () async -> Void) async throws {
-        try socket.prepare()
-        let local = Application(
-            router: router(.socket), configuration: .init(address: .unixDomainSocket(path: socket.path)),
-            onServerRunning: { _ in
-                socket.open()
-                await whenReady()
-            }, logger: quiet)
-        guard let tls else { return try await local.runService(gracefulShutdownSignals: []) }
+        let local = UnixServer(responder: router(.socket).buildResponder(), logger: quiet)
+        let socket = try socket.listen()
+        guard let tls else { return try await local.run(socket, whenReady: whenReady) }
         let remote = Application(
             router: router(.tls), server: try .tls(.http1(), tlsConfiguration: tls.configuration),
             configuration: .init(address: .hostname(tls.host, port: tls.port)),
             onServerRunning: { [logger] _ in logger.info("listens", metadata: ["address": "\(tls.host):\(tls.port)"]) },
             logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await local.runService(gracefulShutdownSignals: []) }
+            group.addTask { try await local.run(socket, whenReady: whenReady) }
             group.addTask { try await remote.runService(gracefulShutdownSignals: []) }
             try await group.next()
             group.cancelAll()

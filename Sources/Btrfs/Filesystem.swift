@@ -40,10 +40,11 @@ public struct Filesystem: ~Copyable, Sendable {
         return space
     }
 
-    /// Writes everything that is dirty to the devices and waits for it.
+    /// Writes everything that is dirty to the devices and waits for it. Unlike syncfs(2) it then wakes the kernel's cleaner, which
+    /// gives back the space of removed subvolumes.
     public func sync() throws {
         let number = directory.number
-        try retryingInterrupts("sync", path) { dish_syncfs(number) }
+        try retryingInterrupts("sync", path) { dish_ioctl(number, DISH_BTRFS_SYNC, nil) }
     }
 
     /// Starts committing the current transaction without waiting. Deleted subvolumes are cleaned

@@ -44,8 +44,6 @@ public struct CollectionPlan: Sendable, Equatable {
 
     /// In the order in which they can go: none is needed by one that is still there.
     public let removals: [LayerID]
-    /// About how many bytes that frees.
-    public let bytes: UInt64
 
     /// - Parameters:
     ///   - used: bytes of the pool.
@@ -69,7 +67,6 @@ public struct CollectionPlan: Sendable, Equatable {
             bytes += oldest.size
         }
         self.removals = removals
-        self.bytes = bytes
     }
 
     /// Who uses a layer uses all that it stands on.

@@ -56,8 +56,7 @@ extension Pool {
 
     private func needsMore(_ rules: CollectionRules, _ isDry: Bool) throws -> Bool {
         guard let free = rules.free else { return true }
-        // Space comes back when the kernel has cleaned what was removed.
-        if !isDry { try filesystem().sync() }
+        if !isDry { try filesystem().waitForCleaner(seconds: 20) }
         return try filesystem().space().available < free
     }
 

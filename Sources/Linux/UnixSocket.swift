@@ -20,6 +20,22 @@ public enum UnixSocket {
         return socket
     }
 
+    /// Where a socket listens; nil for what isn't a Unix stream socket that listens at a path.
+    public static func path(of number: CInt) -> String? {
+        var listens: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        guard getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens != 0 else { return nil }
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+        }
+        guard result == 0, address.sun_family == sa_family_t(AF_UNIX) else { return nil }
+        // A path ends with a 0, or with the address.
+        let path = withUnsafeBytes(of: address.sun_path) { $0.prefix { $0 != 0 } }
+        return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
+    }
+
     /// Calls with a path's address; -1 and `ENAMETOOLONG` for one that is too long.
     public static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
         var address = sockaddr_un()

@@ -114,6 +114,17 @@ struct Dishd: AsyncParsableCommand {
         try Files.makeDirectories("\(run)/tasks", mode: 0o700)
         // A group that may use the agent's socket comes no further than that.
         chmod("\(run)/tasks", 0o700)
+        let path = AgentDefaults.socket(in: run)
+        let socket = APISocket(path: path, group: try clients.group(), given: try socketFromSystemd(at: path))
+        do {
+            try await serve(socket, state, run, logger)
+        } catch {
+            socket.refuseWaiting("the agent is not up: \(error)")
+            throw error
+        }
+    }
+
+    private func serve(_ socket: APISocket, _ state: String, _ run: String, _ logger: Logger) async throws {
         let tls = try clients.listener()
         // Held until the process ends.
         guard let lock = try FileLock.acquire("\(state)/dishd.lock") else {
@@ -146,17 +157,15 @@ struct Dishd: AsyncParsableCommand {
             drain: drain, logger: logger)
         try await heartbeat.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
-        let socket = AgentDefaults.socket(in: run)
         let server = AgentServer(
-            socket: APISocket(path: socket, group: try clients.group()), tls: tls, status: status, tasks: tasks, jobs: jobs,
-            packages: images, heartbeat: heartbeat, drain: drain,
+            socket: socket, tls: tls, status: status, tasks: tasks, jobs: jobs, packages: images, heartbeat: heartbeat, drain: drain,
             logger: logger)
         let signals = watchSignals(tasks, jobs, logger)
         let ready = logger
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await server.run {
-                    ready.info("ready", metadata: ["pool": "\(pool.path)", "socket": "\(socket)"])
+                    ready.info("ready", metadata: ["pool": "\(pool.path)", "socket": "\(socket.path)"])
                     notifySystemd("READY=1")
                 }
             }

@@ -35,3 +35,21 @@ enum Watchdog {
         }
     }
 }
+
+/// The socket that systemd listens on for the agent: sd_listen_fds(3).
+///
+/// - Parameter path: where it must be.
+/// - Returns: nil where systemd gave none.
+func socketFromSystemd(at path: String) throws -> CInt? {
+    func number(_ name: String) -> Int32? { getenv(name).flatMap { Int32(String(cString: $0)) } }
+    guard number("LISTEN_PID") == getpid(), let count = number("LISTEN_FDS"), count > 0 else { return nil }
+    let descriptor: CInt = 3
+    guard count == 1, let listensAt = UnixSocket.path(of: descriptor) else {
+        throw StartError("dishd.socket must have one socket, with ListenStream=\(path)")
+    }
+    guard listensAt == path else {
+        throw StartError("dishd.socket listens at '\(listensAt)', and this agent's socket is '\(path)': give both the same")
+    }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    return descriptor
+}

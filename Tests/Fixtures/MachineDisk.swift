@@ -51,9 +51,11 @@ enum MachineDisk {
         let target = "\(root)\(prefix)/bin"
         try Files.makeDirectories(target)
         try await copy(programs + libraries(of: programs), to: target)
-        let unit = try Files.readText("\(Programs.repository)/scripts/dishd.service")
-            .split(separator: "@PREFIX@", omittingEmptySubsequences: false).joined(separator: prefix)
-        try Files.replace("\(root)/etc/systemd/system/dishd.service", with: unit.utf8, durable: false)
+        for name in ["dishd.service", "dishd.socket"] {
+            let unit = try Files.readText("\(Programs.repository)/scripts/\(name)")
+                .split(separator: "@PREFIX@", omittingEmptySubsequences: false).joined(separator: prefix)
+            try Files.replace("\(root)/etc/systemd/system/\(name)", with: unit.utf8, durable: false)
+        }
     }
 
     /// Shared libraries that don't come from Debian: Swift's, unless they are linked statically. The programs look for them in

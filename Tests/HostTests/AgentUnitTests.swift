@@ -40,6 +40,30 @@ extension Machine {
             }
         }
 
+        @Test func whoAsksWhileThereIsNoAgentWaitsForTheNextOneOrHearsWhyThereIsNone() async throws {
+            try await Machine.use { machine in
+                let stopped = try await machine.run("systemctl stop dishd && dish ps && systemctl is-active dishd")
+                #expect(stopped.code == 0, "\(stopped)")
+                let killed = try await machine.run("for i in 1 2 3; do systemctl kill --signal KILL dishd; dish ps || exit 1; done")
+                #expect(killed.code == 0, "\(killed)")
+                let mode = try await machine.run("stat --format '%a %U' /run/dish/dishd.sock /run/dish")
+                #expect(mode.text == "600 root\n700 root", "\(mode)")
+
+                let refused = try await machine.run(
+                    """
+                    mkdir -p /run/systemd/system/dishd.service.d
+                    printf '[Service]\\nEnvironment=DISH_POOL=/nowhere\\n' > /run/systemd/system/dishd.service.d/nowhere.conf
+                    systemctl daemon-reload
+                    systemctl kill --signal KILL dishd
+                    timeout 60 dish ps
+                    """)
+                #expect(refused.code == 1 && refused.errors.contains("the agent is not up: "), "\(refused)")
+                #expect(refused.errors.contains("/nowhere"), "\(refused)")
+                let restored = try await machine.run("rm -r /run/systemd/system/dishd.service.d && systemctl daemon-reload && dish ps")
+                #expect(restored.code == 0, "\(restored)")
+            }
+        }
+
         @Test func anAgentThatHangsIsReplacedAndItsTasksDoNotNotice() async throws {
             try await Machine.use { machine in
                 #expect(try await machine.run("systemctl show --value --property WatchdogUSec dishd").text == "1min")

@@ -25,9 +25,12 @@ extension PackageManager {
             let before = try await space()
             let isAbove = policy.collection.isFull(used: before.used, total: before.total)
             if isAbove || lastSweep.map({ HostClock.now - $0 >= Self.sweep }) ?? true {
-                let bytes = try await removeUnused(before.used, before.total)
+                let hasRemoved = try await removeUnused(before.used, before.total)
                 lastSweep = HostClock.now
-                if isAbove, bytes > 0 { try await waitForSpace(before.used, bytes) }
+                if isAbove, hasRemoved {
+                    let pool = configuration.pool
+                    try await blocking { try pool.filesystem().waitForCleaner(seconds: 20) }
+                }
             }
             let after = try await space()
             await note(isFull: policy.collection.isFull(used: after.used, total: after.total))
@@ -42,19 +45,19 @@ extension PackageManager {
         return (space.total - min(space.available, space.total), space.total)
     }
 
-    /// Returns about how many bytes come back.
-    private func removeUnused(_ used: UInt64, _ total: UInt64) async throws -> UInt64 {
+    /// Returns whether anything was removed.
+    private func removeUnused(_ used: UInt64, _ total: UInt64) async throws -> Bool {
         let (pool, rules, now) = (configuration.pool, policy.collection, Int64(time(nil)))
         let running = try await blocking { try pool.allTasks().map(\.layer.hex) }
         for id in running { content.uses[id] = now }
         let uses = content.uses
         let own = content.packages.filter { !$0.value.isForeign }.compactMapValues(\.layer)
-        let (plan, removed, left) = try await blocking {
+        let (removed, left) = try await blocking {
             let known = Dictionary(uses.compactMap { use in LayerID(use.key).map { ($0, use.value) } }) { first, _ in first }
             let candidates = try pool.collectionCandidates(uses: known, names: own)
             let plan = CollectionPlan(candidates, used: used, total: total, rules, now: now)
             let removed = plan.removals.isEmpty ? [] : try pool.collect(plan.removals, blobsBefore: now - rules.spare)
-            return (plan, removed, Set(try pool.allLayers().map(\.id.hex)))
+            return (removed, Set(try pool.allLayers().map(\.id.hex)))
         }
         for layer in removed {
             let names = own.filter { $0.value == layer.id }.keys.sorted()
@@ -70,23 +73,7 @@ extension PackageManager {
         content.packages = content.packages.filter { $0.value.isWanted || $0.value.layer.map { left.contains($0.hex) } ?? false }
         await save()
         if !removed.isEmpty { changed() }
-        return removed.isEmpty ? 0 : plan.bytes
-    }
-
-    /// The kernel gives space back when it has cleaned what was removed, a while later.
-    private func waitForSpace(_ before: UInt64, _ bytes: UInt64) async throws {
-        let pool = configuration.pool
-        for _ in 0..<40 {
-            try await blocking {
-                // It cleans with the commit of a later change: without one it may take minutes.
-                let change = "\(pool.cache)/collected"
-                try Files.replace(change, with: [], durable: false)
-                unlink(change)
-                try pool.filesystem().sync()
-            }
-            if try await space().used <= before - min(before, bytes / 10 * 9) { return }
-            try await Task.sleep(for: .milliseconds(500))
-        }
+        return !removed.isEmpty
     }
 
     private func note(isFull now: Bool) async {

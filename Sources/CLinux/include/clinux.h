@@ -35,6 +35,7 @@ static const unsigned long DISH_BTRFS_QGROUP_LIMIT = BTRFS_IOC_QGROUP_LIMIT;
 static const unsigned long DISH_BTRFS_SPACE_INFO = BTRFS_IOC_SPACE_INFO;
 static const unsigned long DISH_BTRFS_FS_INFO = BTRFS_IOC_FS_INFO;
 static const unsigned long DISH_BTRFS_DEV_INFO = BTRFS_IOC_DEV_INFO;
+static const unsigned long DISH_BTRFS_SYNC = BTRFS_IOC_SYNC;
 static const unsigned long DISH_BTRFS_START_SYNC = BTRFS_IOC_START_SYNC;
 static const unsigned long DISH_BTRFS_WAIT_SYNC = BTRFS_IOC_WAIT_SYNC;
 static const unsigned long DISH_BTRFS_GET_DEV_STATS = BTRFS_IOC_GET_DEV_STATS;
@@ -102,7 +103,6 @@ void dish_share_arenas(void);
 void dish_trim_heap(void);
 int dish_fcntl(int fd, int command, long argument);
 long dish_getdents64(int fd, void *buffer, unsigned long size);
-int dish_syncfs(int fd);
 // memfd_create(2), close-on-exec.
 int dish_memory_file(const char *name);
 // statfs(2), of which the Glibc module has only the POSIX variant without the type.
