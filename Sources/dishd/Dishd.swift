@@ -158,7 +158,8 @@ struct Dishd: AsyncParsableCommand {
         try await heartbeat.recover()
         let status = AgentStatus(version: AgentDefaults.version, pid: Int(getpid()), pool: pool.path)
         let server = AgentServer(
-            socket: socket, tls: tls, status: status, tasks: tasks, jobs: jobs, packages: images, heartbeat: heartbeat, drain: drain,
+            socket: socket, tls: tls, status: status, tasks: tasks, jobs: jobs, packages: images, heartbeat: heartbeat,
+            drain: drain,
             logger: logger)
         let signals = watchSignals(tasks, jobs, logger)
         let ready = logger

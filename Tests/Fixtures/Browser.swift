@@ -63,9 +63,12 @@ public actor Browser {
         try perform(Step(evaluate: expression))
     }
 
-    /// Waits until an expression is true, for 20 seconds at most.
+    /// Waits until an expression is true, for 20 seconds at most. What the page shows instead is printed.
     public func wait(_ expression: String) throws -> Bool {
-        try perform(Step(wait: "!!(\(expression))"))
+        if try perform(Step(wait: "!!(\(expression))")) { return true }
+        print("not so after 20 s: \(expression); shown:", try evaluate("document.body.innerText.slice(0, 1500)", as: String.self))
+        print("complaints:", try troubles())
+        return false
     }
 
     public func press(_ keys: String...) throws {

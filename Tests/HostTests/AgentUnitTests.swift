@@ -44,7 +44,8 @@ extension Machine {
             try await Machine.use { machine in
                 let stopped = try await machine.run("systemctl stop dishd && dish ps && systemctl is-active dishd")
                 #expect(stopped.code == 0, "\(stopped)")
-                let killed = try await machine.run("for i in 1 2 3; do systemctl kill --signal KILL dishd; dish ps || exit 1; done")
+                let killed = try await machine.run(
+                    "for i in 1 2 3; do systemctl kill --signal KILL dishd; dish ps || exit 1; done")
                 #expect(killed.code == 0, "\(killed)")
                 let mode = try await machine.run("stat --format '%a %U' /run/dish/dishd.sock /run/dish")
                 #expect(mode.text == "600 root\n700 root", "\(mode)")
@@ -59,7 +60,8 @@ extension Machine {
                     """)
                 #expect(refused.code == 1 && refused.errors.contains("the agent is not up: "), "\(refused)")
                 #expect(refused.errors.contains("/nowhere"), "\(refused)")
-                let restored = try await machine.run("rm -r /run/systemd/system/dishd.service.d && systemctl daemon-reload && dish ps")
+                let restored = try await machine.run(
+                    "rm -r /run/systemd/system/dishd.service.d && systemctl daemon-reload && dish ps")
                 #expect(restored.code == 0, "\(restored)")
             }
         }
