@@ -30,7 +30,7 @@ enum MachineDisk {
         try Files.makeDirectories("\(root)/root/workspace")
         try await copy(["\(workspace)/."], to: "\(root)/root/workspace")
         // A container that started meanwhile may hold the mount for a while longer, and so what isn't written yet.
-        try Filesystem(at: pool).commit()
+        try Filesystem(at: pool).sync()
         try Mounts.unmount(pool)
         return "\(pool).img"
     }
