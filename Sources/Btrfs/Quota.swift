@@ -109,6 +109,22 @@ extension Filesystem {
         return QuotaUsage(used: used, limit: limited ? most : nil)
     }
 
+    /// The groups that one is a member of.
+    public func groups(of member: QuotaGroup) throws -> [QuotaGroup] {
+        var groups: [QuotaGroup] = []
+        let id = member.rawValue
+        try searchTree(
+            directory.number, path, tree: UInt64(BTRFS_QUOTA_TREE_OBJECTID), type: UInt32(BTRFS_QGROUP_RELATION_KEY),
+            objects: id...id
+        ) { _, group, _ in
+            // Each relation is there in both directions.
+            if group >> 48 > member.level {
+                groups.append(QuotaGroup(level: UInt16(group >> 48), number: group & 0xffff_ffff_ffff))
+            }
+        }
+        return groups
+    }
+
     /// All groups there are.
     public func quotaGroups() throws -> [QuotaGroup] {
         let base = "/sys/fs/btrfs/\(uuid)/qgroups"

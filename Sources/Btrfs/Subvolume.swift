@@ -19,6 +19,8 @@ public enum Subvolume {
         public let generation: UInt64
         /// The transaction that made it: what is in it from its source is older or of the same.
         public let creation: UInt64
+        /// When that was, in seconds since 1970.
+        public let created: Int64
     }
 
     /// Makes an empty subvolume.
@@ -93,7 +95,7 @@ public enum Subvolume {
             id: info.treeid, parentID: info.parent_id, isReadOnly: info.flags & 1 != 0,
             uuid: formatUUID(info.uuid), parentUUID: parentUUID == none ? nil : parentUUID,
             receivedUUID: receivedUUID == none ? nil : receivedUUID, generation: info.generation,
-            creation: info.otransid)
+            creation: info.otransid, created: Int64(info.otime.sec))
     }
 
     /// Whether the path is the root of a subvolume: on Btrfs that is inode 256.

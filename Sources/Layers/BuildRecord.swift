@@ -54,6 +54,12 @@ extension Pool {
     /// How many builds of a target are remembered.
     private static let remembered = 20
 
+    /// The targets whose builds are remembered.
+    func builtLabels() throws -> [String] {
+        let folder = "\(path)/builds"
+        return Files.isDirectory(folder) ? try Files.list(folder).compactMap { Self.decode($0) } : []
+    }
+
     /// The remembered builds of a target, oldest first.
     public func builds(of label: String) throws -> [BuildRecord] {
         let folder = folder(ofBuilds: label)

@@ -15,7 +15,11 @@ extension Pool {
     private func read(_ id: LayerID) throws -> Layer? {
         let path = "\(layers)/\(id.hex)/layer.json"
         guard Files.exists(path) else { return nil }
-        return try StateFile.read(Layer.self, path)
+        do {
+            return try StateFile.read(Layer.self, path)
+        } catch let error as PoolError {
+            throw PoolError(error.code, "\(error.description); put it right: dish pool repair \(self.path)")
+        }
     }
 
     /// All layers, oldest first.
