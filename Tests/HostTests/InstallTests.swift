@@ -61,11 +61,13 @@ extension Machine {
                     set -e
                     systemctl is-enabled dishd
                     # It says so, and isn't tried again and again.
-                    ! dish ps 2>&1
+                    if dish ps 2>&1; then exit 1; fi
                     systemctl is-failed dishd
                     dish pool create /pool
                     systemctl start dishd
                     stat --format %G:%a /run/dish/dishd.sock
+                    runuser --user nobody --group dish -- dish ps
+                    if runuser --user nobody -- dish ps; then exit 1; fi
                     """, on: machine)
                 #expect(
                     started.contains("enabled") && started.contains("no pool yet") && started.contains("dish:660"), "\(started)")
@@ -85,7 +87,7 @@ extension Machine {
                 #expect(kept == "# mine\n1.1")
 
                 let removed = try await run("dpkg --remove butterdish", on: machine)
-                #expect(removed.contains("1 tasks run on"), "\(removed)")
+                #expect(removed.contains("tasks that run on without an agent: 1."), "\(removed)")
                 let leader = try #require(task.processes?.leader)
                 _ = try await run(
                     "! systemctl --quiet is-active dishd.socket dishd && test -d /proc/\(leader) && test -d /pool/tasks/\(task.id)/rootfs/usr",

@@ -24,15 +24,18 @@ struct InstallTests {
         let (one, other) = (try await package(), try await package())
         let compared = try await run("/usr/bin/cmp", one, other)
         #expect(compared.code == 0, "\(compared)")
-        let content = try await run("/usr/bin/dpkg-deb", "--contents", one).output
+        let content = Set(
+            try await run("/usr/bin/dpkg-deb", "--contents", one).output.split(separator: "\n").compactMap {
+                $0.split(separator: " ").last
+            })
         let help = try await run(Programs.path("dish"), "help").output
-        let commands = help.matches(of: /(?m)^  ([a-z-]+) {2,}\S/).map { String($0.1) }.filter { $0 != "help" }
+        let commands = help.matches(of: /(?m)^  ([a-z][a-z-]*) {2,}\S/).map { String($0.1) }.filter { $0 != "help" }
         #expect(commands.count > 20, "\(help)")
         for command in commands {
-            #expect(content.contains("/usr/share/man/man1/dish-\(command).1.gz\n"), "no page for 'dish \(command)'")
+            #expect(content.contains("./usr/share/man/man1/dish-\(command).1.gz"))
         }
         for path in ["man/man8/dishd.8.gz", "bash-completion/completions/dish", "fish/vendor_completions.d/dish.fish"] {
-            #expect(content.contains("/usr/share/\(path)\n"), "\(content)")
+            #expect(content.contains("./usr/share/\(path)"))
         }
     }
 
