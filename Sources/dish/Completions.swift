@@ -14,9 +14,9 @@ extension CompletionKind {
     static var secret: Self { names { try await AgentClient.host.secrets().map(\.name) } }
 
     /// Of the pool's images.
-    static var image: Self { .custom { words, _, _ in (try? pool(words).allNames().keys.sorted()) ?? [] } }
+    static var image: Self { .custom { words, _, _ in offered(try? pool(words).allNames().keys.sorted()) } }
 
-    static var volume: Self { .custom { words, _, _ in (try? pool(words).allVolumes().map(\.name)) ?? [] } }
+    static var volume: Self { .custom { words, _, _ in offered(try? pool(words).allVolumes().map(\.name)) } }
 
     /// Of the images of the workspace around the current folder, and `//...` for all. A folder that isn't marked as one could be
     /// anything, and large.
@@ -24,7 +24,7 @@ extension CompletionKind {
         .custom { _, _, _ in
             let workspace = Workspace(around: ".")
             guard Files.exists("\(workspace.root)/\(Workspace.marker)") else { return [] }
-            return (try? ["//..."] + workspace.allLabels().map(\.description)) ?? []
+            return offered(try? ["//..."] + workspace.allLabels().map(\.description))
         }
     }
 
@@ -32,8 +32,13 @@ extension CompletionKind {
         .custom { (words: [String], _: Int, _: String) async -> [String] in
             // Another host's agent, where the line names one.
             RemoteOptions.pass(Array(words.dropFirst()))
-            return (try? await list()) ?? []
+            return offered(try? await list())
         }
+    }
+
+    private static func offered(_ names: [String]?) -> [String] {
+        // There an explanation would follow a colon.
+        (names ?? []).map { CompletionShell.requesting == .zsh ? $0.replacing(":", with: "\\:") : $0 }
     }
 
     /// It mounts nothing: who presses a key for a name hasn't asked for that.
