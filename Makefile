@@ -31,7 +31,7 @@ demo:
 test: test-unit fuzz-short test-pool test-host
 
 build-tests:
-	@scripts/setup build run test
+	@scripts/setup build run test install
 	swift build --build-tests
 
 test-unit: build-tests
