@@ -1,8 +1,12 @@
 # The front door: `make demo` shows everything at work, `make test` proves it. Both run as root on Debian 12.
-.PHONY: help build demo build-tests test test-unit test-pool test-host fuzz bench install format lint clean
+.PHONY: help build demo build-tests test test-unit test-pool test-host fuzz bench install install-files deb format lint clean
 
 SHELL := /bin/sh
 PREFIX ?= /usr/local
+UNITS ?= /etc/systemd/system
+ZSH ?= $(PREFIX)/share/zsh/site-functions
+# Where the programs are that are installed.
+PROGRAMS ?= .build/release
 # Programs that stand alone run on any Linux of this architecture; and they start in half the time.
 RELEASE = swift build -c release --static-swift-stdlib -Xswiftc -static-executable
 TEST = swift test --skip-build
@@ -12,7 +16,8 @@ help:
 	@echo "make test      install what is missing, run all tests"
 	@echo "make fuzz      random input for everything that parses bytes from outside, ten minutes each"
 	@echo "make bench     compare with systemd-nspawn and others, side by side"
-	@echo "make install   build, and install the programs and the agent's unit below PREFIX ($(PREFIX))"
+	@echo "make install   build, and install programs, units, manual pages and completions below PREFIX ($(PREFIX))"
+	@echo "make deb       build, and make a Debian package: .build/butterdish_VERSION_ARCHITECTURE.deb"
 	@echo "make format    lay the sources out; make lint checks them"
 
 build:
@@ -26,7 +31,7 @@ demo:
 test: test-unit fuzz-short test-pool test-host
 
 build-tests:
-	@scripts/setup build run test
+	@scripts/setup build run test install
 	swift build --build-tests
 
 test-unit: build-tests
@@ -55,9 +60,25 @@ bench:
 	@Benchmarks/run
 
 install: build
-	install -D -t $(DESTDIR)$(PREFIX)/bin .build/release/dish .build/release/dishd .build/release/dish-helper
-	sed 's|@PREFIX@|$(PREFIX)|' scripts/dishd.service > .build/dishd.service
-	install -D -m 644 -t $(DESTDIR)/etc/systemd/system .build/dishd.service scripts/dishd.socket
+	@scripts/setup install
+	@$(MAKE) --no-print-directory install-files
+
+# Programs, units, and what the programs say of themselves as manual pages and completions: here and in the Debian package.
+install-files:
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)/dish $(PROGRAMS)/dishd $(PROGRAMS)/dish-helper
+	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(ZSH) $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	for unit in scripts/*.service scripts/*.socket; do \
+	    sed 's|@PREFIX@|$(PREFIX)|' $$unit > $(DESTDIR)$(UNITS)/$${unit##*/} || exit 1; \
+	done
+	scripts/manual $(PROGRAMS) $(DESTDIR)$(PREFIX)/share/man
+	{ $(PROGRAMS)/dish --generate-completion-script bash && cat scripts/completion.bash; } > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dish
+	$(PROGRAMS)/dish --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dish.fish
+	$(PROGRAMS)/dish --generate-completion-script zsh > $(DESTDIR)$(ZSH)/_dish
+
+deb: build
+	@scripts/setup install
+	scripts/deb
 
 format:
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

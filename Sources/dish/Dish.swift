@@ -47,7 +47,7 @@ struct Dish: AsyncParsableCommand {
 
     private static func execute() async -> CInt {
         do {
-            var command = try parseAsRoot()
+            var command = try await asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -120,7 +120,10 @@ struct Dishd: AsyncParsableCommand {
             try await serve(socket, state, run, logger)
         } catch {
             socket.refuseWaiting("the agent is not up: \(error)")
-            throw error
+            guard error is NoPool else { throw error }
+            logger.error("\(error)")
+            // EX_CONFIG of sysexits.h, after which the agent's unit doesn't try again.
+            throw ExitCode(78)
         }
     }
 
@@ -131,7 +134,7 @@ struct Dishd: AsyncParsableCommand {
             throw StartError("another dishd already uses '\(state)'; stop it, or give this one another --state-dir")
         }
         let registry = PoolRegistry(stateDirectory: state)
-        let pool = try registry.open(pool ?? variable("DISH_POOL") ?? registry.defaultPath())
+        let pool = try registry.open(poolPath(registry))
         guard let subnet = IPv4Subnet(subnet) else { return }
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
@@ -218,6 +221,12 @@ struct Dishd: AsyncParsableCommand {
         _ = consume lock
     }
 
+    private func poolPath(_ registry: PoolRegistry) throws -> String {
+        if let named = pool ?? variable("DISH_POOL") { return named }
+        if try registry.entries().isEmpty { throw NoPool() }
+        return try registry.defaultPath()
+    }
+
     /// The tasks' IPv6 network; nil where there is none.
     private func ipv6(_ state: String, _ logger: Logger) throws -> IPv6Subnet? {
         guard subnet6 != "none" else { return nil }
@@ -251,6 +260,11 @@ struct Dishd: AsyncParsableCommand {
             return source
         }
     }
+}
+
+/// There is no pool on this host yet.
+private struct NoPool: Error, CustomStringConvertible {
+    let description = "there is no pool yet; make one, then start the agent: dish pool create /var/lib/dish/pool --size 20G"
 }
 
 /// A reason not to start.

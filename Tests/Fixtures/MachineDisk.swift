@@ -2,7 +2,8 @@ import Btrfs
 import Linux
 
 /// The disk of a test machine: one Btrfs file system that holds the machine's root as the subvolume `machine` and, at
-/// its top, a pool with the images of `examples/web`. The root is itself an image: `Tests/HostTests/machine`.
+/// its top, a pool with the images of `examples/web`. The root is itself an image: `Tests/HostTests/machine`. The subvolume `fresh`
+/// is the same without Butterdish.
 enum MachineDisk {
     /// Kernel modules of user-mode-linux, as its Debian package has them.
     private static let modules = "/usr/lib/uml/modules"
@@ -23,8 +24,13 @@ enum MachineDisk {
         guard let layer = shown.output.firstMatch(of: /"id" : "([0-9a-f]+)"/)?.1 else {
             throw FixtureError("find the machine's image: \(shown)")
         }
-        let root = "\(pool)/machine"
-        try Subvolume.snapshot("\(pool)/layers/\(layer)/rootfs", to: root)
+        let (root, fresh) = ("\(pool)/machine", "\(pool)/fresh")
+        try Subvolume.snapshot("\(pool)/layers/\(layer)/rootfs", to: fresh)
+        try Files.makeDirectories("\(fresh)/usr/lib/modules")
+        try await copy(try Files.list(modules).map { "\(modules)/\($0)" }, to: "\(fresh)/usr/lib/modules")
+        try Subvolume.snapshot(fresh, to: root)
+        // What a release doesn't need; no part of the package that is installed there.
+        try await copy(libraries(of: programs), to: "\(fresh)/usr/local/lib")
         try await install(in: root)
         // What the images were built from, so that others can be built on them.
         try Files.makeDirectories("\(root)/root/workspace")
@@ -43,11 +49,10 @@ enum MachineDisk {
         return workspace
     }
 
-    /// What is the machine's own beside its image: kernel modules, the programs, the agent's unit.
+    private static let programs = ["dish", "dishd", "dish-helper"].map(Programs.path)
+
+    /// The programs and the agent's unit.
     private static func install(in root: String) async throws {
-        try Files.makeDirectories("\(root)/usr/lib/modules")
-        try await copy(try Files.list(modules).map { "\(modules)/\($0)" }, to: "\(root)/usr/lib/modules")
-        let programs = ["dish", "dishd", "dish-helper"].map(Programs.path)
         let target = "\(root)\(prefix)/bin"
         try Files.makeDirectories(target)
         try await copy(programs + libraries(of: programs), to: target)
@@ -73,6 +78,7 @@ enum MachineDisk {
     }
 
     private static func copy(_ sources: [String], to target: String) async throws {
+        guard !sources.isEmpty else { return }
         let result = try await Command("/bin/cp", ["-a", "--dereference", "--target-directory=\(target)"] + sources).run()
         guard result.status.isSuccess else { throw FixtureError("copy to \(target): \(result.errorText)") }
     }

@@ -30,17 +30,19 @@ public actor TestMachine {
     }
 
     /// Boots and returns once commands can be run.
-    public func boot() async throws {
+    ///
+    /// - Parameter root: the subvolume that is its root.
+    public func boot(root: String = "machine") async throws {
         precondition(kernel == nil, "the machine runs already")
         let program = try Self.program()
-        try Files.removeTree("\(directory)/host/ready")
+        try Files.removeTree("\(sharedDirectory)/ready")
         var spawn = Spawn(
             program,
             [
-                "mem=2G", "ubd0=\(disk)", "root=/dev/ubda", "rootfstype=btrfs", "rootflags=subvol=machine", "rw",
+                "mem=2G", "ubd0=\(disk)", "root=/dev/ubda", "rootfstype=btrfs", "rootflags=subvol=\(root)", "rw",
                 // The console is only written, the first serial line only read.
                 "con=null", "con0=null,fd:2", "ssl=null", "ssl0=fd:0,fd:1",
-                "uml_dir=\(directory)/run", "umid=machine", "commands=\(directory)/host",
+                "uml_dir=\(directory)/run", "umid=machine", "commands=\(sharedDirectory)",
             ])
         // Its memory is a file, which has no name once it is open.
         spawn.environment["TMPDIR"] = "\(directory)/memory"
@@ -50,14 +52,17 @@ public actor TestMachine {
         spawn.newSession = true
         kernel = try spawn.start()
         self.line = consume line
-        try await wait(for: "\(directory)/host/ready", seconds: 120, "boot")
+        try await wait(for: "\(sharedDirectory)/ready", seconds: 120, "boot")
     }
+
+    /// Where a directory outside is that is `/host` inside.
+    public nonisolated var sharedDirectory: String { "\(directory)/host" }
 
     /// Runs a script in the machine's bash(1) as root. Nothing it leaves running may keep its output open.
     public func run(_ script: String, seconds: Int = 120) async throws -> Outcome {
         commands += 1
         let name = "command-\(commands)"
-        let path = "\(directory)/host/\(name)"
+        let path = "\(sharedDirectory)/\(name)"
         try Files.replace(path, with: (script + "\n").utf8, durable: false)
         try write("\(name)\n")
         try await wait(for: "\(path).code", seconds: seconds, script)

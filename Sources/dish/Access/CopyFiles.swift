@@ -19,9 +19,9 @@ struct CopyFiles: AsyncParsableCommand {
               tar c site | dish cp - web:/srv
             """)
 
-    @Argument(help: "TASK:/path, a path, or - for an archive on standard input.")
+    @Argument(help: "TASK:/path, a path, or - for an archive on standard input.", completion: .file())
     var source: String
-    @Argument(help: "TASK:/path, a path, or - for an archive on standard output.")
+    @Argument(help: "TASK:/path, a path, or - for an archive on standard output.", completion: .file())
     var target: String
     @Flag(name: .shortAndLong, help: "Keep owners, as they are inside, and set-user-id bits.")
     var archive = false

@@ -16,7 +16,7 @@ struct SSH: AsyncParsableCommand {
               dish ssh web --user deploy -- uptime
             """)
 
-    @Argument(help: "A task's name or id.")
+    @Argument(help: "A task's name or id.", completion: .task)
     var task: String
     @Argument(parsing: .postTerminator, help: "A command for the user's shell.")
     var command: [String] = []

@@ -18,7 +18,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
               dish image build //... -j 4
             """)
 
-    @Argument(help: "Labels: //folder:name, :name, or //... for all.")
+    @Argument(help: "Labels: //folder:name, :name, or //... for all.", completion: .label)
     var labels: [String]
     @OptionGroup var workspace: WorkspaceOptions
     @OptionGroup var pool: PoolOptions

@@ -14,7 +14,7 @@ struct ImageDiff: ParsableCommand {
               dish image diff 1a2b3c4d //web:app --json
             """)
 
-    @Argument(help: "One image, or an older and a newer one: labels, names or layer ids.")
+    @Argument(help: "One image, or an older and a newer one: labels, names or layer ids.", completion: .image)
     var images: [String]
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption

@@ -7,7 +7,7 @@ struct ImageDiskUsage: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "du", abstract: "Show what takes the room that an image adds to its parent.")
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Option(name: .shortAndLong, help: "How many directories, files and packages are listed.")
     var number = 10

@@ -7,7 +7,7 @@ struct ImageExplain: ParsableCommand {
         commandName: "explain",
         abstract: "Show which inputs changed before an image's last build, and which files differ for it.")
 
-    @Argument(help: "A label.")
+    @Argument(help: "A label.", completion: .label)
     var label: String
     @OptionGroup var workspace: WorkspaceOptions
     @OptionGroup var pool: PoolOptions

@@ -13,7 +13,7 @@ struct ImageExportCommand: AsyncParsableCommand {
               dish image export //web:app docker-archive:app.tar
             """)
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Argument(help: "oci:DIR[:TAG] or docker-archive:FILE.")
     var target: String

@@ -5,7 +5,7 @@ struct ImageHistory: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "Show the builds of an image, the newest first.")
 
-    @Argument(help: "A label.")
+    @Argument(help: "A label.", completion: .label)
     var label: String
     @OptionGroup var workspace: WorkspaceOptions
     @OptionGroup var pool: PoolOptions

@@ -12,7 +12,7 @@ struct ImagePlan: AsyncParsableCommand {
             Example: dish image plan //...
             """)
 
-    @Argument(help: "Labels: //folder:name, :name, or //... for all.")
+    @Argument(help: "Labels: //folder:name, :name, or //... for all.", completion: .label)
     var labels: [String]
     @OptionGroup var workspace: WorkspaceOptions
     @OptionGroup var pool: PoolOptions

@@ -14,7 +14,7 @@ struct ImagePush: AsyncParsableCommand {
               dish image push //web:app registry.example/web/app:2 --to /srv/packages
             """)
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Argument(help: "HOST[:PORT]/NAME[:TAG]")
     var reference: String

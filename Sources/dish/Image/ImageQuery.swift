@@ -25,7 +25,7 @@ struct ImageQuery: ParsableCommand {
 
     @Argument(help: "deps or rdeps.")
     var question: Question
-    @Argument(help: "A label.")
+    @Argument(help: "A label.", completion: .label)
     var label: String
     @Option(help: "text, json or dot.")
     var output = Format.text

@@ -14,7 +14,7 @@ struct ImageReceive: ParsableCommand {
               ssh host dish image send //web:app | dish image receive -
             """)
 
-    @Argument(help: "The file; '-' for standard input.")
+    @Argument(help: "The file; '-' for standard input.", completion: .file())
     var file: String
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption

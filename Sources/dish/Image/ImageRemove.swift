@@ -5,7 +5,7 @@ struct ImageRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Remove images that no other image and no task stands on.")
 
-    @Argument(help: "Labels, names or layer ids.")
+    @Argument(help: "Labels, names or layer ids.", completion: .image)
     var images: [String]
     @OptionGroup var pool: PoolOptions
 

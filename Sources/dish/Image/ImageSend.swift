@@ -16,7 +16,7 @@ struct ImageSend: ParsableCommand {
               dish image send //web:app --parent 1a2b3c4d | ssh host dish image receive -
             """)
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Option(help: "An image that the receiver has.")
     var parent: String?

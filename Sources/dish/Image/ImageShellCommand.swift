@@ -17,7 +17,7 @@ struct ImageShellCommand: ParsableCommand {
               dish image shell --failed //web:app -- /run/dish-step
             """)
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Flag(help: "Open what the failed step of the label's last build found; the step is /run/dish-step inside.")
     var failed = false

@@ -5,7 +5,7 @@ import Manifest
 struct ImageShow: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one image.")
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption

@@ -4,7 +4,7 @@ import Layers
 struct ImageTag: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "tag", abstract: "Give an image a further name.")
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Argument(help: "The new name; an image that has it loses it.")
     var name: String

@@ -20,7 +20,7 @@ struct ImageTestCommand: AsyncParsableCommand {
               dish image test --rerun -j 4 --junit results.xml
             """)
 
-    @Argument(help: "Labels: //folder:name, :name, or //... for all (default: all).")
+    @Argument(help: "Labels: //folder:name, :name, or //... for all (default: all).", completion: .label)
     var labels: [String] = []
     @OptionGroup var workspace: WorkspaceOptions
     @OptionGroup var pool: PoolOptions

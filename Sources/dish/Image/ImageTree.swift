@@ -5,7 +5,7 @@ struct ImageTree: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tree", abstract: "Show how images stand on each other, and the tasks on them.")
 
-    @Argument(help: "Only the stack of this image.")
+    @Argument(help: "Only the stack of this image.", completion: .image)
     var image: String?
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption

@@ -9,7 +9,7 @@ struct ImageWhatRan: ParsableCommand {
               btrfs subvolume snapshot POOL/layers/ID/rootfs DIR
             """)
 
-    @Argument(help: "A label.")
+    @Argument(help: "A label.", completion: .label)
     var label: String
     @OptionGroup var workspace: WorkspaceOptions
     @OptionGroup var pool: PoolOptions

@@ -22,7 +22,7 @@ struct JobRemove: AsyncParsableCommand {
             Example: dish job rm web
             """)
 
-    @Argument(help: "Names of jobs.")
+    @Argument(help: "Names of jobs.", completion: .job)
     var jobs: [String]
 
     func run() async throws {

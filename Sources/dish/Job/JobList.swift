@@ -24,7 +24,7 @@ struct JobList: AsyncParsableCommand {
 
 /// Which job a command is about.
 struct JobArgument: ParsableArguments {
-    @Argument(help: "A job's name.")
+    @Argument(help: "A job's name.", completion: .job)
     var job: String
 }
 

@@ -23,7 +23,7 @@ struct PoolCommand: ParsableCommand {
 
 /// A pool named by its path, or by default.
 struct PoolPath: ParsableArguments {
-    @Argument(help: "The pool's path (default: as --pool).")
+    @Argument(help: "The pool's path (default: as --pool).", completion: .directory)
     var path: String?
     @OptionGroup var pool: PoolOptions
 

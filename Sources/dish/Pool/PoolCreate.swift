@@ -14,7 +14,7 @@ struct PoolCreate: ParsableCommand {
               dish pool create /mnt/btrfs/pool                      a directory on a mounted Btrfs
             """)
 
-    @Argument(help: "Where the pool is mounted.")
+    @Argument(help: "Where the pool is mounted.", completion: .directory)
     var path: String
 
     @Option(help: "Size of a loop file, like 20G; space is taken as it is written.")

@@ -55,7 +55,7 @@ struct SecretList: AsyncParsableCommand {
 struct SecretRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "rm", abstract: "Forget secrets that nothing is given.")
 
-    @Argument(help: "Their names.")
+    @Argument(help: "Their names.", completion: .secret)
     var names: [String]
 
     func run() async throws {

@@ -15,7 +15,7 @@ struct StreamDump: ParsableCommand {
               btrfs send /pool/snapshot | dish stream dump - --json
             """)
 
-    @Argument(help: "The file; '-' for standard input.")
+    @Argument(help: "The file; '-' for standard input.", completion: .file())
     var file: String
     @Flag(help: "Only check the streams, in memory, and say how many commands and bytes a second that makes.")
     var rate = false

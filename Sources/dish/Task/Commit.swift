@@ -13,7 +13,7 @@ struct CommitTask: AsyncParsableCommand {
               dish commit web web:debugged
             """)
 
-    @Argument(help: "The task's name or id.")
+    @Argument(help: "The task's name or id.", completion: .task)
     var task: String
     @Argument(help: "The image's name; an image that has it loses it.")
     var name: String

@@ -16,7 +16,7 @@ struct DiffTask: AsyncParsableCommand {
               dish diff --volume data monday
             """)
 
-    @Argument(help: "The task's name or id, then the moments; with --volume or --image the moments alone.")
+    @Argument(help: "The task's name or id, then the moments; with --volume or --image the moments alone.", completion: .task)
     var words: [String] = []
     @OptionGroup var options: TimelineOptions
     @OptionGroup var json: JSONOption

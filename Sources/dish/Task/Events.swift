@@ -13,7 +13,7 @@ struct Events: AsyncParsableCommand {
               dish events --since 4711 --json
             """)
 
-    @Argument(help: "The name or id of a task, job, volume or image (default: all).")
+    @Argument(help: "The name or id of a task, job, volume or image (default: all).", completion: .task)
     var object: String?
     @Option(help: "A number: events after that one. A span (10m, 2h, 3d) or a time (2026-01-31T12:00:00Z): events from then on.")
     var since: String?

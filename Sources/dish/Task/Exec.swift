@@ -14,7 +14,7 @@ struct Exec: AsyncParsableCommand {
               tar c . | dish exec web -- tar x -C /srv
             """)
 
-    @Argument(help: "A task's name or id.")
+    @Argument(help: "A task's name or id.", completion: .task)
     var task: String
     @Argument(help: "The command; one with options goes after --.")
     var command: [String]
@@ -58,7 +58,7 @@ struct Shell: AsyncParsableCommand {
               dish shell web --user deploy
             """)
 
-    @Argument(help: "A task's name or id.")
+    @Argument(help: "A task's name or id.", completion: .task)
     var task: String
     @Option(name: .shortAndLong, help: "The user inside.")
     var user = "root"

@@ -17,7 +17,7 @@ struct History: AsyncParsableCommand {
               dish history --image //web:app --changes
             """)
 
-    @Argument(help: "The task's name or id.")
+    @Argument(help: "The task's name or id.", completion: .task)
     var task: String?
     @OptionGroup var options: TimelineOptions
     @Option(help: "A path inside.")

@@ -6,7 +6,7 @@ struct Inspect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show everything about a task, as JSON.")
 
-    @Argument(help: "A task's name or id.")
+    @Argument(help: "A task's name or id.", completion: .task)
     var task: String
     @Flag(help: .hidden)
     var json = false

@@ -20,7 +20,7 @@ struct Logs: AsyncParsableCommand {
               dish logs --removed
             """)
 
-    @Argument(help: "A task's name or id, also of one that was removed.")
+    @Argument(help: "A task's name or id, also of one that was removed.", completion: .task)
     var task: String?
     @Flag(name: .shortAndLong, help: "Go on until the task ends.")
     var follow = false

@@ -12,7 +12,7 @@ struct Remove: AsyncParsableCommand {
               dish rm --force --purge web
             """)
 
-    @Argument(help: "Names or ids.")
+    @Argument(help: "Names or ids.", completion: .task)
     var tasks: [String]
     @Flag(name: .shortAndLong, help: "Kill those that run; those that don't exist are no error.")
     var force = false

@@ -17,7 +17,7 @@ struct Restore: AsyncParsableCommand {
               dish restore --volume data /mail --from 20260131T235959Z
             """)
 
-    @Argument(help: "The task's name or id, and a path inside; with --volume the path alone.")
+    @Argument(help: "The task's name or id, and a path inside; with --volume the path alone.", completion: .task)
     var words: [String] = []
     @Option(help: "The snapshot, or image: see dish history.")
     var from: String

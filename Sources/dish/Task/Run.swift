@@ -24,7 +24,7 @@ struct Run: AsyncParsableCommand {
               dish run --rm -it //org:base -- /bin/bash
             """)
 
-    @Argument(help: "A label, a name or a layer id.")
+    @Argument(help: "A label, a name or a layer id.", completion: .image)
     var image: String
     @Argument(parsing: .postTerminator, help: "What runs instead of the image's init.")
     var command: [String] = []

@@ -13,7 +13,7 @@ struct SnapshotTask: AsyncParsableCommand {
               dish snapshot --remove web before-upgrade
             """)
 
-    @Argument(help: "The task's name or id.")
+    @Argument(help: "The task's name or id.", completion: .task)
     var task: String
     @Argument(help: "The snapshot's name (default: the time).")
     var name: String?
@@ -46,7 +46,7 @@ struct RollBack: AsyncParsableCommand {
               dish rollback web --image
             """)
 
-    @Argument(help: "The task's name or id.")
+    @Argument(help: "The task's name or id.", completion: .task)
     var task: String
     @Argument(help: "The snapshot (default: the last that somebody made, or else the image).")
     var name: String?

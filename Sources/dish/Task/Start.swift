@@ -11,7 +11,7 @@ struct Start: AsyncParsableCommand {
               dish start web
             """)
 
-    @Argument(help: "Names or ids.")
+    @Argument(help: "Names or ids.", completion: .task)
     var tasks: [String]
     @Option(help: "Seconds that booting may take.")
     var bootTimeout = 90
@@ -32,7 +32,7 @@ struct Restart: AsyncParsableCommand {
               dish restart web --timeout 60
             """)
 
-    @Argument(help: "Names or ids.")
+    @Argument(help: "Names or ids.", completion: .task)
     var tasks: [String]
     @Option(name: .shortAndLong, help: "Seconds until what is left is killed.")
     var timeout: UInt32 = 30

@@ -15,7 +15,7 @@ struct Stats: AsyncParsableCommand {
               dish stats --json
             """)
 
-    @Argument(help: "Names or ids (default: all that run).")
+    @Argument(help: "Names or ids (default: all that run).", completion: .task)
     var tasks: [String] = []
     @Flag(inversion: .prefixedNo, help: "Go on until it is interrupted.")
     var stream = true

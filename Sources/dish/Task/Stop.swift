@@ -5,7 +5,7 @@ struct Stop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "End tasks: a booted one shuts down, a command gets SIGTERM.")
 
-    @Argument(help: "Names or ids.")
+    @Argument(help: "Names or ids.", completion: .task)
     var tasks: [String]
     @Option(name: .shortAndLong, help: "Seconds until what is left is killed.")
     var timeout: UInt32 = 30

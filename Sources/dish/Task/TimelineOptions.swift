@@ -5,9 +5,9 @@ import Linux
 
 /// Whose past a command is about: a task, or another thing by an option.
 struct TimelineOptions: ParsableArguments {
-    @Option(help: "A volume, instead of a task.")
+    @Option(help: "A volume, instead of a task.", completion: .volume)
     var volume: String?
-    @Option(help: "The label of an image, instead of a task.")
+    @Option(help: "The label of an image, instead of a task.", completion: .image)
     var image: String?
     @OptionGroup var pool: PoolOptions
 

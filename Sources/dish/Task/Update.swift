@@ -14,7 +14,7 @@ struct Update: AsyncParsableCommand {
               dish update web --disk 20G
             """)
 
-    @Argument(help: "Names or ids.")
+    @Argument(help: "Names or ids.", completion: .task)
     var tasks: [String]
     @OptionGroup var limits: LimitOptions
     @OptionGroup var json: JSONOption

@@ -12,7 +12,7 @@ struct VolumeClone: ParsableCommand {
               dish volume clone data@monday test-data --size 5G
             """)
 
-    @Argument(help: "NAME or NAME@SNAPSHOT")
+    @Argument(help: "NAME or NAME@SNAPSHOT", completion: .volume)
     var source: String
     @Argument(help: "The new volume.")
     var name: String

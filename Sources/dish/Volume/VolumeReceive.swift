@@ -17,9 +17,9 @@ struct VolumeReceive: AsyncParsableCommand {
               dish volume receive data --from registry.example/backup/data:monday
             """)
 
-    @Argument(help: "The volume.")
+    @Argument(help: "The volume.", completion: .volume)
     var name: String
-    @Argument(help: "The file; '-' for standard input.")
+    @Argument(help: "The file; '-' for standard input.", completion: .file())
     var file = "-"
     @Option(help: "A registry's HOST[:PORT]/NAME[:TAG], or oci:DIR[:TAG], to fetch it from instead.")
     var from: String?

@@ -10,7 +10,7 @@ struct VolumeRemove: ParsableCommand {
               dish volume rm data@monday
             """)
 
-    @Argument(help: "NAME or NAME@SNAPSHOT")
+    @Argument(help: "NAME or NAME@SNAPSHOT", completion: .volume)
     var names: [String]
     @OptionGroup var pool: PoolOptions
 

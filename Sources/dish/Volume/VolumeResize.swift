@@ -12,7 +12,7 @@ struct VolumeResize: ParsableCommand {
               dish volume resize data none
             """)
 
-    @Argument(help: "The volume.")
+    @Argument(help: "The volume.", completion: .volume)
     var name: String
     @Argument(help: "A size, like 20G; or none.")
     var size: String

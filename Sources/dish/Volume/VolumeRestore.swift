@@ -15,7 +15,7 @@ struct VolumeRestore: AsyncParsableCommand {
               dish volume restore data monday --discard
             """)
 
-    @Argument(help: "The volume.")
+    @Argument(help: "The volume.", completion: .volume)
     var name: String
     @Argument(help: "The snapshot.")
     var snapshot: String

@@ -19,7 +19,7 @@ struct VolumeSend: AsyncParsableCommand {
               dish volume send data@monday --to oci:/srv/backup:monday
             """)
 
-    @Argument(help: "NAME or NAME@SNAPSHOT")
+    @Argument(help: "NAME or NAME@SNAPSHOT", completion: .volume)
     var name: String
     @Option(help: "A snapshot that the receiver has; only what is different is sent.")
     var since: String?

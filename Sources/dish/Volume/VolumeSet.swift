@@ -11,7 +11,7 @@ struct VolumeSet: ParsableCommand {
               dish volume set data@20260131T235959Z --pin
             """)
 
-    @Argument(help: "NAME or NAME@SNAPSHOT")
+    @Argument(help: "NAME or NAME@SNAPSHOT", completion: .volume)
     var name: String
     @Flag(inversion: .prefixedNo, help: "Let several tasks write to it at once.")
     var shared: Bool?

@@ -11,7 +11,7 @@ struct VolumeShow: ParsableCommand {
             """,
         aliases: ["inspect"])
 
-    @Argument(help: "The volume.")
+    @Argument(help: "The volume.", completion: .volume)
     var name: String
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption

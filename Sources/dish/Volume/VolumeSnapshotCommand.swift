@@ -12,7 +12,7 @@ struct VolumeSnapshotCommand: ParsableCommand {
               dish volume snapshot data before-upgrade
             """)
 
-    @Argument(help: "The volume.")
+    @Argument(help: "The volume.", completion: .volume)
     var name: String
     @Argument(help: "The snapshot's name (default: the time).")
     var snapshot: String?
