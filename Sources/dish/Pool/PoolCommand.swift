@@ -17,7 +17,7 @@ struct PoolCommand: ParsableCommand {
         subcommands: [
             PoolCreate.self, PoolList.self, PoolShow.self, PoolUsageCommand.self, PoolSet.self, PoolGrow.self,
             PoolAddDevice.self, PoolRemoveDevice.self, PoolReplaceDevice.self, PoolScrubCommand.self, PoolBalance.self,
-            PoolDestroy.self,
+            PoolRepairCommand.self, PoolDestroy.self,
         ])
 }
 
