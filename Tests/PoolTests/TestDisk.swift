@@ -82,7 +82,7 @@ enum CheckedImage {
                     let noise = try Command("/usr/bin/head", ["-c", "1048576", "/dev/urandom"]).runBlocking()
                     try Files.replace("\(root)/data/\(number)", with: noise.output, durable: false)
                 }
-                let sums = try Command("/bin/sh", ["-c", "cd \(root) && sha256sum data/* > sums"]).runBlocking()
+                let sums = try Command("/bin/sh", ["-c", "cd \"$1\" && sha256sum data/* > sums", "sh", root]).runBlocking()
                 guard sums.status.isSuccess else { throw FixtureError(sums.errorText) }
             })
     }

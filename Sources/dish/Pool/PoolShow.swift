@@ -28,7 +28,7 @@ struct PoolShow: ParsableCommand {
         let report = try PoolReport(pool, in: .host)
         if json.json { return try printJSON(report) }
         print(
-            "\(report.path): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
+            "\(oneLine(report.path)): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
             to: .output)
         printTable(
             ["ID", "DEVICE", "SIZE", "ALLOCATED", "ERRORS", "STATE"],
@@ -48,7 +48,7 @@ struct PoolShow: ParsableCommand {
         if let scrub = report.scrub { print("scrub under way: \(shown(scrub))", to: .output) }
         if let balance = report.balance { print("balance: \(shown(balance))", to: .output) }
         if let done = report.replacement { print("a device is being replaced: \(done / 10) %", to: .output) }
-        for problem in report.problems { print("problem: \(problem)", to: .output) }
+        for problem in report.problems { print("problem: \(oneLine(problem))", to: .output) }
     }
 
     private func counts(of errors: DeviceErrors) -> String {
