@@ -126,7 +126,7 @@ let package = Package(
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
-        .testTarget(name: "LayersTests", dependencies: ["CLinux", "Layers", "Linux"], swiftSettings: settings),
+        .testTarget(name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux"], swiftSettings: settings),
         .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
         .testTarget(name: "RegistryTests", dependencies: ["Layers", "Linux", "OCI", "Registry"], swiftSettings: settings),
         .testTarget(

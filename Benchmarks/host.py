@@ -8,7 +8,8 @@ import subprocess
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-PROGRAMS = REPOSITORY / ".build/release"
+# Those of another build, where it is asked for.
+PROGRAMS = pathlib.Path(os.environ.get("DISH_PROGRAMS") or REPOSITORY / ".build/release")
 # Images stay between runs; `rm -r .bench` removes them.
 HOME = REPOSITORY / ".bench"
 RUNTIME = pathlib.Path("/run/dish-bench")

@@ -77,7 +77,7 @@ def scrape(instance):
         return int(text.split("VmRSS:")[1].split()[0]) * 1024
 
     def times(count):
-        command = curl + ["--write-out", "%{time_total} %{size_download}\n", f"http://dish/metrics?[1-{count}]"]
+        command = curl + ["--write-out", "%{time_total} %{size_download}\n", f"http://dish/metrics#[1-{count}]"]
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
         return [(float(line.split()[0]) * 1000, int(line.split()[1])) for line in lines if line]
 

@@ -12,9 +12,8 @@ public actor PoolMonitor {
     private let registry: PoolRegistry
     private let events: EventLog
     private let logger: Logger
-    /// What was wrong with each device when it was last looked at, by its number.
-    private var problems: [UInt64: PoolHealth.Problem] = [:]
-    private var hasLooked = false
+    /// What was wrong when it was last looked at, by what it is wrong with.
+    private var problems: [String: PoolHealth.Problem] = [:]
     private var scrub: Task<Void, Never>?
     /// When the index may be brought up to date again.
     private var nextRefresh = ContinuousClock.now
@@ -44,20 +43,27 @@ public actor PoolMonitor {
     private func watchDevices() async {
         let pool = pool
         guard let health = await trying("look at devices", { try pool.health() }) else { return }
-        let now = Dictionary(uniqueKeysWithValues: health.problems.map { ($0.device, $0) })
-        for (device, problem) in now where problems[device]?.kind != problem.kind {
-            record("device \(problem.kind.rawValue)", "\(problem)")
+        let now = Dictionary(health.problems.map { ($0.subject, $0) }) { first, _ in first }
+        for (subject, problem) in now where problems[subject]?.kind != problem.kind {
+            switch problem {
+            case .device: record("device \(problem.kind)", "\(problem)")
+            case .content: record("copies missing", "\(problem)")
+            }
         }
-        for (device, old) in problems where now[device] == nil {
-            let isThere = health.devices.contains { $0.id == device }
-            record(
-                "device healthy",
-                "device \(device) was \(old.kind.rawValue) and \(isThere ? "is healthy" : "is no part of the pool any more")")
+        for (subject, old) in problems where now[subject] == nil {
+            switch old {
+            case .device(let device):
+                let isThere = health.devices.contains { $0.id == device.device }
+                record(
+                    "device healthy",
+                    "\(subject) was \(old.kind) and \(isThere ? "is healthy" : "is no part of the pool any more")")
+            case .content(let thin): record("copies complete", "all \(subject) has the profile \(thin.wanted.rawValue)")
+            }
         }
-        if hasLooked, now.isEmpty != problems.isEmpty {
+        if now.isEmpty != problems.isEmpty {
             record(now.isEmpty ? "healthy" : "degraded", now.isEmpty ? "all devices are" : "see: dish pool show \(pool.path)")
         }
-        (problems, hasLooked) = (now, true)
+        problems = now
     }
 
     private func scrubIfDue() async {

@@ -46,6 +46,15 @@ static const unsigned char timeline_js[] = {
 static const unsigned char console_js[] = {
 #embed "page/console.js"
 };
+static const unsigned char moments_js[] = {
+#embed "page/moments.js"
+};
+static const unsigned char table_js[] = {
+#embed "page/table.js"
+};
+static const unsigned char devices_js[] = {
+#embed "page/devices.js"
+};
 static const unsigned char pool_js[] = {
 #embed "page/pool.js"
 };
@@ -73,6 +82,9 @@ static const struct dish_web_asset assets[] = {
     ASSET("task.js", SCRIPT, task_js),
     ASSET("timeline.js", SCRIPT, timeline_js),
     ASSET("console.js", SCRIPT, console_js),
+    ASSET("moments.js", SCRIPT, moments_js),
+    ASSET("table.js", SCRIPT, table_js),
+    ASSET("devices.js", SCRIPT, devices_js),
     ASSET("pool.js", SCRIPT, pool_js),
     ASSET("treemap.js", SCRIPT, treemap_js),
     ASSET("events.js", SCRIPT, events_js),

@@ -69,6 +69,14 @@ extension Pool {
         }
     }
 
+    /// The remembered builds of an image by its label, or by a name or id of what a build of that label made.
+    ///
+    /// - Throws: `PoolError` `.unknownImage` when there is no such image either.
+    public func builds(ofImage name: String) throws -> [BuildRecord] {
+        let own = try builds(of: name)
+        return own.isEmpty ? try builds(of: resolve(name).label) : own
+    }
+
     /// Remembers a build, and forgets the oldest.
     ///
     /// - Parameter commits: see `name`.

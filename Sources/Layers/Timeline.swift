@@ -8,7 +8,7 @@ public enum Timeline: Sendable {
     /// Its root file system: the image it was made from, its snapshots, what it has now.
     case task(TaskRecord)
     case volume(String)
-    /// The layers that were built under a label.
+    /// The layers that were built under the label of an image, which a name or an id may stand for.
     case image(String)
 }
 
@@ -56,6 +56,20 @@ public struct ChangeSummary: Sendable, Codable, Equatable {
     }
 }
 
+/// A moment, with what was asked for beside.
+public struct TimelineMoment: Sendable, Codable, Equatable {
+    public let name: String
+    public let kind: TimelinePoint.Kind
+    /// Seconds since 1970; nil for now.
+    public let created: Int64?
+    /// What lies between the moment before and this one.
+    public var changes: ChangeSummary?
+    /// What the path that was asked for had; nil where there was nothing.
+    public var path: PathState?
+
+    init(_ point: TimelinePoint) { (name, kind, created) = (point.name, point.kind, point.created) }
+}
+
 /// What a path had at a moment.
 public struct PathState: Sendable, Codable, Equatable {
     /// `file`, `directory`, `link` or `other`.
@@ -81,14 +95,20 @@ extension Pool {
                 let isAutomatic = snapshot.scheduled == true || snapshot.name.hasPrefix("before-restore-")
                 return TimelinePoint(name: snapshot.name, kind: isAutomatic ? .automatic : .snapshot, created: snapshot.created)
             } + [now]
-        case .image(let label):
+        case .image(let name):
             var seen: Set<LayerID> = []
-            return try builds(of: label).compactMap { build in
+            let built = try builds(ofImage: name).compactMap { build -> TimelinePoint? in
                 guard let id = build.layer, try layer(id) != nil, seen.insert(id).inserted else { return nil }
                 return TimelinePoint(name: id.short, kind: .build, created: build.started)
             }
+            // One that came from elsewhere was built by nobody here.
+            guard let now = try? resolve(name), !seen.contains(now.id) else { return built }
+            return built + [TimelinePoint(name: now.id.short, kind: .image, created: now.created)]
         }
     }
+
+    /// The moments, oldest first, without what else there is to know of them.
+    public func moments(of timeline: Timeline) throws -> [TimelineMoment] { try points(of: timeline).map(TimelineMoment.init) }
 
     /// What must be done to one moment to make it another; files are only read where they changed.
     public func changes(in timeline: Timeline, from: String, to: String) throws -> [TreeChange] {
@@ -96,22 +116,25 @@ extension Pool {
         return try tree(in: timeline, at: to).changes(from: tree(in: timeline, at: from))
     }
 
-    /// What lies between each moment and the one before it.
-    public func changes(in timeline: Timeline) throws -> [(point: TimelinePoint, since: ChangeSummary?)] {
+    /// The moments, with what lies between each and the one before it.
+    public func momentsWithChanges(of timeline: Timeline) throws -> [TimelineMoment] {
         try filesystem().sync()
         var last: Tree?
         return try points(of: timeline).map { point in
             let tree = try tree(in: timeline, at: point.name)
             defer { last = tree }
-            return (point, last.map { ChangeSummary(tree.changes(from: $0)) })
+            var moment = TimelineMoment(point)
+            moment.changes = last.map { ChangeSummary(tree.changes(from: $0)) }
+            return moment
         }
     }
 
-    /// What a path had at each moment; nil where there was nothing. Links on the way stay in the tree.
-    public func states(of path: String, in timeline: Timeline) throws -> [(point: TimelinePoint, state: PathState?)] {
+    /// The moments, with what a path had at each of them. Links on the way stay in the tree.
+    public func moments(of timeline: Timeline, showing path: String) throws -> [TimelineMoment] {
         try points(of: timeline).map { point in
+            var moment = TimelineMoment(point)
             let root = try OwnedFD.open(root(in: timeline, at: point.name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            guard let opened = try? root.open(inRoot: path, DISH_O_PATH | O_NOFOLLOW) else { return (point, nil) }
+            guard let opened = try? root.open(inRoot: path, DISH_O_PATH | O_NOFOLLOW) else { return moment }
             var status = stat()
             let number = opened.number
             try retryingInterrupts("look at", path) { fstat(number, &status) }
@@ -122,12 +145,9 @@ extension Pool {
                 case S_IFLNK: "link"
                 default: "other"
                 }
-            return (
-                point,
-                PathState(
-                    kind: kind, size: kind == "file" ? UInt64(max(0, status.st_size)) : 0,
-                    modified: Int64(status.st_mtim.tv_sec))
-            )
+            moment.path = PathState(
+                kind: kind, size: kind == "file" ? UInt64(max(0, status.st_size)) : 0, modified: Int64(status.st_mtim.tv_sec))
+            return moment
         }
     }
 

@@ -28,8 +28,8 @@ public struct TreeRestore {
         }
         let parent = try openParent("/" + parts.dropLast().joined(separator: "/"), of: path, in: root)
         // The same place in the other tree, whatever its links say.
-        let resolved = try location(parent).dropFirst(location(root).utf8.count)
-        let directories = resolved.split(separator: "/").map { Array($0.utf8) }
+        let resolved = try location(parent).dropFirst(location(root).count)
+        let directories = resolved.split(separator: UInt8(ascii: "/")).map { Array($0) }
         var restore = TreeRestore(
             result: Result(path: "/" + (directories.map { String(decoding: $0, as: UTF8.self) } + [name]).joined(separator: "/")))
         var status = stat()
@@ -61,11 +61,11 @@ public struct TreeRestore {
     }
 
     /// Where an open directory is.
-    private static func location(_ directory: borrowing OwnedFD) throws -> String {
+    private static func location(_ directory: borrowing OwnedFD) throws -> [UInt8] {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let link = "/proc/self/fd/\(directory.number)"
         let count = try retryingInterrupts("read link", link) { readlink(link, &buffer, buffer.count - 1) }
-        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return buffer[..<count].map { UInt8(bitPattern: $0) }
     }
 
     /// The directory in the target; those missing are made as the source has them.

@@ -15,14 +15,23 @@ func print(_ text: String, to output: Output) {
     try? Files.write((text + "\n").utf8, to: output == .output ? STDOUT_FILENO : STDERR_FILENO, "terminal")
 }
 
-/// Text from elsewhere as one that moves no cursor: control characters but line ends and tabs are shown as `?`.
-func printable(_ text: String) -> String {
-    String(
-        String.UnicodeScalarView(
-            text.unicodeScalars.map { scalar in
-                let isControl = scalar.value < 32 && scalar != "\n" && scalar != "\t" || (127..<160).contains(scalar.value)
-                return isControl ? "?" : scalar
-            }))
+/// Text from elsewhere as one that moves no cursor and turns no direction of writing: what would is shown as `?`, but for line ends and
+/// tabs.
+func printable(_ text: String) -> String { replacing(in: text) { $0 != "\n" && $0 != "\t" && movesCursor($0) } }
+
+/// The same in one line.
+func oneLine(_ text: String) -> String { replacing(in: text, movesCursor) }
+
+private func replacing(in text: String, _ isReplaced: (Unicode.Scalar) -> Bool) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.map { isReplaced($0) ? "?" : $0 }))
+}
+
+/// Control characters, and those that turn the direction of writing.
+private func movesCursor(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<32, 127..<160, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+    default: false
+    }
 }
 
 /// JSON for programs.
@@ -37,6 +46,7 @@ func printTable(_ header: [String], _ rows: [[String]]) {
 
 /// The lines of such a table.
 func table(_ header: [String], _ rows: [[String]]) -> [String] {
+    let rows = rows.map { $0.map(oneLine) }
     var widths = header.map(\.count)
     for row in rows {
         for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) }

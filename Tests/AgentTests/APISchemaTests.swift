@@ -3,6 +3,8 @@ import FoundationEssentials
 import Testing
 
 @testable import Agent
+@testable import Btrfs
+@testable import Layers
 
 /// What clients may send and what they are told is as the API's description says.
 @Suite struct APISchemaTests {
@@ -144,6 +146,23 @@ import Testing
             .poolMapLayer,
             PoolMap.Layer(id: "", parent: nil, label: "", names: [], created: 0, entries: 0, size: 0, own: nil))
         check(.poolMapEntry, PoolMap.Entry(name: "", id: "", own: nil, limit: nil, layer: nil))
+        let device = Device(id: 0, path: "", size: 0, allocated: 0, isMissing: true, isCut: false, errors: DeviceErrors())
+        let balance = BalanceProgress(isRunning: true, expected: 0, considered: 0, completed: 0)
+        let record = ScrubRecord(started: 0, ended: 0, outcome: .finished, by: "", found: ScrubProgress(), failure: nil)
+        check(.device, device)
+        check(.deviceErrors, device.errors)
+        check(.allocation, Allocation(kind: .data, profile: .single, size: 0, used: 0))
+        check(.poolSettings, PoolSettings())
+        check(.scrubProgress, record.found)
+        check(.scrubRecord, record)
+        check(.scrubStatus, ScrubStatus(progress: record.found, expected: 0))
+        check(.balanceProgress, balance)
+        let summary = ChangeSummary([])
+        check(.changeSummary, summary)
+        check(.timelineMoment, TimelineMoment(TimelinePoint(name: "", kind: .now, created: nil)))
+        check(.pathState, PathState(kind: "", size: 0, modified: 0))
+        check(.treeChange, TreeChange(path: "", kind: .added, aspects: [], oldSize: nil, newSize: nil))
+        check(.timelineChanges, TimelineChanges(from: "", to: "", summary: summary, changes: [], left: 0))
         check(.hostDisk, HostCapacity.Disk(total: 0, available: 0))
         check(.hostUsage, HostUsage(host: host, tasks: []))
         check(.pressure, host.pressure)

@@ -40,7 +40,7 @@ struct WebAccessTests {
     @Test(arguments: [
         "/v1/jobs", "/v1/jobs/shop", "/v1/tasks/web/wait", "/v1/tasks/web/wait-removed", "/v1/tasks/web/stop", "/v2/tasks", "/v1",
         "//",
-        "/web/a/b", "/metrics/x", "", "/v1/pool", "/v1/secrets",
+        "/web/a/b", "/metrics/x", "", "/v1/pool", "/v1/secrets", "/v1/pool/map/x", "/v1/timeline/x", "/v1/host/drain",
     ])
     func onlyWhatThePageIsMadeOfIsServed(path: String) {
         #expect(web.refusal(asked(path)) == .path)
@@ -48,6 +48,7 @@ struct WebAccessTests {
 
     @Test(arguments: [
         "/", "/web/page.css", "/metrics", "/v1/agent", "/v1/host", "/v1/stats", "/v1/events", "/v1/replicas", "/v1/pool/map",
+        "/v1/pool/devices", "/v1/timeline", "/v1/timeline/changes",
         "/v1/tasks",
         "/v1/tasks/web", "/v1/tasks/web/console", "/v1/tasks/web/snapshots", "/v1/tasks/web/stats",
     ])

@@ -75,3 +75,17 @@ public final class TokenServer: Sendable {
     /// A line for each token: method, `known` or `anonymous`, scopes.
     public var log: [Substring] { ((try? Files.readText("\(directory)/log")) ?? "").split(separator: "\n") }
 }
+
+/// The web page with answers that are made up (Benchmarks/web_fixture.py), all names and texts of which would do harm if they were taken
+/// for anything but text.
+public final class HostilePage: Sendable {
+    public let url: String
+    private let server: PythonServer
+
+    public init(tasks: Int) async throws {
+        let port = try FreePort.tcp()
+        url = "http://127.0.0.1:\(port)/"
+        server = try await PythonServer(
+            "../../Benchmarks/web_fixture.py", ["\(port)", "\(tasks)", "hostile"], answersAt: url)
+    }
+}

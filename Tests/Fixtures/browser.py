@@ -37,6 +37,7 @@ class Browser:
         self.number = 0
         self.troubles = []
         self.origin = None
+        self.is_cut_off = False
         port_file = os.path.join(self.profile, "DevToolsActivePort")
         deadline = time.monotonic() + 60
         while not (os.path.exists(port_file) and os.path.getsize(port_file)):
@@ -73,6 +74,9 @@ class Browser:
             self.troubles.append("exception: " + details.get("exception", {}).get("description", details["text"]))
         elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
             self.troubles.append("console: " + json.dumps([one.get("value", one.get("description")) for one in parameters["args"]]))
+        elif method == "Log.entryAdded" and "ERR_NETWORK_CHANGED" in parameters["entry"]["text"]:
+            # Chromium drops all requests when an interface comes or goes, as they do where tasks start. A page asks again by itself.
+            self.is_cut_off = True
         elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
             self.troubles.append("log: " + parameters["entry"]["text"] + " " + parameters["entry"].get("url", ""))
         elif method == "Network.requestWillBeSent":
@@ -106,9 +110,14 @@ class Browser:
                 {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}])
             parts = urllib.parse.urlsplit(step["open"])
             self.origin = f"{parts.scheme}://{parts.netloc}/"
-            self.call("Page.navigate", url="about:blank")
-            self.call("Page.navigate", url=step["open"])
-            return self.wait("document.readyState === 'complete' && location.protocol !== 'about:'", 30)
+            for _ in range(5):
+                self.is_cut_off = False
+                self.call("Page.navigate", url="about:blank")
+                self.call("Page.navigate", url=step["open"])
+                loaded = self.wait("document.readyState === 'complete' && location.protocol !== 'about:'", 30)
+                if not self.is_cut_off:
+                    break
+            return loaded
         if "evaluate" in step:
             return self.evaluate(step["evaluate"])
         if "wait" in step:

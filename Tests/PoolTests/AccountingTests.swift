@@ -91,6 +91,8 @@ struct AccountingTests {
                 isClose(usage.sum.metadata + usage.sum.ownMetadata, before.metadata, within: 200_000), "\(usage.sum) \(before)")
             let reference = try await btrfsUsed(pool)
             #expect(isClose(usage.sum.data, reference), "\(usage.sum) \(reference)")
+            print("data: \(usage.sum.data) held, btrfs filesystem usage says \(reference)")
+            print("metadata: \(usage.sum.metadata + usage.sum.ownMetadata) held, the file system says \(before.metadata)")
 
             // A base that others stand on has everything and frees nothing of it.
             let base = try #require(usage.layers.first { $0.id == layers[0].hex }?.held)
@@ -104,18 +106,14 @@ struct AccountingTests {
             #expect((8 * 130_000 + 200_000..<1_320_000).contains(all.exclusive), "\(all)")
             #expect(all.referenced == all.exclusive + all.sharedWithOthers)
 
-            let whole = try settled(pool)
-            try pool.removeSnapshot("first", of: task)
-            let part = try settled(pool)
-            #expect(whole.data - part.data == snapshot.exclusive)
-            #expect(isClose(whole.data + whole.metadata - part.data - part.metadata, snapshot.freed, within: 100_000))
-
-            let again = try #require(try pool.usage(refreshes: true).tasks.first { $0.id == task.id }?.held)
-            let without = try settled(pool)
-            try pool.removeTask(task)
-            let after = try settled(pool)
-            #expect(without.data - after.data == again.exclusive)
-            #expect(isClose(without.data + without.metadata - after.data - after.metadata, again.freed, within: 100_000))
+            // The last, the first, and some in between; the more there are the longer it takes.
+            var (said, back): (UInt64, UInt64) = (0, 0)
+            for number in stride(from: tasks.count - 1, through: 2, by: -max(1, tasks.count / 3)) {
+                let removed = try remove(tasks[number], from: pool)
+                (said, back) = (said + removed.said, back + removed.back)
+            }
+            #expect(isClose(said, back), "\(said) bytes were said to be freed, \(back) came back")
+            print("\(said) bytes were said to be freed by all of them, \(back) came back")
 
             // With whom, and what is younger than the index.
             let sharing = try pool.sharing(of: tasks[0].name)
@@ -131,13 +129,47 @@ struct AccountingTests {
         }
     }
 
+    /// Removes a task's snapshot, then the task with its logs, and compares what came back with what was said before.
+    private func remove(_ task: TaskRecord, from pool: Pool) throws -> (said: UInt64, back: UInt64) {
+        func expect(_ said: [PoolUsage.Held], toComeBackBy removal: () throws -> Void) throws -> (said: UInt64, back: UInt64) {
+            let before = try settled(pool)
+            try removal()
+            let after = try settled(pool)
+            let back = before.data + before.metadata - after.data - after.metadata
+            let all = said.reduce(0) { $0 + $1.freed }
+            #expect(before.data - after.data == said.reduce(0) { $0 + $1.exclusive })
+            // The file system's own trees are a block larger or smaller now and then.
+            #expect(isClose(back, all, within: 50_000), "\(back) bytes came back, \(said)")
+            print("\(task.name): \(all) bytes were said to be freed, \(back) came back")
+            return (all, back)
+        }
+        let snapshot = try #require(
+            try pool.usage(refreshes: true).snapshots.first { $0.name == "\(task.name)@first" }?.held)
+        let first = try expect([snapshot]) { try pool.removeSnapshot("first", of: task) }
+        let usage = try pool.usage(refreshes: true)
+        let all = try #require(usage.tasks.first { $0.id == task.id }?.held)
+        let logs = usage.others.filter { $0.kind == .logs && $0.name == task.name }.map(\.held)
+        let second = try expect([all] + logs) { try pool.removeTask(task) }
+        return (first.said + second.said, first.back + second.back)
+    }
+
     /// Says how long it takes with as many layers and tasks as there are.
     private func time(_ pool: Pool, tasks: Int) async throws {
-        let begun = ContinuousClock.now
         let host = try TestHost(pool: pool.path)
-        let shown = try await host.dish("pool", "usage", "--json")
-        #expect(shown.code == 0 && shown.output.contains("\"held\""), "\(shown)")
-        print("dish pool usage --json with \(layerCount) layers, \(tasks) tasks and snapshots: \(ContinuousClock.now - begun)")
+        func fastest(_ command: String...) async throws -> Duration {
+            var times: [Duration] = []
+            for _ in 0..<5 {
+                let begun = ContinuousClock.now
+                let shown = try await host.dish(arguments: command)
+                times.append(.now - begun)
+                #expect(shown.code == 0, "\(shown)")
+            }
+            return times.min() ?? .zero
+        }
+        #expect(try await host.dish("pool", "usage", "--json").output.contains("\"held\""))
+        let (nothing, all) = (try await fastest("--version"), try await fastest("pool", "usage", "--json"))
+        print(
+            "dish pool usage --json with \(layerCount) layers, \(tasks) tasks and snapshots: \(all); dish --version: \(nothing)")
         let refreshing = ContinuousClock.now
         _ = try pool.refreshUsage(syncs: true)
         print("bringing the index up to date: \(ContinuousClock.now - refreshing)")

@@ -101,4 +101,47 @@ struct RestoreTests {
             try pool.removeVolume("v")
         }
     }
+
+    @Test func theBuildsOfAnImageAreFoundByAnyOfItsNamesWithWhatTheyChanged() async throws {
+        struct Row: Decodable {
+            struct Changes: Decodable {
+                let changed: Int
+                let written: UInt64
+            }
+            let label: String
+            let changes: Changes?
+        }
+        try await Streams.withPools { pools in
+            let pool = pools[0]
+            var layers: [LayerID] = []
+            for content in ["one", "another"] {
+                let layer = try pool.makeLayer(on: nil, label: "//test:twice") { root in
+                    try Files.replace("\(root)/file", with: content.utf8)
+                }
+                let number = Int64(layers.count + 1)
+                var build = BuildRecord(
+                    label: "//test:twice", key: "\(number)", inputs: [], parent: nil, root: "/", started: number)
+                build.layer = layer
+                try pool.add(build)
+                layers.append(layer)
+            }
+            try pool.name("stable", layers[1])
+            let host = try TestHost(pool: pool.path)
+            for name in ["//test:twice", "stable", layers[0].hex] {
+                let rows: [Row] = try decoded(try await host.dish("image", "history", name, "--changes", "--json"))
+                #expect(rows.map(\.label) == ["//test:twice", "//test:twice"])
+                #expect(rows.first?.changes?.changed == 1 && rows.first?.changes?.written == 7 && rows.last?.changes == nil)
+                let moments = try await host.dish("history", "--image", name)
+                #expect(moments.code == 0 && moments.output.matches(of: /build/).count == 2, "\(moments)")
+            }
+            let diff = try await host.dish("diff", "--image", "stable")
+            #expect(diff.code == 0 && diff.output.contains("0 added, 1 changed, 0 removed; 7 B written, 3 B replaced"), "\(diff)")
+            let unknown = try await host.dish("image", "history", "nothing")
+            #expect(unknown.code == 1 && unknown.errors.contains("dish image ls"), "\(unknown)")
+            // What came from elsewhere was built by nobody here.
+            try pool.name(
+                "pulled", pool.makeLayer(on: nil, label: "//else:where") { root in try Files.makeDirectories("\(root)/x") })
+            #expect(try await host.dish("history", "--image", "pulled").output.contains("image"))
+        }
+    }
 }

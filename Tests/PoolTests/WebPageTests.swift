@@ -97,8 +97,19 @@ struct WebPageTests {
         let last: Int = try await browser.evaluate("document.querySelectorAll('.console .lines > div').length")
         #expect(try await browser.wait("document.querySelectorAll('.console .lines > div').length > \(last)"))
 
+        try await lookBack(browser, host)
+
         let _: String = try await browser.evaluate("location.hash = '#/pool'")
         #expect(try await browser.wait("document.querySelectorAll('.treemap g').length > 2"))
+        let unlike: [String] = try await browser.evaluate(
+            """
+            (async () => {
+              const report = await (await fetch('/v1/pool/devices')).json();
+              const shown = [...document.querySelectorAll('[data-device]')].map((row) => row.children[1].textContent);
+              return report.devices.map((one) => one.path).filter((path, index) => path !== shown[index]);
+            })()
+            """)
+        #expect(unlike == [])
         let layers: [String] = try await browser.evaluate(
             """
             (async () => {
@@ -112,11 +123,13 @@ struct WebPageTests {
         let _: String = try await browser.evaluate("location.hash = '#/events'")
         #expect(try await browser.wait("document.querySelectorAll('.events li').length > 3"))
 
-        for (view, dark) in [("", false), ("pool", true), ("events", false), ("task/hostile", true)] {
+        for (view, dark) in [("", false), ("pool", true), ("events", false), ("task/hostile", true), ("past/task/hostile", true)]
+        {
             try await browser.open("\(url)/#/\(view)", width: 400, dark: dark)
             #expect(try await browser.wait("document.getElementById('host-tasks').textContent === '1'"))
             #expect(
-                try await browser.wait("document.querySelector('main tbody tr, .treemap g, .events li, .console .lines > div')"))
+                try await browser.wait(
+                    "document.querySelector('main tbody tr, .treemap g, .events li, .console .lines > div, [data-moment]')"))
             let width: Int = try await browser.evaluate("document.documentElement.scrollWidth")
             #expect(width <= 400, "\(view) is \(width) wide")
         }
@@ -135,6 +148,26 @@ struct WebPageTests {
         #expect(try await browser.troubles() == [])
         #expect(try await host.dish("rm", "--force", "hostile").code == 0)
         #expect(try await host.dish("volume", "rm", "webdata").code == 0)
+    }
+
+    /// A file comes after the snapshot: it is counted, found by its path, and listed as what changed since.
+    private func lookBack(_ browser: Browser, _ host: TestHost) async throws {
+        #expect(try await host.dish("exec", "hostile", "--", "sh", "-c", "head -c 5000 /dev/zero > '/srv/<b>late'").code == 0)
+        let _: String = try await browser.evaluate("location.hash = document.querySelector('a[href^=\"#/past/\"]').hash")
+        #expect(try await browser.wait("document.querySelectorAll('[data-moment]').length === 3"))
+        func press(_ button: String, until answer: String) async throws {
+            let _: Int = try await browser.evaluate("document.getElementById('\(button)').click() ?? 1")
+            #expect(try await browser.wait(answer), "\(button)")
+        }
+        // The newest moment stands first.
+        try await press(
+            "count", until: "document.querySelector('[data-moment=now] td:nth-child(4) [data-value]')?.dataset.value === '1'")
+        let _: String = try await browser.evaluate("document.getElementById('path').value = '/srv/<b>late'")
+        try await press("find", until: "document.querySelector('[data-moment=before]').textContent.includes('not there')")
+        let now: String = try await browser.evaluate("document.querySelector('[data-moment=now]').textContent")
+        #expect(now.contains("4.88 KiB, changed"), "\(now)")
+        try await press("compare", until: "document.querySelector('.changes li')?.dataset.path === '/srv/<b>late'")
+        #expect(try await browser.evaluate("document.querySelectorAll('.changes li').length") == 1)
     }
 
     private func quoted(_ text: String) -> String {

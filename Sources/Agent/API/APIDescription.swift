@@ -141,6 +141,11 @@ enum APIDescription {
         ).stream(),
     ]
 
+    private static let timeline = [
+        APIField("of", .word(TimelineReader.Subject.Kind.self), "Whose past.", required: true),
+        APIField("name", .text(1...4096), "Its name, id or label.", required: true),
+    ]
+
     /// What the web page is made of, and what only it asks for.
     private static let page: [APIOperation] = [
         APIOperation(.get, "/", "The web page", .read, answer: .any).of("text/html; charset=utf-8"),
@@ -148,6 +153,21 @@ enum APIDescription {
             .of("text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"),
         APIOperation(.get, "/metrics", "For Prometheus", .read, answer: .any).of(MetricsText.contentType),
         APIOperation(.get, "/v1/pool/map", "What uses how much of the pool", .read, answer: .object(.poolMap)),
+        APIOperation(
+            .get, "/v1/pool/devices", "The pool's devices, and how its content is spread over them", .read,
+            answer: .object(.poolReport)),
+        APIOperation(
+            .get, "/v1/timeline", "The moments of a task, volume or image, oldest first", .read,
+            query: timeline + [
+                APIField("counts", .boolean, "Whether to count what changed from each to the next; takes time."),
+                APIField("path", .text(1...4096), "What it had at each of them."),
+            ], answer: .list(of: .object(.timelineMoment), atMost: 100_000)),
+        APIOperation(
+            .get, "/v1/timeline/changes", "What changed between two moments", .read,
+            query: timeline + [
+                APIField("from", .text(1...4096), "The first.", required: true),
+                APIField("to", .text(1...4096), "The second.", required: true),
+            ], answer: .object(.timelineChanges)),
         APIOperation(
             .get, "/v1/replicas", "How jobs are", .read, answer: .list(of: .object(.jobReplicas), atMost: 100_000)),
         APIOperation(

@@ -61,8 +61,9 @@ struct WebAccess: Sendable {
         switch (parts.count, parts.first) {
         case (1, ""), (1, "metrics"): return true
         case (2, "web"): return true
-        case (2, "v1"): return ["agent", "events", "host", "replicas", "stats", "tasks"].contains(parts[1])
-        case (3, "v1"): return parts[1] == "tasks" || parts[1] == "pool" && parts[2] == "map"
+        case (2, "v1"): return ["agent", "events", "host", "replicas", "stats", "tasks", "timeline"].contains(parts[1])
+        case (3, "v1"):
+            return parts[1] == "tasks" || ["pool/map", "pool/devices", "timeline/changes"].contains("\(parts[1])/\(parts[2])")
         case (4, "v1"): return parts[1] == "tasks" && ["console", "snapshots", "stats"].contains(parts[3])
         default: return false
         }

@@ -1,5 +1,6 @@
 import AgentAPI
 import Hummingbird
+import Layers
 import Linux
 import NIOCore
 
@@ -14,6 +15,26 @@ struct WebRoutes {
         router.get("/") { request, _ in file("", request) }
         router.get("/web/:file") { request, context in file(context.parameters.get("file") ?? "", request) }
         router.get("/v1/pool/map") { _, _ in await answer { try await map.read() } }
+        router.get("/v1/pool/devices") { _, _ in
+            await answer {
+                let registry = PoolRegistry(stateDirectory: tasks.configuration.stateDirectory)
+                return try await blocking { try PoolReport(tasks.configuration.pool, in: registry) }
+            }
+        }
+        let timelines = TimelineReader(tasks: tasks)
+        router.get("/v1/timeline") { request, _ in
+            let query = request.uri.queryParameters
+            return await answer {
+                try await timelines.moments(
+                    of: timeline(query), showing: query.get("path"), counts: query.get("counts") == "true")
+            }
+        }
+        router.get("/v1/timeline/changes") { request, _ in
+            let query = request.uri.queryParameters
+            return await answer {
+                try await timelines.changes(in: timeline(query), from: query.get("from") ?? "", to: query.get("to") ?? "")
+            }
+        }
         router.get("/v1/replicas") { _, _ in await answer { await jobs.list().map(JobReplicas.init) } }
         router.get("/v1/tasks/:name/console") { request, context in
             let query = request.uri.queryParameters
@@ -25,6 +46,11 @@ struct WebRoutes {
             }
         }
     }
+}
+
+/// The gate has seen that they are there.
+private func timeline(_ query: Parameters) -> TimelineReader.Subject {
+    TimelineReader.Subject(kind: query.get("of").flatMap { .init(rawValue: $0) } ?? .task, name: query.get("name") ?? "")
 }
 
 /// An asset, or that the browser has it already.

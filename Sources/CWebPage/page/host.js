@@ -1,6 +1,6 @@
 import { bar, sparkline } from "./chart.js";
 import { element, setNumber, setText } from "./elements.js";
-import { bytes, cores, percent } from "./format.js";
+import { bytes, cores, oneLine, percent } from "./format.js";
 import * as history from "./history.js";
 
 // The strip at the top: what this host has, and how it is.
@@ -60,7 +60,7 @@ export function hostStrip(root) {
       setText(
         jobNote,
         jobs.length === 0 ? "no jobs" : short.length === 0 ? `${jobs.length} jobs, all ready`
-          : short.map((job) => `${job.name} ${job.ready}/${job.wanted}`).join(", "));
+          : short.map((job) => `${oneLine(job.name)} ${job.ready}/${job.wanted}`).join(", "));
     },
   };
 }

@@ -4,6 +4,7 @@ import { eventsView } from "./events.js";
 import { clock, oneLine } from "./format.js";
 import * as history from "./history.js";
 import { hostStrip } from "./host.js";
+import { momentsView } from "./moments.js";
 import { poolView } from "./pool.js";
 import { taskView } from "./task.js";
 import { tasksView } from "./tasks.js";
@@ -20,7 +21,8 @@ const strip = hostStrip(document.getElementById("host"));
 let view = null;
 
 function route() {
-  const [, place = "", name = ""] = location.hash.slice(1).split("/");
+  const [, place = "", name = "", last = ""] = location.hash.slice(1).split("/");
+  if (place === "past" && last !== "") return { view: "past", kind: name, name: decodeURIComponent(last) };
   return place === "task" && name !== "" ? { view: "task", name: decodeURIComponent(name) } : { view: ["pool", "events"].includes(place) ? place : "tasks" };
 }
 
@@ -35,12 +37,14 @@ function show(isAsked) {
   main.replaceChildren();
   switch (wanted.view) {
     case "task": view = taskView(main, wanted.name); break;
+    case "past": view = momentsView(main, wanted.kind, wanted.name); break;
     case "pool": view = poolView(main); break;
     case "events": view = eventsView(main); break;
     default: view = tasksView(main);
   }
   for (const link of document.querySelectorAll("nav a")) {
-    const isHere = link.dataset.view === wanted.view || (link.dataset.view === "tasks" && wanted.view === "task");
+    const place = wanted.view === "task" || wanted.kind === "task" ? "tasks" : wanted.view === "past" ? "pool" : wanted.view;
+    const isHere = link.dataset.view === place;
     if (isHere) setAttribute(link, "aria-current", "page");
     else link.removeAttribute("aria-current");
   }

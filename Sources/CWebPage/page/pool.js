@@ -1,7 +1,10 @@
 import { getJSON } from "./api.js";
 import { bar } from "./chart.js";
+import { devices } from "./devices.js";
 import { element, setText, svg } from "./elements.js";
 import { bytes, date, none, oneLine, percent } from "./format.js";
+import { momentsLink } from "./moments.js";
+import { table } from "./table.js";
 import { treemap } from "./treemap.js";
 
 const kinds = [["layer", "layers"], ["task", "tasks"], ["volume", "volumes"], ["rest", "not billed to any of them"], ["free", "free"]];
@@ -70,15 +73,6 @@ export function layerTree(layers) {
   return result;
 }
 
-function table(titles, rows, label) {
-  const cell = (tag, content, index) => element(tag, { class: titles[index].isNumber ? "number" : null, scope: tag === "th" ? "col" : null }, content);
-  return element(
-    "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    element(
-      "table", {}, element("thead", {}, element("tr", {}, ...titles.map((title, index) => cell("th", title.text, index)))),
-      element("tbody", {}, ...rows.map((row) => element("tr", row.attributes ?? {}, ...row.cells.map((content, index) => cell("td", content, index)))))));
-}
-
 function layers(map) {
   const users = new Map();
   for (const task of map.tasks) users.set(task.layer, (users.get(task.layer) ?? 0) + 1);
@@ -86,7 +80,9 @@ function layers(map) {
   const rows = layerTree(map.layers).map(({ layer, depth }) => ({
     attributes: { "data-layer": layer.id },
     cells: [
-      element("span", { class: `indent depth-${Math.min(depth, 8)}` }, depth > 0 ? "└ " : "", oneLine(layerName(layer))),
+      element(
+        "span", { class: `indent depth-${Math.min(depth, 8)}` }, depth > 0 ? "└ " : "",
+        element("a", { href: momentsLink("image", layerName(layer)) }, oneLine(layerName(layer)))),
       layer.id.slice(0, 12), element("span", { "data-value": layer.own }, bytes(layer.own)), bar([{ kind: "layer", value: layer.own ?? 0 }], most, bytes(layer.own)),
       bytes(layer.size), String(layer.entries), String(users.get(layer.id) ?? 0), date(layer.created * 1000),
     ],
@@ -100,7 +96,7 @@ function layers(map) {
 function owners(title, entries) {
   const rows = [...entries].sort((a, b) => (b.own ?? 0) - (a.own ?? 0)).map((entry) => ({
     cells: [
-      entry.layer ? element("a", { href: `#/task/${encodeURIComponent(entry.name)}` }, oneLine(entry.name)) : oneLine(entry.name),
+      element("a", { href: entry.layer ? `#/task/${encodeURIComponent(entry.name)}` : momentsLink("volume", entry.name) }, oneLine(entry.name)),
       bytes(entry.own), bytes(entry.limit), entry.limit && entry.own !== undefined ? percent((entry.own * 100) / entry.limit) : none,
     ],
   }));
@@ -114,6 +110,7 @@ export function poolView(root) {
   const content = element("div");
   root.append(element("h2", { tabindex: "-1" }, "Pool"), note, content);
   let map = null;
+  let report = null;
   let width = 0;
   let frame = element("div", { class: "frame" });
 
@@ -133,7 +130,7 @@ export function poolView(root) {
       bar(parts, whole, kinds.map(([kind, title]) => `${title}: ${bytes(sums.get(kind))}`).join(", ")),
       element("ul", { class: "legend" }, ...kinds.map(([kind, title]) => element(
         "li", {}, element("span", { class: `key ${kind}` }), title, " ", element("span", { class: "value", "data-kind": kind, "data-value": sums.get(kind) }, bytes(sums.get(kind)))))),
-      frame,
+      frame, ...(report ? [devices(report)] : []),
       element("h3", {}, "Layers"), layers(map),
       element(
         "div", { class: "columns" },
@@ -150,10 +147,10 @@ export function poolView(root) {
     while (!abort.signal.aborted) {
       try {
         if (!document.hidden) {
-          const next = await getJSON("/v1/pool/map", abort.signal);
+          const next = await Promise.all([getJSON("/v1/pool/map", abort.signal), getJSON("/v1/pool/devices", abort.signal)]);
           // Somebody may be in the middle of a table.
-          if (JSON.stringify(next) !== JSON.stringify(map) && !content.contains(document.activeElement)) {
-            map = next;
+          if (JSON.stringify(next) !== JSON.stringify([map, report]) && !content.contains(document.activeElement)) {
+            [map, report] = next;
             show();
           }
         }

@@ -5,6 +5,7 @@ import { element, setAttribute, setNumber, setText } from "./elements.js";
 import { eventItem } from "./events.js";
 import { age, bytes, cores, count, dateAndClock, none, oneLine, percent, rate } from "./format.js";
 import * as history from "./history.js";
+import { momentsLink } from "./moments.js";
 import { stateKind, stateText } from "./tasks.js";
 import { timeline } from "./timeline.js";
 
@@ -26,7 +27,7 @@ const facts = [
   ["Command", (task) => (task.command ? task.command.map(oneLine).join(" ") : "the image's init")],
   ["Restarts", (task) => count(task.restarts)],
   ["Last exit", (task) => exitText(task.exit)],
-  ["Job", (task) => (task.owner ? `${task.owner.job}, replica ${task.owner.replica}, version ${task.owner.version}` : none)],
+  ["Job", (task) => (task.owner ? `${oneLine(task.owner.job)}, replica ${task.owner.replica}, version ${task.owner.version}` : none)],
 ];
 
 const amounts = [
@@ -74,7 +75,8 @@ export function taskView(root, name) {
       "div", { class: "columns" },
       element("section", { "aria-label": "Limits and use" }, element("h3", {}, "Limits and use"), amountList.node),
       element("section", { "aria-label": "Facts" }, element("h3", {}, "Facts"), factList.node)),
-    element("section", { "aria-label": "Timeline" }, element("h3", {}, "Timeline"), line.node, element("h4", {}, "Snapshots"), snapshots),
+    element("section", { "aria-label": "Timeline" }, element("h3", {}, "Timeline"), line.node, element("h4", {}, "Snapshots"), snapshots,
+      element("p", {}, element("a", { href: momentsLink("task", name) }, "What changed between them, and since"))),
     element("section", { "aria-label": "Console" }, element("h3", {}, "Console"), log.node),
     element("section", { "aria-label": "Events" }, element("h3", {}, "Events"), happened));
 

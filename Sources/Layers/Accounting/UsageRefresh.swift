@@ -19,7 +19,9 @@ extension Pool {
         var subjects: [UInt64: PoolSubject] = prefix.isEmpty ? [5: .pool] : [:]
         for subvolume in try filesystem.subvolumes() {
             let path = "/\(subvolume.path)"
-            if path.hasPrefix("\(prefix)/") { subjects[subvolume.id] = PoolSubject(String(path.dropFirst(prefix.count + 1))) }
+            if path.utf8.starts(with: "\(prefix)/".utf8) {
+                subjects[subvolume.id] = PoolSubject(String(decoding: path.utf8.dropFirst(prefix.utf8.count + 1), as: UTF8.self))
+            }
         }
         return roots.compactMap { root in subjects[root.id].map { PoolSubvolume(root: root, subject: $0) } }
     }
@@ -27,7 +29,7 @@ extension Pool {
     /// Where the pool is in its file system: empty for the top.
     private func pathInFilesystem() throws -> String {
         guard let mount = try Mounts.containing(path) else { return "" }
-        let below = path.dropFirst(mount.path == "/" ? 0 : mount.path.utf8.count)
+        let below = String(decoding: path.utf8.dropFirst(mount.path == "/" ? 0 : mount.path.utf8.count), as: UTF8.self)
         let whole = (mount.root == "/" ? "" : mount.root) + below
         return whole == "/" ? "" : whole
     }

@@ -50,6 +50,8 @@ struct UsageReport {
         let space = try filesystem.space()
         let quotas = try filesystem.quotaMode() == .simple
         let bills = try Bills(of: layers, subvolumes: subvolumes, on: filesystem)
+        // A snapshot has one subvolume.
+        let roots = Dictionary(subvolumes.map { ($0.subject, $0.root.id) }) { first, _ in first }
         func layer(_ layer: Layer) -> PoolUsage.Entry {
             PoolUsage.Entry(
                 name: layerNames[layer.id] ?? layer.label, id: layer.id.hex, own: bills.own[layer.id],
@@ -62,9 +64,7 @@ struct UsageReport {
                 held: held(.task(task.id)))
         }
         func snapshot(_ name: String, _ id: String, _ subject: PoolSubject) throws -> PoolUsage.Entry {
-            let own = try subvolumes.first { $0.subject == subject }.flatMap {
-                try filesystem.usage(of: .subvolume($0.root.id))?.used
-            }
+            let own = try roots[subject].flatMap { try filesystem.usage(of: .subvolume($0))?.used }
             return PoolUsage.Entry(name: name, id: id, own: quotas ? own : nil, shared: nil, limit: nil, held: held(subject))
         }
         return PoolUsage(

@@ -152,6 +152,8 @@ extension PoolRegistry {
     private func mountAndInitialize(_ entry: Entry, quotas: Bool) throws -> Pool {
         try Self.mount(entry)
         let pool = try Pool.initialize(at: entry.path, quotas: quotas)
+        var entry = entry
+        if case .devices = entry.backing { entry.filesystem = pool.filesystemUUID }
         try add(entry)
         return pool
     }

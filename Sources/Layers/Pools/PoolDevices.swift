@@ -1,4 +1,4 @@
-import Btrfs
+public import Btrfs
 import CLinux
 import Glibc
 import Linux
@@ -12,9 +12,7 @@ extension PoolRegistry {
         if try pool.filesystem().devices().contains(where: { Self.isSame($0.path, device) }) { return }
         try Self.requireBlockDevice(device)
         try Self.btrfs(["device", "add", device, entry.path], "add '\(device)' to the pool at '\(entry.path)'")
-        try change(entry.path) { entry in
-            if case .devices(let devices) = entry.backing { entry.backing = .devices(devices + [device]) }
-        }
+        try noteDevices(of: pool, with: device)
     }
 
     /// Moves what is on a device to the others, and takes it away. One that isn't there is no error.
@@ -38,41 +36,65 @@ extension PoolRegistry {
         } catch let error as RemovalRefused {
             throw PoolError(.invalid, "take '\(device)' out of the pool at '\(entry.path)': \(Self.reason(error.reason))")
         }
-        try change(entry.path) { entry in
-            if case .devices(let devices) = entry.backing {
-                entry.backing = .devices(devices.filter { !Self.isSame($0, device) && $0 != found.path })
-            }
-        }
+        try noteDevices(of: pool)
+    }
+
+    /// What is being done to replace a device.
+    public enum ReplacementStep: Sendable {
+        /// Thousandths of what was on the old one are on the new one.
+        case copying(UInt64)
+        /// What was written while the old one was missing is given the copies that the rest has.
+        case addingCopies(BalanceProgress)
     }
 
     /// Puts a new device in the place of another, healthy, failing or missing. Where that is done already, nothing changes.
     ///
     /// - Parameters:
     ///   - device: its path or number.
-    ///   - onProgress: thousandths, from another thread.
+    ///   - onProgress: from another thread.
     public func replaceDevice(
-        _ device: String, by new: String, in path: String, onProgress: @escaping @Sendable (UInt64) -> Void
+        _ device: String, by new: String, in path: String, onProgress: @escaping @Sendable (ReplacementStep) -> Void
     ) throws {
         let entry = try requireDevices(path)
         let pool = try open(entry.path)
-        let there = try pool.filesystem().devices()
-        guard let old = try find(device, in: pool) else {
-            if there.contains(where: { Self.isSame($0.path, new) }) { return }
-            throw PoolError(
-                .invalid, "the pool at '\(entry.path)' has no device '\(device)'; see: dish pool show \(entry.path)")
+        let old = try find(device, in: pool)
+        let ticker = Ticker {
+            if let done = (try? pool.filesystem().replacementProgress()) ?? nil { return onProgress(.copying(done)) }
+            if let balance = (try? pool.filesystem().balanceProgress()) ?? nil { onProgress(.addingCopies(balance)) }
         }
-        try Self.requireBlockDevice(new)
-        let ticker = Ticker { if let progress = try? pool.filesystem().replacementProgress() { onProgress(progress) } }
         defer { ticker.stop() }
-        // Of one that fails as little as possible is read.
-        try Self.btrfs(
-            ["replace", "start", "-B"] + (old.isHealthy ? [] : ["-r"]) + ["\(old.id)", new, entry.path],
-            "replace '\(device)' by '\(new)' in the pool at '\(entry.path)'")
-        try? pool.filesystem().growToDevice(old.id)
-        try change(entry.path) { entry in
-            if case .devices(let devices) = entry.backing {
-                entry.backing = .devices(devices.filter { !Self.isSame($0, device) && $0 != old.path } + [new])
+        // A number is the new one's afterwards.
+        let there = try pool.filesystem().devices().first { Self.isSame($0.path, new) }
+        if there == nil || old != nil && old?.id != there?.id {
+            guard let old else {
+                throw PoolError(
+                    .invalid, "the pool at '\(entry.path)' has no device '\(device)'; see: dish pool show \(entry.path)")
             }
+            try Self.requireBlockDevice(new)
+            // Of one that fails as little as possible is read.
+            try Self.btrfs(
+                ["replace", "start", "-B"] + (old.isHealthy ? [] : ["-r"]) + ["\(old.id)", new, entry.path],
+                "replace '\(device)' by '\(new)' in the pool at '\(entry.path)'")
+            try? pool.filesystem().growToDevice(old.id)
+        }
+        try noteDevices(of: pool, with: new)
+        try addCopies(in: pool)
+    }
+
+    /// With a device missing there may be too few for the profile, and what is written then has another one.
+    private func addCopies(in pool: Pool) throws {
+        let thin = try pool.health().thin
+        guard !thin.isEmpty else { return }
+        var request = BalanceRequest()
+        for part in thin {
+            if part.kind == .data { request.data = part.wanted } else { request.metadata = part.wanted }
+        }
+        do {
+            _ = try pool.filesystem().balance(request)
+        } catch {
+            throw PoolError(
+                .damaged,
+                "the device is replaced, but not all content has the copies it should have: \(error); \(thin[0].advice)")
         }
     }
 
@@ -122,6 +144,22 @@ extension PoolRegistry {
         }
         try change(entry.path) { $0.settings = settings == PoolSettings() ? nil : settings }
         return settings
+    }
+
+    /// Writes down what a pool is on now: the devices that it has, by the names that people gave them; and, as long as one of it is
+    /// missing, those that aren't there.
+    private func noteDevices(of pool: Pool, with new: String? = nil) throws {
+        let devices = try pool.filesystem().devices()
+        try change(pool.path) { entry in
+            guard case .devices(let written) = entry.backing else { return }
+            let known = written + [new].compactMap { $0 }
+            let present = devices.filter { !$0.isMissing }.map { device in
+                known.first { Self.isSame($0, device.path) } ?? device.path
+            }
+            let gone = written.filter { !present.contains($0) }
+            entry.backing = .devices(present + (devices.contains(where: \.isMissing) ? gone : []))
+            entry.filesystem = pool.filesystemUUID
+        }
     }
 
     private func requireDevices(_ path: String) throws -> Entry {

@@ -1,9 +1,9 @@
 public import Btrfs
 
-/// How a pool's devices are.
+/// How a pool's devices are, and whether all its content has the copies that it should have.
 public struct PoolHealth: Sendable, Equatable {
     /// Something wrong with a device.
-    public struct Problem: Sendable, Equatable, CustomStringConvertible {
+    public struct DeviceProblem: Sendable, Equatable {
         public enum Kind: String, Sendable {
             case missing
             /// It has become smaller than its part of the file system.
@@ -16,33 +16,100 @@ public struct PoolHealth: Sendable, Equatable {
         public let path: String
         public let kind: Kind
         public let errors: DeviceErrors
+    }
 
-        public var description: String {
-            let name = "device \(device)\(path.isEmpty ? "" : " (\(path))")"
-            let advice = "replace it: dish pool replace-device \(path.isEmpty ? "\(device)" : path) NEW"
-            return switch kind {
-            case .missing: "\(name) is missing; \(advice)"
-            case .cut: "\(name) is smaller than its part of the pool, so not all of it can be reached; \(advice)"
-            case .failing:
-                "\(name) has had errors (\(errors.writes) on writing, \(errors.reads) on reading, \(errors.flushes) on flushing, \(errors.corruptions) corruptions, \(errors.generations) lost writes); see if copies are intact: dish pool scrub start; then \(advice), or count anew: dish pool show --reset-errors"
-            }
+    /// Content that fewer devices may fail for than for the rest of its kind: it was written while a device was missing.
+    public struct ThinContent: Sendable, Equatable {
+        public let kind: Allocation.Kind
+        /// Bytes.
+        public let size: UInt64
+        public let profile: Profile
+        /// What the rest has.
+        public let wanted: Profile
+
+        /// What gives it the copies that it should have.
+        public var advice: String {
+            "give it its copies: dish pool balance start --\(kind == .data ? "data" : "metadata") \(wanted.rawValue)"
         }
+    }
+
+    public enum Problem: Sendable, Equatable {
+        case device(DeviceProblem)
+        case content(ThinContent)
     }
 
     public let devices: [Device]
     public let problems: [Problem]
 
-    public init(_ devices: [Device]) {
+    var thin: [ThinContent] {
+        problems.compactMap { if case .content(let thin) = $0 { thin } else { nil } }
+    }
+
+    /// - Parameter isChanging: whether content is being given another profile.
+    public init(_ devices: [Device], _ allocations: [Allocation], isChanging: Bool) {
         self.devices = devices
-        problems = devices.compactMap { device in
-            guard !device.isHealthy else { return nil }
-            return Problem(
-                device: device.id, path: device.path, kind: device.isMissing ? .missing : device.isCut ? .cut : .failing,
-                errors: device.errors)
+        var problems = devices.filter { !$0.isHealthy }.map { device in
+            Problem.device(
+                DeviceProblem(
+                    device: device.id, path: device.path, kind: device.isMissing ? .missing : device.isCut ? .cut : .failing,
+                    errors: device.errors))
+        }
+        // As long as a device is missing, replacing that is what is to be done.
+        if !isChanging, !devices.contains(where: \.isMissing) {
+            problems += allocations.compactMap { part in
+                let best = allocations.filter { $0.kind == part.kind }.map(\.profile).max { $0.tolerance < $1.tolerance }
+                guard let best, part.used > 0, part.profile.tolerance < best.tolerance else { return nil }
+                return .content(ThinContent(kind: part.kind, size: part.used, profile: part.profile, wanted: best))
+            }
+        }
+        self.problems = problems
+    }
+}
+
+extension PoolHealth.Problem: CustomStringConvertible {
+    /// The same for the same device or kind of content, whatever is wrong with it.
+    public var subject: String {
+        switch self {
+        case .device(let problem): "device \(problem.device)"
+        case .content(let thin): thin.kind.rawValue
+        }
+    }
+
+    /// `missing`, `cut`, `failing`, or `thin`.
+    public var kind: String {
+        switch self {
+        case .device(let problem): problem.kind.rawValue
+        case .content: "thin"
+        }
+    }
+
+    /// What is wrong, why, and what to do.
+    public var description: String {
+        switch self {
+        case .device(let problem): "\(problem)"
+        case .content(let thin):
+            "\(thin.size >> 20) MiB of \(thin.kind.rawValue) have the profile \(thin.profile.rawValue), the rest \(thin.wanted.rawValue): a device that fails takes them along; \(thin.advice)"
+        }
+    }
+}
+
+extension PoolHealth.DeviceProblem: CustomStringConvertible {
+    public var description: String {
+        let name = "device \(device)\(path.isEmpty ? "" : " (\(path))")"
+        let advice = "replace it: dish pool replace-device \(path.isEmpty ? "\(device)" : path) NEW"
+        return switch kind {
+        case .missing: "\(name) is missing; \(advice)"
+        case .cut: "\(name) is smaller than its part of the pool, so not all of it can be reached; \(advice)"
+        case .failing:
+            "\(name) has had errors (\(errors.writes) on writing, \(errors.reads) on reading, \(errors.flushes) on flushing, \(errors.corruptions) corruptions, \(errors.generations) lost writes); see if copies are intact: dish pool scrub start; then \(advice), or count anew: dish pool show --reset-errors"
         }
     }
 }
 
 extension Pool {
-    public func health() throws -> PoolHealth { PoolHealth(try filesystem().devices()) }
+    public func health() throws -> PoolHealth {
+        let filesystem = try filesystem()
+        return PoolHealth(
+            try filesystem.devices(), try filesystem.allocations(), isChanging: try filesystem.balanceProgress() != nil)
+    }
 }

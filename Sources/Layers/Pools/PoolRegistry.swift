@@ -19,6 +19,8 @@ public struct PoolRegistry: Sendable {
         public let path: String
         public internal(set) var backing: Backing
         public internal(set) var settings: PoolSettings?
+        /// Of a pool on devices, its file system's UUID, by which its devices are known. What was written before this was kept has none.
+        var filesystem: String?
 
         init(path: String, backing: Backing, settings: PoolSettings? = nil) {
             self.path = path
@@ -98,42 +100,5 @@ public struct PoolRegistry: Sendable {
         try body(&entries)
         try StateFile.write(entries, file)
         _ = consume lock
-    }
-
-    /// Mounts what isn't mounted.
-    static func mount(_ entry: Entry) throws {
-        if try Mounts.list().contains(where: { $0.path == entry.path }) { return }
-        switch entry.backing {
-        case .directory: return
-        case .file(let file):
-            guard Files.exists(file) else {
-                throw PoolError(
-                    .notPool,
-                    "the pool at '\(entry.path)' is on the file '\(file)', which doesn't exist; bring the file back, or forget the pool: dish pool destroy --yes \(entry.path)"
-                )
-            }
-            let device = try LoopDevice(file)
-            let options = entry.settings?.mountOptions ?? ""
-            try Mounts.mount(device.path, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME), data: options)
-            // Mounted, it keeps itself; until here this value does.
-            _ = consume device
-        case .devices(let devices):
-            // The kernel is told all devices, so that it needs no scan beforehand. Where one is gone, it may do without.
-            let present = devices.filter { Files.exists($0) }
-            let options = present.map { "device=\($0)" } + [entry.settings?.mountOptions].compactMap { $0 }
-            guard let first = present.first else {
-                throw PoolError(
-                    .notPool, "the pool at '\(entry.path)' is on \(devices.joined(separator: ", ")), and none of them is there")
-            }
-            do {
-                try Mounts.mount(
-                    first, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME),
-                    data: options.filter { !$0.isEmpty }.joined(separator: ","))
-            } catch {
-                let advice =
-                    "see why: dmesg | grep -i btrfs; where a device is gone and its content is on others, go on without it: dish pool set \(entry.path) --mount-options degraded"
-                throw PoolError(.damaged, "\(error): \(advice)")
-            }
-        }
     }
 }

@@ -65,4 +65,10 @@ public struct PoolSettings: Sendable, Codable, Equatable {
         }
         return count * unit
     }
+
+    /// The other way round.
+    public static func text(ofSeconds seconds: Int64) -> String {
+        let unit = [("d", Int64(86400)), ("h", 3600)].first { seconds % $0.1 == 0 } ?? ("m", 60)
+        return "\(seconds / unit.1)\(unit.0)"
+    }
 }

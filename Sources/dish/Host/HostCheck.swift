@@ -155,12 +155,15 @@ struct HostCheck: Codable {
                 }
                 if let problem = try Pool(at: path).health().problems.first {
                     return HostCheck(
-                        "pool \(path)", .warning, "\(free); device \(problem.device) is \(problem.kind.rawValue)", "\(problem)")
+                        "pool \(path)", .warning, "\(free); \(problem.subject) is \(problem.kind)", "\(problem)")
                 }
                 return HostCheck(
                     "pool \(path)", space.available < space.total / 10 ? .warning : .ok, free,
                     "make room: dish image gc, dish rm")
             } catch {
+                if let hindrance = (try? PoolRegistry.host.hindrance(toMounting: path)) ?? nil {
+                    return HostCheck("pool \(path)", .missing, "not mounted", hindrance)
+                }
                 return HostCheck("pool \(path)", .missing, "\(error)", "mount it: dish pool create \(path)")
             }
         }

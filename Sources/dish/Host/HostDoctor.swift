@@ -33,7 +33,7 @@ struct HostDoctor: AsyncParsableCommand {
             try printJSON(checks)
         } else {
             printTable(["", "CHECK", "FOUND"], checks.map { [$0.result.rawValue, $0.name, $0.found] })
-            for check in checks { if let advice = check.advice { print("\(check.name): \(advice)", to: .output) } }
+            for check in checks { if let advice = check.advice { print(oneLine("\(check.name): \(advice)"), to: .output) } }
         }
         if checks.contains(where: { $0.result == .missing }) { throw ExitCode(1) }
     }

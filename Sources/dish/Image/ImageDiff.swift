@@ -66,7 +66,7 @@ func sign(_ kind: TreeChange.Kind) -> String {
 func printFiles(_ changes: [TreeChange]) {
     if !changes.isEmpty { print("files:", to: .output) }
     for change in changes {
-        var line = "  \(sign(change.kind)) \(change.path)"
+        var line = "  \(sign(change.kind)) \(oneLine(change.path))"
         if !change.aspects.isEmpty { line += " (\(change.aspects.joined(separator: ", ")))" }
         if let size = change.newSize, change.kind != .changed || change.aspects.contains("content") {
             line += " \(ByteCount(bytes: size))"

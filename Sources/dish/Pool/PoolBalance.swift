@@ -18,7 +18,7 @@ struct PoolBalance: ParsableCommand {
             """,
         subcommands: [
             PoolBalanceStart.self, PoolBalanceStatus.self, PoolBalancePause.self, PoolBalanceResume.self, PoolBalanceCancel.self,
-        ])
+        ], defaultSubcommand: PoolBalanceStart.self)
 }
 
 struct PoolBalanceStart: ParsableCommand {

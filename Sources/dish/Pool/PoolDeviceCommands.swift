@@ -58,7 +58,8 @@ struct PoolReplaceDevice: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replace-device", abstract: "Put a new device in the place of another, healthy, failing or missing.",
         discussion: """
-            \(devicesNote) Of a device that had errors only that is read which no other has.
+            \(devicesNote) Of a device that had errors only that is read which no other has. What was written
+            while one was missing is given the copies that the rest has.
 
             Examples:
               dish pool replace-device /dev/sdb /dev/sdd
@@ -75,11 +76,27 @@ struct PoolReplaceDevice: ParsableCommand {
         try requireRoot(to: "change a pool")
         let progress = LineOfProgress()
         defer { progress.end() }
-        try PoolRegistry.host.replaceDevice(device, by: new, in: pool.name) { done in
-            progress.show("\(done / 10) % of \(device) on \(new)")
+        let path = try pool.name
+        try PoolRegistry.host.replaceDevice(device, by: new, in: path) { step in
+            switch step {
+            case .copying(let done): progress.show("\(done / 10) % of \(device) on \(new)")
+            case .addingCopies(let balance): progress.show("what was written meanwhile: \(shown(balance))")
+            }
         }
         progress.end()
+        try adviseAgainstDegraded(path)
         print(new, to: .output)
+    }
+
+    /// Where nothing is missing any more, the next mount should say so if something is.
+    private func adviseAgainstDegraded(_ path: String) throws {
+        let options = try PoolRegistry.host.entry(path).settings?.options ?? []
+        guard options.contains("degraded"), try PoolRegistry.host.open(path).health().problems.isEmpty else { return }
+        let rest = options.filter { $0 != "degraded" }
+        let wanted = rest.isEmpty ? "none" : rest.joined(separator: ",")
+        print(
+            "note: the pool is whole, and is still to be mounted without devices that are gone; no more: dish pool set \(path) --mount-options \(wanted)",
+            to: .errors)
     }
 }
 

@@ -14,7 +14,8 @@ struct PoolScrubCommand: ParsableCommand {
               dish pool scrub history
               dish pool set --scrub-every 7d        the agent does it
             """,
-        subcommands: [PoolScrubStart.self, PoolScrubStatus.self, PoolScrubCancel.self, PoolScrubHistory.self])
+        subcommands: [PoolScrubStart.self, PoolScrubStatus.self, PoolScrubCancel.self, PoolScrubHistory.self],
+        defaultSubcommand: PoolScrubStart.self)
 }
 
 struct PoolScrubStart: ParsableCommand {

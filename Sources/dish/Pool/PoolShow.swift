@@ -18,33 +18,17 @@ struct PoolShow: ParsableCommand {
     var resetErrors = false
     @OptionGroup var json: JSONOption
 
-    private struct Report: Encodable {
-        let path: String
-        let uuid: String
-        let total: UInt64
-        let available: UInt64
-        let healthy: Bool
-        let problems: [String]
-        let devices: [Device]
-        let allocations: [Allocation]
-        let settings: PoolSettings?
-        let mountOptions: String
-        let scrub: ScrubStatus?
-        let lastScrub: ScrubRecord?
-        let balance: BalanceProgress?
-        /// Thousandths.
-        let replacement: UInt64?
-    }
-
     func run() throws {
         try requireRoot(to: "look at a pool's devices")
         let pool = try pool.open()
-        let filesystem = try pool.filesystem()
-        if resetErrors { for device in try filesystem.devices() { _ = try filesystem.deviceErrors(device.id, resets: true) } }
-        let report = try report(pool, filesystem)
+        if resetErrors {
+            let filesystem = try pool.filesystem()
+            for device in try filesystem.devices() { _ = try filesystem.deviceErrors(device.id, resets: true) }
+        }
+        let report = try PoolReport(pool, in: .host)
         if json.json { return try printJSON(report) }
         print(
-            "\(report.path): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
+            "\(oneLine(report.path)): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
             to: .output)
         printTable(
             ["ID", "DEVICE", "SIZE", "ALLOCATED", "ERRORS", "STATE"],
@@ -59,25 +43,12 @@ struct PoolShow: ParsableCommand {
             report.allocations.map { [$0.kind.rawValue, $0.profile.rawValue, shownBytes($0.size), shownBytes($0.used)] })
         print("compression: \(report.settings?.compression ?? "none")", to: .output)
         print("mounted with: \(report.mountOptions)", to: .output)
-        let every = report.settings?.scrubEvery.map { "each \($0 / 3600) hours" } ?? "never by itself"
+        let every = report.settings?.scrubEvery.map { "every \(PoolSettings.text(ofSeconds: $0))" } ?? "never by itself"
         print("scrubbed: \(every); last \(report.lastScrub.map { shown($0) } ?? "never")", to: .output)
         if let scrub = report.scrub { print("scrub under way: \(shown(scrub))", to: .output) }
         if let balance = report.balance { print("balance: \(shown(balance))", to: .output) }
         if let done = report.replacement { print("a device is being replaced: \(done / 10) %", to: .output) }
-        for problem in report.problems { print("problem: \(problem)", to: .output) }
-    }
-
-    private func report(_ pool: Pool, _ filesystem: borrowing Filesystem) throws -> Report {
-        let space = try filesystem.space()
-        let health = try pool.health()
-        let settings = try PoolRegistry.host.entries().first { $0.path == pool.path }?.settings
-        return Report(
-            path: pool.path, uuid: filesystem.uuid, total: space.total, available: space.available,
-            healthy: health.problems.isEmpty, problems: health.problems.map { "\($0)" }, devices: health.devices,
-            allocations: try filesystem.allocations(), settings: settings,
-            mountOptions: try Mounts.containing(pool.path)?.options ?? "", scrub: try pool.scrubStatus(),
-            lastScrub: try ScrubHistory(of: pool, in: .host).records().last, balance: try filesystem.balanceProgress(),
-            replacement: try filesystem.replacementProgress())
+        for problem in report.problems { print("problem: \(oneLine(problem))", to: .output) }
     }
 
     private func counts(of errors: DeviceErrors) -> String {

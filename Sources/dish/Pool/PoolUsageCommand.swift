@@ -41,7 +41,7 @@ struct PoolUsageCommand: ParsableCommand {
         let usage = try pool.usage(refreshes: refresh)
         if json.json { return try printJSON(usage) }
         print(
-            "\(usage.path): \(ByteCount(bytes: usage.total)) in all, \(ByteCount(bytes: usage.available)) free, "
+            "\(oneLine(usage.path)): \(ByteCount(bytes: usage.total)) in all, \(ByteCount(bytes: usage.available)) free, "
                 + "\(ByteCount(bytes: usage.dataUsed)) data, \(ByteCount(bytes: usage.metadataUsed)) metadata", to: .output)
         printTable(
             ["KIND", "NAME", "ID", "REFERENCED", "EXCLUSIVE", "FREED", "OWN", "LIMIT", "COMPRESSED"],

@@ -52,7 +52,7 @@ struct Events: AsyncParsableCommand {
 
     private static func shown(_ event: AgentEvent) -> String {
         let time = Date(timeIntervalSince1970: Double(event.time / 1000)).formatted(.iso8601)
-        return printable("\(event.sequence) \(time) \(event.kind.rawValue) \(event.name) \(event.what): \(event.reason)")
+        return oneLine("\(event.sequence) \(time) \(event.kind.rawValue) \(event.name) \(event.what): \(event.reason)")
     }
 
     private static func start(_ text: String) -> Start? {

@@ -31,47 +31,23 @@ struct History: AsyncParsableCommand {
         if path != nil, changes { throw ValidationError("--path and --changes exclude each other.") }
     }
 
-    private struct Moment: Encodable {
-        let name: String
-        let kind: TimelinePoint.Kind
-        let created: Int64?
-        var changes: ChangeSummary?
-        var path: PathState?
-    }
-
     func run() async throws {
         // Scripts know this list.
         if let task, path == nil, !changes, json.json { return try printJSON(await AgentClient.host.snapshots(task)) }
         try requireRoot(to: "read what was")
         let (pool, timeline, status) = try await options.open(task)
         let (path, counts) = (path, changes)
-        let moments: [Moment] = try await blocking {
-            if let path {
-                return try pool.states(of: path, in: timeline).map { point, state in
-                    Moment(name: point.name, kind: point.kind, created: point.created, path: state)
-                }
-            }
-            if counts {
-                return try pool.changes(in: timeline).map { point, since in
-                    Moment(name: point.name, kind: point.kind, created: point.created, changes: since)
-                }
-            }
-            return try pool.points(of: timeline).map { Moment(name: $0.name, kind: $0.kind, created: $0.created) }
+        let moments = try await blocking {
+            if let path { return try pool.moments(of: timeline, showing: path) }
+            return counts ? try pool.momentsWithChanges(of: timeline) : try pool.moments(of: timeline)
         }
         if json.json { return try printJSON(moments) }
-        let header = ["NAME", "KIND", "CREATED"] + (counts ? ["ADDED", "CHANGED", "REMOVED", "WRITTEN", "REPLACED"] : [])
+        let header = ["NAME", "KIND", "CREATED"] + (counts ? changeTitles : [])
         printTable(
             header + (path.map { [printable($0)] } ?? []),
             moments.map { moment in
                 var row = [moment.name, shown(moment.kind, status), moment.created.map(age) ?? "-"]
-                if counts, let since = moment.changes {
-                    row += [
-                        "\(since.added)", "\(since.changed)", "\(since.removed)", shownBytes(since.written),
-                        shownBytes(since.replaced),
-                    ]
-                } else if counts {
-                    row += ["-", "-", "-", "-", "-"]
-                }
+                if counts { row += cells(moment.changes) }
                 if path != nil { row.append(moment.path.map(shown) ?? "not there") }
                 return row
             })
@@ -90,4 +66,15 @@ struct History: AsyncParsableCommand {
     private func shown(_ state: PathState) -> String {
         state.kind == "file" ? "\(shownBytes(state.size)), changed \(age(state.modified))" : state.kind
     }
+}
+
+/// The titles of `cells`.
+let changeTitles = ["ADDED", "CHANGED", "REMOVED", "WRITTEN", "REPLACED"]
+
+/// How much changed, for a row of a table.
+func cells(_ changes: ChangeSummary?) -> [String] {
+    guard let changes else { return changeTitles.map { _ in "-" } }
+    return [
+        "\(changes.added)", "\(changes.changed)", "\(changes.removed)", shownBytes(changes.written), shownBytes(changes.replaced),
+    ]
 }

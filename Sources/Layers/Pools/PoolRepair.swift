@@ -59,6 +59,8 @@ public struct PoolRepair: Sendable {
             try pool.cleanStaging()
             // Which group a task has whose record is damaged nobody knows.
             if findings.allSatisfy(\.isRepaired) { try pool.removeUnusedQuotaGroups() }
+            try Files.removeTree("\(pool.cache)/usage")
+            _ = try pool.refreshUsage(syncs: true)
         }
         return findings
     }

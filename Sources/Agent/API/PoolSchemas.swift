@@ -1,0 +1,100 @@
+import AgentAPI
+import Btrfs
+
+/// What a pool is on.
+extension APIObject {
+    static let poolReport = APIObject(
+        "PoolReport", "A pool's devices, how its content is spread over them, and what is under way; in bytes.",
+        [
+            APIField("path", .text(), "Where it is.", required: true),
+            APIField("uuid", .text(), "The file system's.", required: true),
+            APIField("total", .count, "All.", required: true), APIField("available", .count, "What is left.", required: true),
+            APIField("healthy", .boolean, "Whether nothing is wrong.", required: true),
+            APIField("problems", .list(of: .any, atMost: 100_000), "What is wrong, each with what to do.", required: true),
+            APIField("devices", .list(of: .object(.device), atMost: 100_000), "Devices.", required: true),
+            APIField("allocations", .list(of: .object(.allocation), atMost: 100), "What is set aside for what.", required: true),
+            APIField("settings", .object(.poolSettings), "What people have chosen."),
+            APIField("mountOptions", .any, "What it is mounted with.", required: true),
+            APIField("scrub", .object(.scrubStatus), "The one under way."),
+            APIField("lastScrub", .object(.scrubRecord), "The last one that ended."),
+            APIField("balance", .object(.balanceProgress), "The one under way, or paused."),
+            APIField("replacement", .count, "How much of a device is on the new one, in thousandths."),
+        ])
+
+    static let device = APIObject(
+        "Device", "A device of a pool.",
+        [
+            APIField("id", .count, "Its number.", required: true),
+            APIField("path", .any, "Empty for one that is missing.", required: true),
+            APIField("size", .count, "Bytes.", required: true), APIField("allocated", .count, "Bytes.", required: true),
+            APIField("isMissing", .boolean, "Whether it is gone.", required: true),
+            APIField("isCut", .boolean, "Whether it has become smaller than its part of the pool.", required: true),
+            APIField("errors", .object(.deviceErrors), "What went wrong since that was last counted from 0.", required: true),
+        ])
+
+    static let deviceErrors = APIObject(
+        "DeviceErrors", "How often something went wrong with a device.",
+        [
+            APIField("writes", .count, "Writes that failed.", required: true),
+            APIField("reads", .count, "Reads that failed.", required: true),
+            APIField("flushes", .count, "Flushes that failed.", required: true),
+            APIField("corruptions", .count, "Content that didn't match its checksum.", required: true),
+            APIField("generations", .count, "Writes that never arrived.", required: true),
+        ])
+
+    static let allocation = APIObject(
+        "Allocation", "What is set aside for one kind of content with one profile; bytes, copies counted once.",
+        [
+            APIField("kind", .any, "`data`, `metadata`, `system`, `mixed`.", required: true),
+            APIField("profile", .word(Profile.self), "How it is spread over devices.", required: true),
+            APIField("size", .count, "All.", required: true), APIField("used", .count, "What is in use.", required: true),
+        ])
+
+    static let poolSettings = APIObject(
+        "PoolSettings", "What people have chosen for a pool.",
+        [
+            APIField("compression", .text(), "How what is written is compressed."),
+            APIField("options", .list(of: .text(), atMost: 100), "Further options of the mount."),
+            APIField("scrubEvery", .count, "After how many seconds it is scrubbed again."),
+        ])
+
+    static let scrubStatus = APIObject(
+        "ScrubStatus", "A scrub under way.",
+        [
+            APIField("progress", .object(.scrubProgress), "What it has looked at.", required: true),
+            APIField("expected", .count, "How many bytes it will read, about.", required: true),
+        ])
+
+    static let scrubProgress = APIObject(
+        "ScrubProgress", "What a scrub has looked at and found.",
+        [
+            APIField("data", .count, "Bytes of files.", required: true),
+            APIField("metadata", .count, "Bytes of trees.", required: true),
+            APIField("readErrors", .count, "Blocks that can't be read.", required: true),
+            APIField("checksumErrors", .count, "Blocks that don't match their checksums.", required: true),
+            APIField("verifyErrors", .count, "Blocks of trees that aren't what they should be.", required: true),
+            APIField("superblockErrors", .count, "Superblocks.", required: true),
+            APIField("corrected", .count, "Errors that another copy put right.", required: true),
+            APIField("uncorrectable", .count, "Those that no copy could.", required: true),
+        ])
+
+    static let scrubRecord = APIObject(
+        "ScrubRecord", "A scrub that has ended.",
+        [
+            APIField("started", .integer(Int64.min...Int64.max), "Seconds since 1970.", required: true),
+            APIField("ended", .integer(Int64.min...Int64.max), "Seconds since 1970.", required: true),
+            APIField("outcome", .any, "`finished`, `cancelled`, `failed`.", required: true),
+            APIField("by", .any, "`schedule`, `command`.", required: true),
+            APIField("found", .object(.scrubProgress), "What it found.", required: true),
+            APIField("failure", .any, "Why it failed."),
+        ])
+
+    static let balanceProgress = APIObject(
+        "BalanceProgress", "How far a balance is, in block groups.",
+        [
+            APIField("isRunning", .boolean, "Or it is paused.", required: true),
+            APIField("expected", .count, "How many will be written anew, about.", required: true),
+            APIField("considered", .count, "How many it has looked at.", required: true),
+            APIField("completed", .count, "How many it has written anew.", required: true),
+        ])
+}

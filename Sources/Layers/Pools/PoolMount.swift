@@ -1,0 +1,74 @@
+import Btrfs
+import Glibc
+import Linux
+
+/// Mounts pools.
+extension PoolRegistry {
+    /// Mounts what isn't mounted.
+    ///
+    /// - Throws: `PoolError` `.damaged` when a device is gone and the pool isn't to be mounted without it.
+    static func mount(_ entry: Entry) throws {
+        if try Mounts.list().contains(where: { $0.path == entry.path }) { return }
+        switch entry.backing {
+        case .directory: return
+        case .file(let file):
+            guard Files.exists(file) else {
+                throw PoolError(
+                    .notPool,
+                    "the pool at '\(entry.path)' is on the file '\(file)', which doesn't exist; bring the file back, or forget the pool: dish pool destroy --yes \(entry.path)"
+                )
+            }
+            let device = try LoopDevice(file)
+            let options = entry.settings?.mountOptions ?? ""
+            try Mounts.mount(device.path, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME), data: options)
+            // Mounted, it keeps itself; until here this value does.
+            _ = consume device
+        case .devices(let devices): try mount(entry, on: devices)
+        }
+    }
+
+    private static func mount(_ entry: Entry, on devices: [String]) throws {
+        let absent = absentDevices(of: entry)
+        // The kernel is told all devices, so that it needs no scan beforehand; one that isn't the pool's it wouldn't take, even degraded.
+        let present = devices.filter { !absent.contains($0) }
+        guard let first = present.first else {
+            throw PoolError(
+                .notPool, "the pool at '\(entry.path)' is on \(devices.joined(separator: ", ")), and none of them is there")
+        }
+        let options = present.map { "device=\($0)" } + [entry.settings?.mountOptions ?? ""]
+        do {
+            try Mounts.mount(
+                first, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME),
+                data: options.filter { !$0.isEmpty }.joined(separator: ","))
+        } catch {
+            let advice = adviceToMountDegraded(entry, without: absent) ?? "see why: dmesg | grep -i btrfs"
+            throw PoolError(.damaged, "mount the pool at '\(entry.path)': \(error); \(advice)")
+        }
+    }
+
+    /// What is to be done about devices that are gone; nil when none is, or the pool is to be mounted without them already.
+    private static func adviceToMountDegraded(_ entry: Entry, without absent: [String]) -> String? {
+        let options = entry.settings?.options ?? []
+        guard !absent.isEmpty, !options.contains("degraded") else { return nil }
+        let all = (options + ["degraded"]).joined(separator: ",")
+        return
+            "\(absent.joined(separator: ", ")) isn't there; bring it back, or, where others have its content too, go on without it: dish pool set \(entry.path) --mount-options \(all)"
+    }
+
+    /// Devices of a pool that aren't there, can't be read, or hold something else now; what a pool in a file or a directory is on isn't
+    /// looked at.
+    static func absentDevices(of entry: Entry) -> [String] {
+        guard case .devices(let devices) = entry.backing else { return [] }
+        let found = devices.map { ($0, Superblock(ofDevice: $0)?.filesystem) }
+        guard let filesystem = entry.filesystem ?? found.lazy.compactMap({ $0.1 }).first else { return devices }
+        return found.filter { $0.1 != filesystem }.map(\.0)
+    }
+
+    /// Why a pool that isn't mounted can't simply be, with what to do; nil when nothing is known against it.
+    public func hindrance(toMounting path: String) throws -> String? {
+        guard let entry = try entries().first(where: { $0.path == Files.absolute(path) }),
+            try !Mounts.list().contains(where: { $0.path == entry.path })
+        else { return nil }
+        return Self.adviceToMountDegraded(entry, without: Self.absentDevices(of: entry))
+    }
+}

@@ -1,0 +1,41 @@
+public import Btrfs
+import Linux
+
+/// What there is to say of a pool's devices, of how content is spread over them, and of what is under way.
+public struct PoolReport: Sendable, Codable, Equatable {
+    public let path: String
+    public let uuid: String
+    /// Bytes.
+    public let total: UInt64
+    public let available: UInt64
+    public let healthy: Bool
+    /// What is wrong, each with what to do.
+    public let problems: [String]
+    public let devices: [Device]
+    public let allocations: [Allocation]
+    /// Nil where the pool has none, or isn't this host's.
+    public let settings: PoolSettings?
+    public let mountOptions: String
+    /// The scrub under way.
+    public let scrub: ScrubStatus?
+    public let lastScrub: ScrubRecord?
+    public let balance: BalanceProgress?
+    /// How much of a device that is being replaced is on the new one, in thousandths.
+    public let replacement: UInt64?
+
+    /// - Parameter registry: of the host.
+    public init(_ pool: Pool, in registry: PoolRegistry) throws {
+        let filesystem = try pool.filesystem()
+        let space = try filesystem.space()
+        let health = try pool.health()
+        (path, uuid, total, available) = (pool.path, filesystem.uuid, space.total, space.available)
+        (healthy, problems, devices) = (health.problems.isEmpty, health.problems.map { "\($0)" }, health.devices)
+        allocations = try filesystem.allocations()
+        settings = try registry.entries().first { $0.path == pool.path }?.settings
+        mountOptions = try Mounts.containing(pool.path)?.options ?? ""
+        scrub = try pool.scrubStatus()
+        lastScrub = try ScrubHistory(of: pool, in: registry).records().last
+        balance = try filesystem.balanceProgress()
+        replacement = try filesystem.replacementProgress()
+    }
+}
