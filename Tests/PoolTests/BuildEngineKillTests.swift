@@ -8,7 +8,7 @@ import Testing
 extension BuildEngine {
     @Suite struct KillTests {
         /// How many moments: `DISH_KILLS` sets another number (docs/builder.md).
-        private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 20
+        private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 8
 
         /// Every fourth generation installs a package, which takes much longer than all else.
         ///

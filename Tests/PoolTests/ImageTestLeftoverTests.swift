@@ -64,7 +64,7 @@ extension BuildEngine {
             let workspace = try workspace()
             #expect(try await host.dish("image", "build", "//\(folder):app", in: workspace.path).code == 0)
             let before = try Inventory(pool: #require(host.pool), of: host)
-            for _ in 0..<3 {
+            for _ in 0..<2 {
                 let pid = try await start(workspace, host)
                 kill(pid, SIGKILL)
                 waitpid(pid, nil, 0)

@@ -9,7 +9,7 @@ import Testing
 /// `dish image send` and `dish image receive`.
 extension Streams {
     @Suite struct ReceiveCommandTests {
-        private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 20
+        private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 8
 
         /// A pool with an image of two layers, the second of two versions, and the image's file.
         private func prepare(_ pool: Pool, bytes: Int) throws -> [LayerID] {

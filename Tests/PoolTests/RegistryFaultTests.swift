@@ -121,7 +121,7 @@ extension Registries {
         }
 
         /// How many moments: `DISH_KILLS` sets another number.
-        private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 20
+        private static let kills = getenv("DISH_KILLS").flatMap { Int(String(cString: $0)) } ?? 8
 
         @Test func aPullKilledAtRandomMomentsEndsWellTheNextTime() async throws {
             try await withProxy { hosts, _, _ in
