@@ -28,7 +28,7 @@ struct TaskAdmission: Sendable {
                 field: "pool")
         }
         let layer = try TaskManager.naming("image") {
-            try layer.map { try pool.resolve($0.hex) } ?? pool.resolve(request.image)
+            try pool.resolve(self.layer?.hex ?? request.image)
         }
         let name = try name(request)
         let defaults = try ImageDefaults(root: pool.root(of: layer.id))

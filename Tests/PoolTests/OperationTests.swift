@@ -34,7 +34,7 @@ extension APITests {
             command: [/bin/sh, -c, "trap '' TERM; while :; do sleep 0.2; done"]
             environment: {LEVEL: "\(level)"}
             health: [{purpose: readiness, command: [\(isReady ? "/bin/true" : "/bin/false")], interval: 1s}]
-            stop: {timeout: 5s, drain: 0s}
+            stop: {timeout: 5s, drain: 1s}
             update: {order: stop-first, deadline: 10m}
 
         """

@@ -103,10 +103,10 @@ struct JobValidation {
     }
 
     /// Names a field of the task as one of the job.
-    func ofTask(_ body: () throws(AgentError) -> Void) throws {
+    func ofTask(_ body: () throws -> Void) throws {
         do {
             try body()
-        } catch {
+        } catch let error as AgentError {
             guard let field = error.field else { throw error }
             let message = error.message.hasPrefix("\(field): ") ? String(error.message.dropFirst(field.count + 2)) : error.message
             throw fault("task.\(field)", message, error.code)
