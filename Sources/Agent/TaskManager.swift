@@ -388,7 +388,7 @@ public actor TaskManager {
         do {
             return try body()
         } catch {
-            let refusal = refusal(error)
+            let refusal = Self.refusal(error)
             throw refusal.field == nil ? AgentError(refusal.code, refusal.message, field: field) : refusal
         }
     }
