@@ -18,6 +18,7 @@ public struct AgentServer: Sendable {
     private let drain: HostDrain
     private let secrets: SecretStore
     private let keys: IdempotencyKeys
+    private let operations: Operations
     private let logger: Logger
     private let requests = RequestMetrics()
     private let map: PoolMapReader
@@ -37,12 +38,15 @@ public struct AgentServer: Sendable {
         self.drain = drain
         secrets = SecretStore(tasks.configuration)
         keys = IdempotencyKeys(stateDirectory: tasks.configuration.stateDirectory)
+        operations = Operations(
+            stateDirectory: tasks.configuration.stateDirectory, events: tasks.events, logger: logger)
         self.logger = logger
         map = PoolMapReader(pool: status.pool)
     }
 
     /// Serves until it is cancelled.
     public func run(whenReady: @escaping @Sendable () async -> Void) async throws {
+        await operations.recover()
         let local = UnixServer(responder: router(.socket).buildResponder(), logger: quiet)
         let socket = try socket.listen()
         guard let tls else { return try await local.run(socket, whenReady: whenReady) }
@@ -83,10 +87,17 @@ public struct AgentServer: Sendable {
     var routes: [String] { router(.socket).routes.map { "\($0.method.rawValue) \($0.path)" } }
 
     func router(_ listener: APIListener) -> Router<AgentRequestContext> {
-        let router = Router(context: AgentRequestContext.self)
+        let (router, direct) = (Router(context: AgentRequestContext.self), Router(context: AgentRequestContext.self))
+        addRoutes(to: direct)
         router.add(middleware: RequestMetricsMiddleware(metrics: requests))
         router.add(middleware: WebMiddleware(access: WebAccess(listener)))
-        router.add(middleware: RequestGate(listener: listener, keys: keys))
+        router.add(
+            middleware: RequestGate(listener: listener, keys: keys, operations: operations, routes: direct.buildResponder()))
+        addRoutes(to: router)
+        return router
+    }
+
+    private func addRoutes(to router: Router<AgentRequestContext>) {
         router.get("/v1/openapi.json") { _, _ in await answer { OpenAPIDocument.json } }
         let tasks = tasks
         let status = status
@@ -94,8 +105,11 @@ public struct AgentServer: Sendable {
         router.get("/v1/tasks") { _, _ in await answer { await tasks.list() } }
         router.post("/v1/tasks") { request, context in
             await answer(.created) {
-                try await tasks.start(
-                    decode(TaskRequest.self, from: request), id: context.reservedName, because: context.because())
+                let wanted = try await decode(TaskRequest.self, from: request)
+                guard wanted.owner == nil else {
+                    throw AgentError(.invalid, "owner: it is the agent's to give; apply a job: dish job apply", field: "owner")
+                }
+                return try await tasks.start(wanted, id: context.reservedName, because: context.because())
             }
         }
         router.get("/v1/tasks/:name") { _, context in
@@ -133,13 +147,13 @@ public struct AgentServer: Sendable {
         }
         addTaskRoutes(router)
         JobRoutes(jobs: jobs).add(to: router)
+        OperationRoutes(operations: operations).add(to: router)
         PackageRoutes(packages: packages).add(to: router)
         HostRoutes(tasks: tasks, heartbeat: heartbeat, drain: drain).add(to: router)
         SecretRoutes(store: secrets, tasks: tasks, jobs: jobs).add(to: router)
         addResourceRoutes(router)
         MetricsRoutes(agent: status, tasks: tasks, jobs: jobs, requests: requests).add(to: router)
         WebRoutes(tasks: tasks, jobs: jobs, map: map).add(to: router)
-        return router
     }
 }
 

@@ -29,17 +29,21 @@ struct ImageDefaults: Sendable {
             guard !configuration.commandLine.isEmpty else {
                 throw AgentError(
                     .invalid,
-                    "the image \(given.image) has no init (/sbin/init) to boot and no command of its own; give one: dish run \(given.image) -- COMMAND"
-                )
+                    "the image \(given.image) has no init (/sbin/init) to boot and no command of its own; give one: dish run \(given.image) -- COMMAND",
+                    field: "command")
             }
             request.command = configuration.commandLine
         }
         guard request.command != nil else {
-            guard given.user == nil, given.directory == nil, !given.terminal, !given.interactive else {
+            let ofCommands = [
+                ("user", given.user != nil), ("directory", given.directory != nil), ("terminal", given.terminal),
+                ("interactive", given.interactive),
+            ]
+            if let (field, _) = ofCommands.first(where: \.1) {
                 throw AgentError(
                     .invalid,
-                    "the image \(given.image) is booted, and --user, --workdir, --tty and --interactive are for a command; give one: dish run \(given.image) -- COMMAND"
-                )
+                    "the image \(given.image) is booted, and --user, --workdir, --tty and --interactive are for a command; give one: dish run \(given.image) -- COMMAND",
+                    field: field)
             }
             request.attach = false
             return request
@@ -55,14 +59,15 @@ struct ImageDefaults: Sendable {
     func account(_ request: inout TaskRequest, root: String) throws -> TaskAccount? {
         guard let user = request.user, let first = request.command?.first, IdentityProgram.isAvailable else { return nil }
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
-        let found = try ImageUser(user, root: directory)
+        let found = try TaskManager.naming("user") { try ImageUser(user, root: directory) }
         if found.identity.user == 0, found.identity.group == 0 { return nil }
         for (name, value) in [("HOME", found.home), ("USER", found.name), ("LOGNAME", found.name)] {
             request.environment[name] = request.environment[name] ?? value
         }
-        let path = try ImageUser.program(first, path: request.environment["PATH"], root: directory)
+        let search = request.environment["PATH"]
+        let path = try TaskManager.naming("command[0]") { try ImageUser.program(first, path: search, root: directory) }
         if path.hasPrefix("/"), request.volumes.isEmpty, configuration.mounts.isEmpty, !directory.contains(path) {
-            throw AgentError(.invalid, "there is no '\(path)' in the image \(request.image)")
+            throw AgentError(.invalid, "there is no '\(path)' in the image \(request.image)", field: "command[0]")
         }
         return TaskAccount(identity: found.identity, program: path)
     }

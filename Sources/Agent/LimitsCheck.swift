@@ -71,7 +71,8 @@ struct LimitsCheck {
     /// - Parameter text: its first option names the field: `--memory-min` is `limits.memoryMin`.
     private func invalid(_ text: String) -> AgentError { AgentError(.invalid, text, field: Self.field(text)) }
 
-    private static func field(_ text: String) -> String? {
+    /// `limits.memoryMin` of a sentence whose first option is `--memory-min`.
+    static func field(_ text: String) -> String? {
         guard let option = text.split(separator: " ").first(where: { $0.hasPrefix("--") }) else { return nil }
         let words = option.split(separator: "-")
         let name = (words.first ?? "") + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()

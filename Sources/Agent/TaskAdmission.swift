@@ -24,17 +24,18 @@ struct TaskAdmission: Sendable {
         if let wanted = request.pool, Files.absolute(wanted) != pool.path, realPath(wanted) != pool.path {
             throw AgentError(
                 .invalid,
-                "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)"
-            )
+                "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)",
+                field: "pool")
         }
-        let layer = try layer.map { try pool.resolve($0.hex) } ?? pool.resolve(request.image)
+        let layer = try TaskManager.naming("image") {
+            try pool.resolve(self.layer?.hex ?? request.image)
+        }
         let name = try name(request)
         let defaults = try ImageDefaults(root: pool.root(of: layer.id))
         var request = try defaults.complete(request)
         let account = try defaults.account(&request, root: pool.root(of: layer.id))
-        try checkProgram(request)
-        try checkRestart(request)
-        try checkHealth(request)
+        _ = try TaskConfinement(request, hasAccount: account != nil)
+        try RequestCheck(request).run()
         let ports = try ports(request)
         let volumes = try volumes(request)
         let notEnforced = try limits(request)
@@ -72,65 +73,6 @@ struct TaskAdmission: Sendable {
         }
     }
 
-    private func checkProgram(_ request: TaskRequest) throws {
-        if let command = request.command {
-            guard let first = command.first, !first.isEmpty else {
-                throw AgentError(.invalid, "the command to run is empty", field: "command")
-            }
-        }
-        for name in request.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
-            throw AgentError(.invalid, "'\(name)' can't be a variable's name", field: "environment")
-        }
-    }
-
-    private func checkRestart(_ request: TaskRequest) throws {
-        let policy = request.restart
-        if request.removeWhenDone, policy.mode != .no {
-            throw AgentError(
-                .invalid, "--rm and --restart \(policy.mode.rawValue) exclude each other: what is removed can't be started again",
-                field: "restart.mode")
-        }
-        if let attempts = policy.attempts, attempts < 1 {
-            throw AgentError(
-                .invalid, "restart.attempts must be at least 1; leave it out for no limit", field: "restart.attempts")
-        }
-        for (name, seconds) in [
-            ("window", policy.window), ("backoff", policy.backoff), ("longestBackoff", policy.longestBackoff),
-            ("resetAfter", policy.resetAfter),
-        ] where !(seconds >= 0 && seconds <= 1e9) {
-            throw AgentError(
-                .invalid, "restart.\(name) must be a number of seconds that isn't negative", field: "restart.\(name)")
-        }
-    }
-
-    private func checkHealth(_ request: TaskRequest) throws {
-        for (index, check) in request.health.enumerated() {
-            func refuse(_ why: String) -> AgentError {
-                AgentError(.invalid, "health[\(index)]: \(why)", field: "health[\(index)]")
-            }
-            switch check.probe {
-            case .command(let command):
-                if command.first?.isEmpty != false { throw refuse("the command is empty") }
-            case .http(let port, let path):
-                guard port > 0, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-                    throw refuse("an HTTP check needs a port and a path like /healthz")
-                }
-            case .tcp(let port): if port == 0 { throw refuse("there is no port 0") }
-            case .unit(let name):
-                guard request.command == nil else { throw refuse("the task runs a command, and has no units") }
-                guard !name.isEmpty, name.utf8.count < 200, !name.contains("/"), name.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
-                else {
-                    throw refuse("'\(name)' is no unit's name")
-                }
-            }
-            guard check.interval >= 0.1, check.interval <= 86400, check.timeout > 0, check.timeout <= 3600,
-                check.startPeriod >= 0, check.startPeriod <= 86400, check.failures >= 1, check.successes >= 1
-            else {
-                throw refuse("interval is 0.1 to 86400 s, timeout up to 3600 s, failures and successes are at least 1")
-            }
-        }
-    }
-
     private func volumes(_ request: TaskRequest) throws -> [VolumeMount]? {
         if request.volumes.isEmpty { return nil }
         let mounts = try request.volumes.enumerated().map { index, text in
@@ -140,7 +82,10 @@ struct TaskAdmission: Sendable {
             }
             return mount
         }
-        try configuration.pool.checkUse(of: mounts, by: nil)
+        for (index, mount) in mounts.enumerated() {
+            try TaskManager.naming("volumes[\(index)]") { try configuration.pool.checkUse(of: [mount], by: nil) }
+        }
+        try TaskManager.naming("volumes") { try configuration.pool.checkUse(of: mounts, by: nil) }
         return mounts
     }
 
@@ -155,30 +100,36 @@ struct TaskAdmission: Sendable {
         if let first = ports.first, request.network != .private {
             throw AgentError(
                 .invalid,
-                "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish")
+                "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish",
+                field: "publish[0]")
         }
         for (index, port) in ports.enumerated() {
-            try configuration.network.requireFamily(of: port)
-            if let other = ports[..<index].first(where: { $0.conflicts(with: port) }) {
-                throw AgentError(.invalid, "--publish \(port) and --publish \(other) want the same port of the host")
-            }
-            for task in others {
-                if let taken = task.ports.first(where: { $0.conflicts(with: port) }) {
-                    throw AgentError(
-                        .conflict,
-                        "cannot publish \(port): port \(port.hostPort) is in use by the task '\(task.name)' (\(taken)); choose another, or remove that task"
-                    )
-                }
-            }
-            if let taken = jobPorts.first(where: { $0.port.conflicts(with: port) }) {
-                throw AgentError(
-                    .conflict,
-                    "cannot publish \(port): port \(port.hostPort) is in use by the job '\(taken.job)' (\(taken.port)); choose another"
-                )
-            }
-            try TaskNetwork.requireFree(port)
+            try TaskManager.naming("publish[\(index)]") { try check(port, ports[..<index]) }
         }
         return ports
+    }
+
+    private func check(_ port: PublishedPort, _ before: ArraySlice<PublishedPort>) throws {
+        try configuration.network.requireFamily(of: port)
+        if let other = before.first(where: { $0.conflicts(with: port) }) {
+            throw AgentError(.invalid, "--publish \(port) and --publish \(other) want the same port of the host")
+        }
+        for task in others {
+            if let taken = task.ports.first(where: { $0.conflicts(with: port) }) {
+                throw AgentError(
+                    .conflict,
+                    "cannot publish \(port): port \(port.hostPort) is in use by the task '\(task.name)' (\(taken)); choose another, or remove that task"
+                )
+            }
+        }
+        if let taken = jobPorts.first(where: { $0.port.conflicts(with: port) }) {
+            throw AgentError(
+                .conflict,
+                "cannot publish \(port): port \(port.hostPort) is in use by the job '\(taken.job)' (\(taken.port)); choose another"
+            )
+        }
+        try TaskNetwork.requireFree(port)
+        try configuration.network.requireAnswers(on: port)
     }
 
     /// Refuses limits that make no sense, that can't be enforced, and what doesn't fit; with `bestEffort` returns what is left out
@@ -189,8 +140,9 @@ struct TaskAdmission: Sendable {
         let reasons = host.unenforceable(request)
         if !reasons.isEmpty, !request.bestEffort {
             throw AgentError(
-                .unenforceable, "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort"
-            )
+                .unenforceable,
+                "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort",
+                field: LimitsCheck.field(reasons[0]))
         }
         try host.ledger(reserving, configuration.resources).admit(request)
         return reasons

@@ -55,7 +55,7 @@ struct TaskLauncher: Sendable {
     }
 
     private func startHelper(_ task: TaskIntent, _ generation: Int) async throws {
-        let program = try runtime.spawn(container(task, credentials(task)))
+        let program = try runtime.spawn(try container(task, credentials(task)))
         var spec = HelperSpec(
             id: task.id, stateDirectory: configuration.state(of: task.id),
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
@@ -169,7 +169,7 @@ struct TaskLauncher: Sendable {
         }
     }
 
-    private func container(_ task: TaskIntent, _ credentials: [Container.Credential]) -> Container {
+    private func container(_ task: TaskIntent, _ credentials: [Container.Credential]) throws -> Container {
         let request = task.request
         var container = Container(
             root: "\(pool.directory(ofTask: task.id))/rootfs", name: task.name,
@@ -180,6 +180,7 @@ struct TaskLauncher: Sendable {
         case .none: container.network = .none
         }
         container.console = task.boots ? .output : request.terminal ? .terminal : .pipe
+        container.confinement = .init(try TaskConfinement(request, hasAccount: task.account != nil))
         container.userBase = task.userBase
         container.machineID = task.machineID
         container.credentials = credentials

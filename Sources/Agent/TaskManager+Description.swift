@@ -43,6 +43,8 @@ extension TaskManager {
         status.class = intent.request.class
         status.address6 = intent.networkAddress.flatMap { configuration.network.ipv6(of: $0) }?.description
         status.generation = machine.run.generation
+        status.security = intent.request.security
+        status.capabilities = try? TaskConfinement(intent.request, hasAccount: intent.account != nil).capabilities.sorted()
         status.secrets = intent.credentials?.map(\.name)
         return status
     }

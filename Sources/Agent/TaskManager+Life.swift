@@ -23,6 +23,7 @@ extension TaskManager {
         _ name: String, timeout: UInt32, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         let task = try readyToStart(name)
+        RunningOperation.current?.note("waits for its end, at most \(timeout) s, and its start")
         try await handle(.restart(seconds: timeout), task.intent.id, because: because)
         return try await started(task, "restart", seconds: Int(timeout) + 60)
     }

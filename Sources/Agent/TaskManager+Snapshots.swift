@@ -16,7 +16,7 @@ extension TaskManager {
     ) async throws -> TaskSnapshotStatus {
         let intent = try atHand(name).intent
         let (pool, record, name) = (configuration.pool, intent.record, snapshot ?? Self.timeName())
-        let made = try await refusing {
+        let made = try await refusing("name") {
             try await blocking { try pool.snapshot(record, as: name, at: Int64(time(nil))) }
         }
         events.record(.task, intent.name, id: intent.id, "snapshot", reason: "'\(made.name)': \(because)")
@@ -59,7 +59,8 @@ extension TaskManager {
         let all = try await snapshots(id)
         if let snapshot, !all.contains(where: { $0.name == snapshot }) {
             let there = all.isEmpty ? "it has none" : "it has \(all.map(\.name).joined(separator: ", "))"
-            throw AgentError(.notFound, "there is no snapshot '\(snapshot)' of the task '\(task.intent.name)'; \(there)")
+            throw AgentError(
+                .notFound, "there is no snapshot '\(snapshot)' of the task '\(task.intent.name)'; \(there)", field: "snapshot")
         }
         let last = all.last { !$0.isAutomatic }?.name
         var (kept, number) = ("before-\(Self.timeName())", 2)
@@ -73,6 +74,7 @@ extension TaskManager {
         events.record(
             .task, task.intent.name, id: id, "rollback",
             reason: "to \(rollback.target): \(because); what was is kept as '\(kept)'")
+        RunningOperation.current?.note("gives it \(rollback.target) once its run is over, in \(timeout) s at most")
         try await handle(.rollBack(rollback, seconds: timeout), id, because: "rolled back: \(because)")
         return try await rolledBack(id, rollback, after: generation, seconds: Int(timeout) + 120)
     }
@@ -118,11 +120,13 @@ extension TaskManager {
         return task
     }
 
-    private func refusing<Result>(_ body: () async throws -> Result) async throws -> Result {
+    /// - Parameter field: what is behind a request that makes no sense.
+    private func refusing<Result>(_ field: String? = nil, _ body: () async throws -> Result) async throws -> Result {
         do {
             return try await body()
         } catch {
-            throw Self.refusal(error)
+            let refusal = Self.refusal(error)
+            throw refusal.code == .invalid ? AgentError(.invalid, refusal.message, field: refusal.field ?? field) : refusal
         }
     }
 

@@ -94,6 +94,10 @@ public actor TaskManager {
             throw Self.refusal(error)
         }
         lastAddress = intent.networkAddress ?? lastAddress
+        let operation = RunningOperation.current
+        operation?.concerns("/v1/tasks/\(intent.name)")
+        operation?.note("makes its root file system, its network and its helper")
+        operation?.allowCancelling {}
         tasks[intent.id] = ManagedTask(
             intent: intent,
             machine: TaskMachine(policy: request.restart, removesWhenDone: request.removeWhenDone, boot: boot))
@@ -108,6 +112,7 @@ public actor TaskManager {
             if intent.address != nil { try await prepareNetwork() }
             watch(intent.id)
             try await launcher.prepare(intent, generation: 1)
+            try operation?.commit()
             events.record(.task, intent.name, id: intent.id, "created", reason: because)
             try await handle(.prepared, intent.id)
         } catch {
@@ -118,6 +123,7 @@ public actor TaskManager {
             tasks[intent.id] = nil
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
+            if let cancellation = operation?.cancellation { throw cancellation }
             throw AgentError(.failed, "start task '\(intent.name)': \(HostTrouble.explain(error, configuration.pool))")
         }
         changes.signal()
@@ -158,6 +164,7 @@ public actor TaskManager {
         _ name: String, timeout: UInt32, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         let task = try find(name)
+        RunningOperation.current?.note("waits for its end; what is left after \(timeout) s is killed")
         try await handle(.stop(seconds: timeout), task.intent.id, because: because)
         do {
             let status = try await wait(task.intent.id, until: .exited, seconds: Int(timeout) + 30)
@@ -374,6 +381,16 @@ public actor TaskManager {
 
     static func unknown(_ name: String) -> AgentError {
         AgentError(.notFound, "there is no task '\(name)'; see what there is: dish ps")
+    }
+
+    /// Names the field that is behind an error which names none.
+    static func naming<Result>(_ field: String, _ body: () throws -> Result) throws(AgentError) -> Result {
+        do {
+            return try body()
+        } catch {
+            let refusal = Self.refusal(error)
+            throw refusal.field == nil ? AgentError(refusal.code, refusal.message, field: field) : refusal
+        }
     }
 
     static func refusal(_ error: any Error) -> AgentError {

@@ -121,8 +121,9 @@ public struct AgentClient: Sendable {
         try JSONDecoder().decode(Result.self, from: data)
     }
 
-    func execute(_ method: String, _ path: String, body: Data?) async throws -> Data {
-        let answer = try await transport.exchange(method, path, body: body.map(Array.init), silence: 3600)
+    func execute(_ method: String, _ path: String, headers: [String] = [], body: Data?) async throws -> Data {
+        let answer = try await transport.exchange(
+            method, path, headers: headers, body: body.map(Array.init), silence: 3600)
         guard (200..<300).contains(answer.status) else { throw failure(answer) }
         return Data(answer.body)
     }

@@ -2,7 +2,7 @@
 public struct AgentEvent: Sendable, Codable, Equatable {
     /// What kind of thing it happened to.
     public enum Kind: String, Sendable, Codable, CaseIterable {
-        case agent, task, job, volume, image, host, secret, pool
+        case agent, task, job, volume, image, host, secret, pool, operation
     }
 
     /// Grows with each event, without gaps, also over restarts of the agent.

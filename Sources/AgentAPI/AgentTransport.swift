@@ -3,9 +3,13 @@ protocol AgentTransport: Sendable {
     /// Where the agent is, for people.
     var place: String { get }
 
-    /// - Parameter seconds: how long the agent may be silent.
+    /// - Parameters:
+    ///   - headers: lines like `Prefer: respond-async`.
+    ///   - seconds: how long the agent may be silent.
     /// - Throws: `AgentError` where nobody answers, and for what isn't HTTP.
-    func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) async throws -> AgentAnswer
+    func exchange(
+        _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
+    ) async throws -> AgentAnswer
 
     /// Passes the body of an answer to GET on as it comes, until the agent ends it or the callback has had enough.
     ///

@@ -8,8 +8,11 @@ struct CurlHTTP: AgentTransport {
 
     var place: String { agent.address }
 
-    func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) async throws -> AgentAnswer {
-        var command = Command(try spawn(path, silence: seconds, ["--request", method]))
+    func exchange(
+        _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
+    ) async throws -> AgentAnswer {
+        let fields = headers.flatMap { ["--header", $0] }
+        var command = Command(try spawn(path, silence: seconds, ["--request", method] + fields))
         if let body {
             command.spawn.arguments += ["--header", "Content-Type: application/json", "--data-binary", "@-"]
             command.input = body
@@ -35,7 +38,7 @@ struct CurlHTTP: AgentTransport {
             }
             switch end {
             case .code(0): return nil
-            case .code(22): return try await exchange("GET", path, body: nil, silence: seconds)
+            case .code(22): return try await exchange("GET", path, headers: [], body: nil, silence: seconds)
             default: throw AgentError(.failed, "the connection to the agent at \(place) broke off: curl ended with \(end)")
             }
         } catch is Enough {

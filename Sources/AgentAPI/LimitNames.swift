@@ -17,14 +17,18 @@ extension TaskRequest.Limits {
         for (name, path) in Self.numbers {
             if let value = change.limits[keyPath: path] { self[keyPath: path] = value }
             guard change.lift.contains(name) else { continue }
-            if change.limits[keyPath: path] != nil { throw AgentError(.invalid, "'\(name)' can't be both set and lifted") }
+            if change.limits[keyPath: path] != nil {
+                throw AgentError(.invalid, "limits.\(name): it can't be both set and lifted", field: "limits.\(name)")
+            }
             self[keyPath: path] = nil
         }
         if let cpus = change.limits.cpuset { cpuset = cpus }
         if change.lift.contains("cpuset") { cpuset = nil }
-        if let unknown = change.lift.first(where: { name in name != "cpuset" && !Self.numbers.contains { $0.name == name } }) {
+        for (index, name) in change.lift.enumerated() where name != "cpuset" && !Self.numbers.contains(where: { $0.name == name })
+        {
             let names = (Self.numbers.map(\.name) + ["cpuset"]).sorted().joined(separator: ", ")
-            throw AgentError(.invalid, "lift: there is no limit '\(unknown)'; there are \(names)")
+            throw AgentError(
+                .invalid, "lift[\(index)]: there is no limit '\(name)'; there are \(names)", field: "lift[\(index)]")
         }
     }
 }

@@ -35,6 +35,9 @@ public struct TaskRequest: Sendable, Codable, Equatable {
     public var volumes: [String] = []
     /// Whether the task has its own range of user ids.
     public var userNamespace = true
+    /// What it may ask of the kernel.
+    public var security = TaskSecurity.default
+    public var capabilities = TaskCapabilities()
     /// Whether the command has a terminal.
     public var terminal = false
     /// Whether standard input stays open for whoever attaches.
@@ -83,6 +86,8 @@ extension TaskRequest {
         allowedMounts = try value(.allowedMounts, allowedMounts)
         volumes = try value(.volumes, volumes)
         userNamespace = try value(.userNamespace, userNamespace)
+        security = try value(.security, security)
+        capabilities = try value(.capabilities, capabilities)
         terminal = try value(.terminal, terminal)
         interactive = try value(.interactive, interactive)
         attach = try value(.attach, attach)

@@ -103,6 +103,10 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var generation: Int?
     /// Names of the credentials that it sees; nil for none.
     public var secrets: [String]?
+    /// What it may ask of the kernel; nil from agents that don't tell.
+    public var security: TaskSecurity?
+    /// The capabilities that it has; nil from agents that don't tell.
+    public var capabilities: [String]?
 
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,

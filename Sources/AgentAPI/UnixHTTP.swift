@@ -11,8 +11,12 @@ struct UnixHTTP: AgentTransport {
 
     var place: String { socket }
 
-    func exchange(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) async throws -> AgentAnswer {
-        try await reaching { try await blocking { try answer(method, path, body: body, silence: seconds) } }
+    func exchange(
+        _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
+    ) async throws -> AgentAnswer {
+        try await reaching {
+            try await blocking { try answer(method, path, headers: headers, body: body, silence: seconds) }
+        }
     }
 
     func stream(
@@ -37,8 +41,10 @@ struct UnixHTTP: AgentTransport {
     ///
     /// - Parameter seconds: how long the agent may be silent.
     /// - Throws: `SystemError` where nobody listens; `AgentError` for what isn't HTTP.
-    private func answer(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) throws -> AgentAnswer {
-        let connection = try send(method, path, body: body, silence: seconds)
+    private func answer(
+        _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
+    ) throws -> AgentAnswer {
+        let connection = try send(method, path, headers: headers, body: body, silence: seconds)
         var received: [UInt8] = []
         var parsed: (head: Head, bodyStart: Int)?
         var chunk = [UInt8](repeating: 0, count: 65536)
@@ -66,7 +72,7 @@ struct UnixHTTP: AgentTransport {
     private func receive(
         _ path: String, silence seconds: Int, onBytes: ([UInt8]) throws -> Bool
     ) throws -> AgentAnswer? {
-        let connection = try send("GET", path, body: nil, silence: seconds)
+        let connection = try send("GET", path, headers: [], body: nil, silence: seconds)
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)
         let number = connection.number
@@ -98,11 +104,14 @@ struct UnixHTTP: AgentTransport {
         }
     }
 
-    private func send(_ method: String, _ path: String, body: [UInt8]?, silence seconds: Int) throws -> OwnedFD {
+    private func send(
+        _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
+    ) throws -> OwnedFD {
         let connection = try UnixSocket.connect(socket)
         var timeout = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(connection.number, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var head = "\(method) \(path) HTTP/1.1\r\nHost: dishd\r\nConnection: close\r\n"
+        for header in headers { head += "\(header)\r\n" }
         if let body { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
         try Files.write(Array("\(head)\r\n".utf8) + (body ?? []), to: connection.number, socket)
         return connection

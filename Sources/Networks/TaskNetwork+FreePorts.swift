@@ -33,6 +33,15 @@ extension TaskNetwork {
         throw NetworkError(.invalid, "cannot publish \(port): tasks have no IPv6 here: \(why)")
     }
 
+    /// Refuses a port on ::1 alone where nobody would get an answer from there.
+    public func requireAnswers(on port: PublishedPort) throws(NetworkError) {
+        guard port.host == .ipv6(.loopback), IPv6Support.filtersBridges else { return }
+        throw NetworkError(
+            .invalid,
+            "cannot publish \(port): answers to [::1] are dropped by this host's kernel, because net.bridge.bridge-nf-call-ip6tables is 1; publish on 127.0.0.1 or on another address, or set it to 0 unless another program of this host needs it"
+        )
+    }
+
     private static func requireFree<Name>(_ port: PublishedPort, _ family: CInt, _ name: Name) throws {
         let type = port.transport == .tcp ? SOCK_STREAM : SOCK_DGRAM
         let number = socket(family, CInt(type.rawValue), 0)

@@ -18,6 +18,18 @@ public struct Container: Sendable {
         case namespace(String)
     }
 
+    /// What may be asked of the kernel inside.
+    public struct Confinement: Sendable, Equatable {
+        /// Capabilities inside, without `CAP_`; nil for those of the runtime.
+        public var capabilities: Set<String>?
+        /// System calls that are refused beside those that the runtime refuses.
+        public var refusedCalls: [String] = []
+        /// Whether no program inside gains anything by being executed (`PR_SET_NO_NEW_PRIVS`).
+        public var gainsNothing = false
+
+        public init() {}
+    }
+
     /// What its standard input and output are.
     public enum Console: Sendable, Equatable {
         /// The descriptors given to the runtime, as they are.
@@ -94,6 +106,7 @@ public struct Container: Sendable {
     public var name: String
     public var program: Program
     public var network: Network = .none
+    public var confinement = Confinement()
     public var console: Console = .pipe
     /// First host user id of the container's 65,536; nil for no user namespace. The files on disk
     /// keep the ids they have inside: the root is mounted with its ids mapped.

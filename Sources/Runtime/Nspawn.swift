@@ -19,6 +19,14 @@ public struct Nspawn: Runtime {
         return spawn
     }
 
+    /// What a container has unless it is told otherwise, without `CAP_`: those that a booted system needs, and none that reaches
+    /// out of its namespaces.
+    public static let capabilities: Set<String> = [
+        "AUDIT_CONTROL", "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_OWNER", "KILL",
+        "LEASE", "LINUX_IMMUTABLE", "MKNOD", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP",
+        "SETUID", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE", "SYS_RESOURCE", "SYS_TTY_CONFIG",
+    ]
+
     func arguments(_ container: Container) throws(RuntimeError) -> [String] {
         guard Self.isHostName(container.name) else {
             throw RuntimeError(
@@ -39,6 +47,7 @@ public struct Nspawn: Runtime {
         if container.ignoresSync { list.append("--suppress-sync=yes") }
         list.append("--resolv-conf=\(container.resolvesNames ? Self.nameResolution() : "off")")
         list += network(container.network)
+        list += confinement(container)
         switch container.console {
         case .pipe: list.append("--console=pipe")
         case .terminal: list.append("--console=interactive")
@@ -69,6 +78,24 @@ public struct Nspawn: Runtime {
             if let directory = container.directory { list.append("--chdir=\(directory)") }
             list += ["--as-pid2", "--"] + command
         }
+        return list
+    }
+
+    private func confinement(_ container: Container) -> [String] {
+        var list: [String] = []
+        let confinement = container.confinement
+        if let wanted = confinement.capabilities {
+            // Of a network of its own it has this too.
+            let own = container.network == .none ? Self.capabilities.union(["NET_ADMIN"]) : Self.capabilities
+            func names(_ set: Set<String>) -> String { set.sorted().map { "CAP_\($0)" }.joined(separator: ",") }
+            let (more, less) = (wanted.subtracting(own), own.subtracting(wanted))
+            if !more.isEmpty { list.append("--capability=\(names(more))") }
+            if !less.isEmpty { list.append("--drop-capability=\(names(less))") }
+        }
+        if !confinement.refusedCalls.isEmpty {
+            list.append("--system-call-filter=~\(confinement.refusedCalls.joined(separator: " "))")
+        }
+        if confinement.gainsNothing { list.append("--no-new-privileges=yes") }
         return list
     }
 

@@ -30,7 +30,7 @@ struct Dish: AsyncParsableCommand {
                     CommitTask.self, SSH.self, SSHConfig.self, SSHProxy.self, SSHKnownHost.self, CopyFiles.self,
                 ]),
             CommandGroup(name: "Jobs", subcommands: [JobCommand.self]),
-            CommandGroup(name: "Hosts", subcommands: [SecretCommand.self, HostCommand.self]),
+            CommandGroup(name: "Hosts", subcommands: [SecretCommand.self, HostCommand.self, OperationCommand.self]),
         ]
     )
 

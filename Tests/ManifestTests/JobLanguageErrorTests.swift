@@ -16,7 +16,7 @@ struct JobLanguageErrorTests {
     }
 
     private static let keys =
-        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, secrets, limits, class, best_effort, user_namespace, restart, health, stop, update, depends_on, without_scheduler"
+        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, secrets, limits, class, best_effort, user_namespace, security, capabilities, restart, health, stop, update, depends_on, without_scheduler"
 
     /// Of a whole file.
     static let files: [Mistake] = [
@@ -77,6 +77,8 @@ struct JobLanguageErrorTests {
         Mistake("limits: {cpuset: 3-1}", "45: 'cpuset' must be a list of CPUs like 0-3,6, not '3-1'"),
         Mistake("class: gold", "35: 'class' must be guaranteed or burstable or best-effort, not 'gold'"),
         Mistake("best_effort: yes", "41: 'best_effort' must be true or false, not 'yes'"),
+        Mistake("security: tight", "38: 'security' must be default or confined or system, not 'tight'"),
+        Mistake("capabilities: {add: [a-b]}", "50: 'add' must be a capability like SYS_PTRACE, not 'a-b'"),
         Mistake("restart: sometimes", "37: 'restart' must be never or on-failure or always, not 'sometimes'"),
         Mistake("restart: {attempts: 3}", "37: 'restart' needs the key 'mode'"),
         Mistake("restart: {mode: always, delay: soon}", "59: 'delay' must be a duration like 90s, 10m or 2h, not 'soon'"),

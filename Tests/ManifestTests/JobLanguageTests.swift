@@ -20,6 +20,7 @@ struct JobLanguageTests {
         #expect(job.update.rollback && job.update.pause == 0)
         #expect(job.stop.timeout == 10 && job.stop.signal == nil && job.stop.drain == 2)
         #expect(job.stopWithoutScheduler == nil)
+        #expect(job.security == "default" && job.capabilities.add.isEmpty && job.capabilities.drop.isEmpty)
     }
 
     @Test func theExampleIsReadAsItIsMeant() throws {
@@ -33,6 +34,7 @@ struct JobLanguageTests {
         #expect(web.dependsOn.map(\.job.value) == ["greeter", "clock"])
         #expect(web.dependsOn.map(\.condition) == ["ready", "started"])
         #expect(jobs[1].stop.signal == "SIGTERM" && jobs[1].stopWithoutScheduler == 3600)
+        #expect(jobs[1].security == "confined" && jobs[1].capabilities.add == ["kill"] && jobs[1].capabilities.drop == ["all"])
         #expect(jobs[2].restart.mode == "on-failure")
     }
 

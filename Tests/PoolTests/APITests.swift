@@ -17,7 +17,7 @@ struct APITests {
     /// Seconds that Schemathesis may take: `$DISH_API_SECONDS`, or 20.
     private static let seconds = getenv("DISH_API_SECONDS").flatMap { Int(String(cString: $0)) } ?? 20
 
-    private struct Answer {
+    struct Answer {
         let status: Int
         let headers: String
         let body: String
@@ -32,7 +32,7 @@ struct APITests {
     }
 
     /// One request over the agent's socket.
-    private func ask(
+    func ask(
         _ host: TestHost, _ method: String, _ path: String, _ headers: [String] = [], body: [UInt8]? = nil
     ) async throws -> Answer {
         var arguments = [
@@ -54,7 +54,7 @@ struct APITests {
         return Answer(status: status, headers: head, body: String(result.text[end.upperBound...]))
     }
 
-    private func ask(
+    func ask(
         _ host: TestHost, _ method: String, _ path: String, _ headers: [String] = [], json: String
     ) async throws -> Answer {
         try await ask(host, method, path, headers, body: Array(json.utf8))
@@ -110,11 +110,33 @@ struct APITests {
                 ("no port", Array(#"{"image": "//os:base", "publish": ["1:2", "x"]}"#.utf8), "publish[1]"),
                 ("too little", Array(#"{"image": "//os:base", "limits": {"memory": 5}}"#.utf8), "limits.memory"),
                 ("no name", Array(#"{"image": "//os:base", "name": "../x"}"#.utf8), "name"),
+                ("for commands only", Array(#"{"image": "//os:base", "user": "daemon"}"#.utf8), "user"),
+                ("an owner", Array(#"{"image": "i", "owner": {"job": "j", "version": 1, "replica": 0}}"#.utf8), "owner"),
+                ("another pool", Array(#"{"image": "//os:base", "pool": "/none"}"#.utf8), "pool"),
             ]
             for (what, body, field) in bodies {
                 let answer = try await ask(host, "POST", "/v1/tasks", body: body)
                 expect(400, .invalid, field, answer, what)
             }
+            for (fields, field) in [
+                (#""user": "none""#, "user"), (#""directory": "x""#, "directory"), (#""stopSignal": "SIGX""#, "stopSignal"),
+                (#""allowedMounts": ["/a", "b"]"#, "allowedMounts[1]"),
+                (#""capabilities": {"add": ["BPF"]}"#, "capabilities.add[0]"),
+                (#""network": "none", "publish": ["1:2"]"#, "publish[0]"), (#""publish": ["1:2", "1:3"]"#, "publish[1]"),
+                (#""limits": {"cpuset": "999"}"#, "limits.cpuset"), (#""health": [{"unit": "a.service"}]"#, "health[0]"),
+            ] {
+                let task = #"{"image": "//os:base", "command": ["/bin/true"], \#(fields)}"#
+                expect(400, .invalid, field, try await ask(host, "POST", "/v1/tasks", json: task), fields)
+                if field == "user" { continue }
+                // As one of a job's.
+                let path = field == "publish[0]" ? "task.publish" : "task.\(field)"
+                let job = try await ask(host, "PUT", "/v1/jobs/a", json: #"{"name": "a", "task": \#(task)}"#)
+                expect(400, .invalid, path, job, fields)
+            }
+            let unknown = #"{"image": "//no:such", "command": ["/bin/true"]}"#
+            expect(404, .notFound, "image", try await ask(host, "POST", "/v1/tasks", json: unknown), "no image")
+            let without = try await ask(host, "PUT", "/v1/jobs/a", json: #"{"name": "a", "task": \#(unknown)}"#)
+            expect(404, .notFound, "task.image", without, "no image of a job")
             let answer = try await ask(
                 host, "PUT", "/v1/jobs/a", json: #"{"name": "a", "task": {"image": "i"}, "replicas": 1001}"#)
             expect(400, .invalid, "replicas", answer, "replicas")

@@ -24,6 +24,29 @@ import Testing
             ])
     }
 
+    @Test func whatMayBeAskedOfTheKernelIsArguments() throws {
+        var container = Container(root: "/r", name: "a", program: .command(["/bin/true"]))
+        (container.network, container.confinement.capabilities) = (.host, Nspawn.capabilities)
+        #expect(
+            try !arguments(container).contains { $0.contains("capability") || $0.contains("filter") || $0.contains("privileges") }
+        )
+        container.confinement.capabilities?.subtract(["SYS_ADMIN", "CHOWN"])
+        container.confinement.capabilities?.insert("NET_ADMIN")
+        container.confinement.refusedCalls = ["mount", "unshare"]
+        container.confinement.gainsNothing = true
+        #expect(
+            try arguments(container).filter { $0.contains("capability") || $0.contains("filter") || $0.contains("privileges") }
+                == [
+                    "--capability=CAP_NET_ADMIN", "--drop-capability=CAP_CHOWN,CAP_SYS_ADMIN",
+                    "--system-call-filter=~mount unshare",
+                    "--no-new-privileges=yes",
+                ])
+        // Of a network of its own, it has one more to begin with.
+        container = Container(root: "/r", name: "a", program: .command(["/bin/true"]))
+        container.confinement.capabilities = []
+        #expect(try arguments(container).contains { $0.hasPrefix("--drop-capability=") && $0.contains("CAP_NET_ADMIN") })
+    }
+
     @Test func limitsOfAProcessAreArguments() throws {
         var container = Container(root: "/r", name: "build", program: .command(["/bin/true"]))
         (container.processLimit, container.dataLimit) = (100, 4096)

@@ -2,7 +2,7 @@ import AgentAPI
 
 /// Everything that the API can be asked.
 enum APIDescription {
-    static let operations = tasks + jobs + secrets + packages + host + page
+    static let operations = tasks + jobs + secrets + packages + underWay + host + page
 
     /// - Parameter endpoint: a route as the router has it: `/v1/tasks/{name}`.
     static func operation(_ method: String, at endpoint: String) -> APIOperation? {
@@ -17,9 +17,11 @@ enum APIDescription {
     /// What the document's components are called.
     static var objects: [String: APIObject] {
         let used = operations.flatMap { ($0.body.map { APISchema.object($0).objects } ?? []) + $0.answer.objects }
-        return Dictionary((used + [.error]).map { ($0.name, $0) }) { first, _ in first }
+        return Dictionary((used + [.error, .operationStatus, .operationProgress]).map { ($0.name, $0) }) { first, _ in first }
     }
 
+    private static let untilReady = APIField(
+        "wait", .boolean, "Whether it is answered when all replicas are ready, or the version has failed.")
     private static let seconds = APIField("seconds", .integer(0...86400), "The longest wait.")
 
     private static let tasks: [APIOperation] = [
@@ -27,7 +29,7 @@ enum APIDescription {
         APIOperation(
             .post, "/v1/tasks", "Start a task; answers once its helper has it", .admin, body: .taskRequest, status: 201,
             answer: .object(.taskStatus)
-        ).enforced().once(),
+        ).enforced().once().long(.taskStart),
         APIOperation(
             .get, "/v1/tasks/{name}", "A task, by name, id or the beginning of its id", .read, answer: .object(.taskStatus)),
         APIOperation(
@@ -36,7 +38,7 @@ enum APIDescription {
                 APIField("force", .boolean, "Whether one that runs is ended first."),
                 APIField("purge", .boolean, "Whether its logs go with it."),
             ], answer: .object(.done)
-        ).conditional(),
+        ).conditional().long(.taskRemove),
         APIOperation(
             .get, "/v1/tasks/{name}/wait", "Answers when the task has a state, or has ended", .read,
             query: [APIField("state", .word(TaskStatus.State.self), "The state; without it: exited."), seconds],
@@ -46,12 +48,15 @@ enum APIDescription {
             answer: .object(.done)),
         APIOperation(
             .post, "/v1/tasks/{name}/stop", "End a task; answers when it has ended", .operate, body: .stopRequest,
-            answer: .object(.taskStatus)),
+            answer: .object(.taskStatus)
+        ).long(.taskStop),
         APIOperation(
-            .post, "/v1/tasks/{name}/start", "Start a task again that has ended", .operate, answer: .object(.taskStatus)),
+            .post, "/v1/tasks/{name}/start", "Start a task again that has ended", .operate, answer: .object(.taskStatus)
+        ).long(.taskStart),
         APIOperation(
             .post, "/v1/tasks/{name}/restart", "End a task and start it again", .operate, body: .stopRequest,
-            answer: .object(.taskStatus)),
+            answer: .object(.taskStatus)
+        ).long(.taskRestart),
         APIOperation(
             .patch, "/v1/tasks/{name}/limits", "Change what a task may use, while it runs", .operate, body: .limitsChange,
             answer: .object(.taskStatus)
@@ -68,7 +73,8 @@ enum APIDescription {
             .delete, "/v1/tasks/{name}/snapshots/{snapshot}", "Remove a snapshot", .operate, answer: .object(.done)),
         APIOperation(
             .post, "/v1/tasks/{name}/rollback", "Give a task the root file system that it had", .operate,
-            body: .rollbackRequest, answer: .object(.taskStatus)),
+            body: .rollbackRequest, answer: .object(.taskStatus)
+        ).long(.taskRollback),
     ]
 
     private static let jobs: [APIOperation] = [
@@ -76,21 +82,23 @@ enum APIDescription {
         APIOperation(.get, "/v1/jobs/{name}", "A job", .read, answer: .object(.jobStatus)),
         APIOperation(
             .put, "/v1/jobs/{name}", "Make a job as it is described; the same again changes nothing", .admin,
-            query: [APIField("dry-run", .boolean, "Whether only to say what that would change.")], body: .jobSpec,
+            query: [APIField("dry-run", .boolean, "Whether only to say what that would change."), untilReady], body: .jobSpec,
             answer: .object(.jobChange)
-        ).enforced().conditional(),
+        ).enforced().conditional().long(.jobApply),
         APIOperation(
             .delete, "/v1/jobs/{name}", "End a job's replicas and forget it", .admin, answer: .object(.done)
-        ).conditional(),
+        ).conditional().long(.jobRemove),
         APIOperation(
             .post, "/v1/jobs/{name}/wait", "Answers when the job is not any more as it is described", .read, query: [seconds],
             body: .jobStatus, answer: .object(.jobStatus)),
         APIOperation(
             .post, "/v1/jobs/{name}/stop", "End a job's replicas; answers when they have ended", .operate,
-            answer: .object(.jobStatus)),
+            answer: .object(.jobStatus)
+        ).long(.jobStop),
         APIOperation(
-            .post, "/v1/jobs/{name}/rollback", "Go back to an earlier version", .operate, body: .jobRollbackRequest,
-            answer: .object(.jobChange)),
+            .post, "/v1/jobs/{name}/rollback", "Go back to an earlier version", .operate, query: [untilReady],
+            body: .jobRollbackRequest, answer: .object(.jobChange)
+        ).long(.jobRollback),
         APIOperation(
             .get, "/v1/jobs/{name}/history", "A job's versions, the newest first", .read,
             answer: .list(of: .object(.jobVersion), atMost: 100_000)),
@@ -112,11 +120,26 @@ enum APIDescription {
             query: [APIField("after", .count, "Answers when the revision is another."), seconds],
             answer: .object(.packagesStatus)),
         APIOperation(
-            .post, "/v1/packages", "Have images fetched, without waiting for them", .operate, body: .packageRequest, status: 202,
-            answer: .object(.packagesStatus)),
+            .post, "/v1/packages", "Have images fetched", .operate,
+            query: [APIField("wait", .boolean, "Whether it is answered when they are here or couldn't be fetched.")],
+            body: .packageRequest, status: 202, answer: .object(.packagesStatus)
+        ).long(.packagePull),
         APIOperation(
             .delete, "/v1/packages", "End the attempts to fetch an image", .operate,
             query: [APIField("reference", .text(1...1000), "The image.", required: true)], answer: .object(.done)),
+    ]
+
+    private static let underWay: [APIOperation] = [
+        APIOperation(
+            .get, "/v1/operations", "What is under way, and what has ended within the last hour", .read,
+            answer: .list(of: .object(.operationStatus), atMost: 100_000)),
+        APIOperation(.get, "/v1/operations/{id}", "An operation", .read, answer: .object(.operationStatus)),
+        APIOperation(
+            .get, "/v1/operations/{id}/wait", "Answers when the operation has ended", .read, query: [seconds],
+            answer: .object(.operationStatus)),
+        APIOperation(
+            .delete, "/v1/operations/{id}", "Cancel an operation; nothing of it is left half-done", .operate,
+            answer: .object(.operationStatus)),
     ]
 
     private static let host: [APIOperation] = [

@@ -26,6 +26,8 @@ struct APIOperation: Sendable {
     var isConditional = false
     /// Whether `Idempotency-Key` is heeded.
     var isOnce = false
+    /// What it is while it is under way, where it takes its time; such a request may be answered before it is done.
+    var kind: OperationStatus.Kind?
 
     init(
         _ method: Method, _ path: String, _ summary: String, _ role: APIRole, query: [APIField] = [], body: APIObject? = nil,
@@ -46,6 +48,7 @@ struct APIOperation: Sendable {
     func enforced() -> APIOperation { changed { $0.isEnforced = true } }
     func conditional() -> APIOperation { changed { $0.isConditional = true } }
     func once() -> APIOperation { changed { $0.isOnce = true } }
+    func long(_ kind: OperationStatus.Kind) -> APIOperation { changed { $0.kind = kind } }
 
     private func changed(_ change: (inout APIOperation) -> Void) -> APIOperation {
         var copy = self
@@ -86,6 +89,13 @@ struct APIOperation: Sendable {
         var headers: [(String, String)] = []
         if isTagged { headers.append(("If-None-Match", "ETags of earlier answers: 304 if it is still like one of them.")) }
         if isConditional { headers.append(("If-Match", "ETags of the object: 412 unless it is still like one of them.")) }
+        if kind != nil {
+            headers.append(
+                (
+                    "Prefer",
+                    "`respond-async`: answered with 202 and an operation; with `, wait=N` only after N seconds (RFC 7240)."
+                ))
+        }
         if isOnce { headers.append(("Idempotency-Key", "The same again within a day gets the answer that the first one got.")) }
         return headers
     }

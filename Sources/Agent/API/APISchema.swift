@@ -1,3 +1,5 @@
+import AgentAPI
+
 /// What a value of the API may be: what the server checks requests by, and what the OpenAPI document says.
 indirect enum APISchema: Sendable {
     /// Text without NUL, of so many characters (Unicode scalars).

@@ -31,6 +31,31 @@ extension APIObject {
             APIField("reason", .any, "Who asked for it, or what made it necessary.", required: true),
         ])
 
+    static let operationStatus = APIObject(
+        "OperationStatus", "Something that takes its time.",
+        [
+            APIField("id", .text(), "12 hexadecimal digits.", required: true),
+            APIField("kind", .word(OperationStatus.Kind.self), "What is done.", required: true),
+            APIField("target", .any, "The path of what it is about.", required: true),
+            APIField("state", .word(OperationStatus.State.self), "How it stands.", required: true),
+            APIField("by", .any, "Who asked for it.", required: true),
+            APIField("isBackground", .boolean, "Whether whoever asked didn't wait.", required: true),
+            APIField("started", .integer(Int64.min...Int64.max), "Milliseconds since 1970.", required: true),
+            APIField("ended", .integer(Int64.min...Int64.max), "Milliseconds since 1970."),
+            APIField("step", .any, "What it is doing."),
+            APIField("progress", .object(.operationProgress), "How far it is."),
+            APIField("canCancel", .boolean, "Whether it can be cancelled now.", required: true),
+            APIField("error", .object(.error), "Why it failed."),
+            APIField("result", .any, "What the request would have been answered."),
+        ])
+
+    static let operationProgress = APIObject(
+        "OperationProgress", "How far an operation is.",
+        [
+            APIField("done", .count, "So many.", required: true), APIField("total", .count, "Of so many.", required: true),
+            APIField("unit", .word(OperationStatus.Progress.Unit.self), "Of what.", required: true),
+        ])
+
     static let hostCapacity = APIObject(
         "HostCapacity", "What a host has, what of it is set aside, and what is used.",
         [

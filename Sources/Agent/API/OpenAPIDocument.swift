@@ -35,6 +35,19 @@ enum OpenAPIDocument {
                 "content": ["application/json": ["schema": APISchema.object(.error).json]],
             ]
         }
+        if operation.kind != nil {
+            let status = APISchema.object(.operationStatus).json
+            if operation.status == 202 { responses["200"] = success(operation) }
+            responses["202"] = [
+                "description": "It is under way; where `Prefer` asked for that, `Location` is the operation's path.",
+                "headers": ["Location": ["schema": ["type": "string"]]],
+                "content": [
+                    "application/json": [
+                        "schema": operation.status == 202 ? ["anyOf": [operation.answer.json, status]] : status
+                    ]
+                ],
+            ]
+        }
         if operation.isTagged { responses["304"] = ["description": "It is as `If-None-Match` says."] }
         var object: [String: JSONValue] = [
             "operationId": .text(identifier(operation)), "summary": .text(operation.summary),

@@ -9,6 +9,9 @@ import NIOCore
 struct RequestGate: RouterMiddleware {
     let listener: APIListener
     let keys: IdempotencyKeys
+    let operations: Operations
+    /// The routes behind this gate, for what goes on when the request has been answered.
+    let routes: RouterResponder<AgentRequestContext>
 
     /// Bytes of a body.
     static let longestBody = 2 << 20
@@ -55,9 +58,9 @@ struct RequestGate: RouterMiddleware {
         if let object = operation.body { body = try await check(&request, object) }
         if operation.isConditional { context.precondition = Precondition(tags: request.headers[.ifMatch]) }
         if operation.isOnce, let key = request.headers[.idempotencyKey] {
-            return try await once(key, body, request, context, next)
+            return try await once(key, body, request, context) { try await carryOut(operation, $0, $1, next) }
         }
-        var response = try await next(request, context)
+        var response = try await carryOut(operation, request, context, next)
         if let tag = response.headers[.eTag] {
             if !operation.isTagged {
                 response.headers[.eTag] = nil
@@ -68,6 +71,64 @@ struct RequestGate: RouterMiddleware {
         return response
     }
 
+    /// Carries out what takes its time: in the background where whoever asks prefers that.
+    private func carryOut(
+        _ operation: APIOperation, _ request: Request, _ context: AgentRequestContext,
+        _ next: (Request, AgentRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard let kind = operation.kind else { return try await next(request, context) }
+        let preference = AsyncPreference(request.headers[values: .prefer])
+        let caller = context.caller?.name ?? "somebody"
+        let running = try await operations.begin(
+            kind, on: Self.target(operation, context), by: caller, inBackground: preference.isAsync)
+        guard preference.isAsync else { return await Self.answer(of: running, operations) { try await next(request, context) } }
+        var request = request
+        // The connection is somebody else's by the time that it is read.
+        if operation.body == nil { request.body = .init(buffer: ByteBuffer()) }
+        let (asked, routes, operations) = (request, routes, operations)
+        let work = Task {
+            await Self.answer(of: running, operations) { try await routes.respond(to: asked, context: context) }
+        }
+        if let seconds = preference.wait {
+            await running.wait(until: .now + .seconds(seconds))
+            if running.status.state.hasEnded { return await work.value }
+        }
+        var response = try json(.accepted, running.status)
+        response.headers[.location] = "/v1/operations/\(running.status.id)"
+        response.headers[.preferenceApplied] = "respond-async"
+        return response
+    }
+
+    /// - Returns: the answer, once the operation has ended with it.
+    private static func answer(
+        of running: RunningOperation, _ operations: Operations, _ route: () async throws -> Response
+    ) async -> Response {
+        var response: Response
+        do {
+            response = try await RunningOperation.$current.withValue(running) { try await route() }
+        } catch let error as AgentError {
+            response = failure(error)
+        } catch {
+            response = failure(AgentError(.failed, "\(error)"))
+        }
+        let collected = CollectedBody()
+        try? await response.body.write(collected)
+        response.body = .init(byteBuffer: ByteBuffer(string: collected.text))
+        let body = Data(collected.text.utf8)
+        let error =
+            (200..<300).contains(response.status.code)
+            ? nil
+            : (try? JSONDecoder().decode(AgentError.self, from: body)) ?? AgentError(.failed, response.status.reasonPhrase)
+        await operations.end(running, error, result: error == nil ? try? JSONDecoder().decode(JSONValue.self, from: body) : nil)
+        return response
+    }
+
+    /// What a request is about: `/v1/jobs/web`.
+    private static func target(_ operation: APIOperation, _ context: AgentRequestContext) -> String {
+        let parts = operation.path.split(separator: "/").prefix(3)
+        return parts.map { "/" + ($0 == "{name}" ? context.parameters.get("name") ?? "" : String($0)) }.joined()
+    }
+
     /// Answers as the first time where the same was asked for before.
     private func once(
         _ key: String, _ body: [UInt8], _ request: Request, _ context: AgentRequestContext,
@@ -76,9 +137,13 @@ struct RequestGate: RouterMiddleware {
         let ticket: IdempotencyKeys.Ticket
         switch try await keys.begin(key, for: "\(request.method.rawValue) \(request.uri)", body: body) {
         case .answered(let status, let body):
-            return Response(
+            var response = Response(
                 status: .init(code: status), headers: [.contentType: "application/json", .idempotencyReplayed: "true"],
                 body: .init(byteBuffer: ByteBuffer(string: body)))
+            if let operation = try? JSONDecoder().decode(OperationStatus.self, from: Data(body.utf8)) {
+                response.headers[.location] = "/v1/operations/\(operation.id)"
+            }
+            return response
         case .open(let open): ticket = open
         }
         var context = context
@@ -141,6 +206,8 @@ struct RequestGate: RouterMiddleware {
 
 extension HTTPField.Name {
     static let idempotencyKey = HTTPField.Name("Idempotency-Key")!
+    static let prefer = HTTPField.Name("Prefer")!
+    static let preferenceApplied = HTTPField.Name("Preference-Applied")!
     static let idempotencyReplayed = HTTPField.Name("Idempotency-Replayed")!
 }
 

@@ -24,6 +24,8 @@ extension APIObject {
                 "allowedMounts", .list(of: .text()), "Paths of the host which the image may mount, with what is below them."),
             APIField("volumes", .list(of: .text()), "`data:/srv/data`, `data:/srv/data:ro`."),
             APIField("userNamespace", .boolean, "Whether it has user ids of its own; without, root inside is the host's."),
+            APIField("security", .word(TaskSecurity.self), "What it may ask of the kernel."),
+            APIField("capabilities", .object(.taskCapabilities), "What it may ask of the kernel beside that, or not."),
             APIField("terminal", .boolean, "Whether the command has a terminal."),
             APIField("interactive", .boolean, "Whether standard input stays open for whoever attaches."),
             APIField("attach", .boolean, "Whether output waits for the first client that attaches."),
@@ -38,6 +40,13 @@ extension APIObject {
             APIField(
                 "secretValues", .table(of: .text(0...1_400_000), atMost: 100),
                 "Credentials of its own by name, in base64. Never told again."),
+        ])
+
+    static let taskCapabilities = APIObject(
+        "TaskCapabilities", "Capabilities, like `NET_RAW`.", sent: true,
+        [
+            APIField("add", .list(of: .text(1...40), atMost: 100), "Those it has beside what its security gives it."),
+            APIField("drop", .list(of: .text(1...40), atMost: 100), "Those it hasn't; `all` for all that aren't added."),
         ])
 
     static let limits = APIObject(
@@ -132,6 +141,8 @@ extension APIObject {
             APIField("health", .object(.taskHealth), "What its checks say while it runs."),
             APIField("owner", .object(.taskOwner), "The job it belongs to."),
             APIField("secrets", .list(of: .text(), atMost: 1000), "Names of the credentials that it sees."),
+            APIField("security", .word(TaskSecurity.self), "What it may ask of the kernel."),
+            APIField("capabilities", .list(of: .text()), "The capabilities that it has."),
         ])
 
     static let taskExit = APIObject(

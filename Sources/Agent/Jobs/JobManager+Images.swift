@@ -14,9 +14,10 @@ extension JobManager {
                 return nil
             }
             throw AgentError(
-                error.code == .unknownImage ? .notFound : .invalid, "job '\(spec.name)': task.image: \(error.description)")
+                error.code == .unknownImage ? .notFound : .invalid, "job '\(spec.name)': task.image: \(error.description)",
+                field: "task.image")
         } catch let error as AgentError {
-            throw AgentError(error.code, "job '\(spec.name)': task.image: \(error.message)")
+            throw AgentError(error.code, "job '\(spec.name)': task.image: \(error.message)", field: "task.image")
         }
     }
 

@@ -113,12 +113,14 @@ public actor JobManager {
     }
 
     func apply(
-        _ spec: JobSpec, dryRun: Bool, because: String, assigned: Bool = false, if condition: Precondition
+        _ spec: JobSpec, dryRun: Bool, because: String, assigned: Bool = false, untilReady: Bool = false,
+        if condition: Precondition
     ) async throws -> JobChange {
         try requireOwn(spec.name, assigned: assigned)
         try await check(spec)
         // Before anything of the job is touched: nothing is down while an image is on its way.
         let image = try await image(of: spec, dryRun: dryRun)
+        try RunningOperation.current?.commit()
         // That may have taken long.
         try requireOwn(spec.name, assigned: assigned)
         try await check(spec)
@@ -133,7 +135,11 @@ public actor JobManager {
         let version = JobVersion(
             number: number, spec: spec, layer: image?.layer.hex ?? "not pulled", created: Int64(time(nil)), reason: "applied")
         let change = try Self.change(from: before, to: version)
-        if dryRun || change.kind == .unchanged { return change }
+        if dryRun { return change }
+        if change.kind == .unchanged {
+            if untilReady { try await waitUntilReady(change, from: before, because: because) }
+            return change
+        }
         var job = before ?? Job(first: version)
         if before != nil, change.kind == .changed { job.add(version) }
         job.isStopped = false
@@ -142,6 +148,7 @@ public actor JobManager {
         // From here on it is kept for the job.
         withExtendedLifetime(image) {}
         report(spec.name, "\(change.kind.rawValue)", "\(because): version \(change.version)")
+        if untilReady { try await waitUntilReady(change, from: before, because: because) }
         return change
     }
 
@@ -150,6 +157,8 @@ public actor JobManager {
         let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
         let validation = JobValidation(spec: spec, others: others)
         try validation.check()
+        let host = try HostResources.current(configuration.pool)
+        try validation.ofTask { try LimitsCheck(spec.task).run(cpus: host.cpus) }
         let secrets = SecretStore(configuration)
         for (index, text) in spec.task.secrets.enumerated() {
             guard let name = SecretUse(text)?.secret, secrets.status(name) == nil else { continue }
@@ -190,6 +199,7 @@ public actor JobManager {
             do {
                 try configuration.network.requireFamily(of: port)
                 try TaskNetwork.requireFree(port)
+                try configuration.network.requireAnswers(on: port)
             } catch let error as NetworkError {
                 throw validation.fault(
                     "task.publish[\(index)]", error.description, error.code == .conflict ? .conflict : .invalid)
@@ -198,7 +208,9 @@ public actor JobManager {
     }
 
     /// Goes back to an earlier version.
-    public func rollBack(_ name: String, to number: Int?, because: String) async throws -> JobChange {
+    public func rollBack(
+        _ name: String, to number: Int?, untilReady: Bool = false, because: String
+    ) async throws -> JobChange {
         let job = try find(name).job
         try requireOwn(name, assigned: false)
         guard !job.isRemoved else { throw AgentError(.conflict, "the job '\(name)' is being removed") }
@@ -214,6 +226,7 @@ public actor JobManager {
         next.isStopped = false
         try await put(next)
         report(name, "rolled back", "\(because): version \(earlier.number) again, as version \(version.number)")
+        if untilReady { try await waitUntilReady(change, from: job, because: because) }
         return change
     }
 
@@ -240,8 +253,14 @@ public actor JobManager {
             job.isStopped = true
             try await put(job)
             report(name, "stopped", because)
+            RunningOperation.current?.allowCancelling { try await self.want(name) }
         }
-        return try await wait(name, seconds: stopDeadline(job)) { $0.replicas.isEmpty || $0.wanted > 0 }
+        let status = try await wait(name, seconds: stopDeadline(job)) { status in
+            RunningOperation.current?.note(status)
+            return status.replicas.isEmpty || status.wanted > 0
+        }
+        try RunningOperation.current?.commit()
+        return status
     }
 
     /// Ends a job's replicas, forgets it, and returns once nothing of it is left.
@@ -307,7 +326,7 @@ public actor JobManager {
     }
 
     /// Takes a job over, once it is on disk.
-    private func put(_ job: Job) async throws {
+    func put(_ job: Job) async throws {
         let before = jobs[job.name]
         var managed = before ?? Managed(job)
         managed.job = job

@@ -11,6 +11,7 @@ struct JobRoutes {
         router.get("/v1/jobs/:name") { _, context in await answer { try await jobs.status(name(context)) } }
         router.put("/v1/jobs/:name") { request, context in
             let isDryRun = request.uri.queryParameters.get("dry-run") == "true"
+            let untilReady = request.uri.queryParameters.get("wait") == "true"
             return await answer {
                 let spec = try await decode(JobSpec.self, from: request)
                 let name = try name(context)
@@ -18,7 +19,7 @@ struct JobRoutes {
                     throw AgentError(.invalid, "job '\(name)': name: is '\(spec.name)', unlike the path's", field: "name")
                 }
                 return try await jobs.apply(
-                    spec, dryRun: isDryRun, because: context.because(), if: context.precondition)
+                    spec, dryRun: isDryRun, because: context.because(), untilReady: untilReady, if: context.precondition)
             }
         }
         router.post("/v1/jobs/:name/wait") { request, context in
@@ -32,9 +33,11 @@ struct JobRoutes {
             await answer { try await jobs.stop(name(context), because: context.because()) }
         }
         router.post("/v1/jobs/:name/rollback") { request, context in
-            await answer {
+            let untilReady = request.uri.queryParameters.get("wait") == "true"
+            return await answer {
                 let version = try await decode(JobRollbackRequest.self, from: request).version
-                return try await jobs.rollBack(name(context), to: version, because: context.because())
+                return try await jobs.rollBack(
+                    name(context), to: version, untilReady: untilReady, because: context.because())
             }
         }
         router.get("/v1/jobs/:name/history") { _, context in await answer { try await jobs.history(name(context)) } }

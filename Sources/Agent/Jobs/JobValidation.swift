@@ -45,14 +45,12 @@ struct JobValidation {
             (task.terminal, "terminal"), (task.interactive, "interactive"), (task.attach, "attach"),
             (task.removeWhenDone, "removeWhenDone"),
         ] { try require(!value, "task.\(field)", "is nothing for a replica, which nobody sits in front of; leave it out") }
-        if let command = task.command {
-            try require(command.first?.isEmpty == false, "task.command", "is empty; name a program, or leave the field out")
-        }
-        for name in task.environment.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
-            throw fault("task.environment", "'\(name)' can't be a variable's name")
-        }
-        if let signal = task.stopSignal {
-            try require(ImageDefaults.signal(signal) != nil, "task.stopSignal", "'\(signal)' is no signal, like SIGTERM")
+        try ofTask {
+            try RequestCheck(task).run()
+            // Whether an image is booted is known when it is there.
+            var command = task
+            command.command = task.command ?? [""]
+            _ = try TaskConfinement(command, hasAccount: false)
         }
         try require(
             task.publish.isEmpty || task.network == .private, "task.publish",
@@ -102,6 +100,17 @@ struct JobValidation {
         if name == spec.name { return path + [name] }
         guard !path.contains(name), let job = others.first(where: { $0.name == name }) else { return nil }
         return job.dependsOn.lazy.compactMap { cycle(from: $0.job, path + [name]) }.first
+    }
+
+    /// Names a field of the task as one of the job.
+    func ofTask(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as AgentError {
+            guard let field = error.field else { throw error }
+            let message = error.message.hasPrefix("\(field): ") ? String(error.message.dropFirst(field.count + 2)) : error.message
+            throw fault("task.\(field)", message, error.code)
+        }
     }
 
     private func require(_ condition: Bool, _ path: String, _ reason: String) throws {

@@ -40,6 +40,10 @@ public actor PackageManager {
     private let fetch: Fetch
     var content = PackageStore.Content()
     var pulls: [String: Pull] = [:]
+    /// How many requests wait for an image.
+    var waiting: [String: Int] = [:]
+    /// Images that are fetched whether or not anybody waits for them.
+    var standing: Set<String> = []
     private var active = 0
     private(set) var revision: UInt64 = 1
     let changes = ChangeSignal()
@@ -64,7 +68,10 @@ public actor PackageManager {
     public func recover() async {
         let (store, logger) = (store, logger)
         content = (try? await blocking { store.load(logger) }) ?? content
-        for name in content.packages.filter(\.value.isWanted).keys.sorted() { start(name) }
+        for name in content.packages.filter(\.value.isWanted).keys.sorted() {
+            standing.insert(name)
+            start(name)
+        }
     }
 
     /// Looks after the pool until it is cancelled.
@@ -78,19 +85,30 @@ public actor PackageManager {
     // MARK: Requests
 
     /// Has images fetched; those that are here only if that is asked for.
-    public func prepull(_ request: PackageRequest) async throws {
-        let names = try request.references.map { text in
+    ///
+    /// - Parameter waits: whether to return only when they are here, or an attempt has failed.
+    public func prepull(_ request: PackageRequest, waits: Bool = false) async throws {
+        let names = try request.references.enumerated().map { index, text in
             do {
                 return try Reference(text).description
             } catch {
-                throw AgentError(.invalid, "references: \(error)")
+                throw AgentError(.invalid, "references[\(index)]: \(error)", field: "references[\(index)]")
             }
         }
-        guard !names.isEmpty else { throw AgentError(.invalid, "references: is empty; name an image of a registry") }
+        guard !names.isEmpty else {
+            throw AgentError(.invalid, "references: is empty; name an image of a registry", field: "references")
+        }
         let pool = configuration.pool
+        var wanted: [String] = []
         for name in names {
             let isHere = try await blocking { (try? pool.resolve(name)) != nil }
-            if !isHere || request.always { await want(name) }
+            guard !isHere || request.always else { continue }
+            wanted.append(name)
+        }
+        if waits { return try await arrival(of: wanted) }
+        for name in wanted {
+            standing.insert(name)
+            await want(name)
         }
     }
 
@@ -100,10 +118,11 @@ public actor PackageManager {
         else {
             throw AgentError(
                 .notFound,
-                "nothing is being done to fetch '\(reference)'; see: dish host packages. One that is here goes with: dish image rm"
-            )
+                "nothing is being done to fetch '\(reference)'; see: dish host packages. One that is here goes with: dish image rm",
+                field: "?reference")
         }
         pulls.removeValue(forKey: name)?.task?.cancel()
+        standing.remove(name)
         content.packages[name]?.isWanted = false
         if content.packages[name]?.layer == nil { content.packages[name] = nil }
         await save()
@@ -125,30 +144,14 @@ public actor PackageManager {
                 return HeldImage(layer: layer, hold: pool)
             } catch let error as PoolError where error.code == .unknownImage && reference != nil && when == .missing {}
         }
-        let layer = try await present(name)
+        try await arrival(of: [name])
+        guard let layer = content.packages[name]?.layer else {
+            throw AgentError(.conflict, "pull '\(name)': somebody ended the attempts; ask again")
+        }
         guard try await blocking({ try pool.layer(layer) }) != nil else {
             throw AgentError(.conflict, "the image '\(name)' was fetched and is gone again; try again")
         }
         return HeldImage(layer: layer, hold: pool)
-    }
-
-    /// Returns once an image has been fetched, or an attempt has failed: others follow it.
-    private func present(_ name: String) async throws -> LayerID {
-        let before = pulls[name]?.attempts ?? 0
-        await want(name)
-        while let pull = pulls[name] {
-            let hasFailed =
-                pull.state == .failed || pull.state == .waiting && (pull.attempts > before || pull.code == .insufficient)
-            if hasFailed {
-                let next = pull.state == .failed ? "" : "; it is tried on, see: dish host packages"
-                throw AgentError(pull.code, "pull '\(name)': \(pull.reason ?? "it failed")\(next)")
-            }
-            await changes.wait(until: .now + .seconds(60))
-        }
-        guard let layer = content.packages[name]?.layer else {
-            throw AgentError(.conflict, "pull '\(name)': somebody ended the attempts; ask again")
-        }
-        return layer
     }
 
     /// Whether a registry can be asked for an image of this name.
@@ -156,7 +159,7 @@ public actor PackageManager {
 
     // MARK: Pulling
 
-    private func want(_ name: String) async {
+    func want(_ name: String) async {
         content.packages[name, default: .init()].isWanted = true
         if pulls[name]?.task == nil {
             start(name)
@@ -185,11 +188,13 @@ public actor PackageManager {
             guard !Task.isCancelled, pulls[name] != nil else { break }
             guard let failure else {
                 pulls[name] = nil
+                standing.remove(name)
                 break
             }
             pulls[name]?.reason = failure.reason
             pulls[name]?.code = failure.code
             guard failure.isTransient else {
+                standing.remove(name)
                 pulls[name]?.state = .failed
                 pulls[name]?.task = nil
                 content.packages[name]?.isWanted = false

@@ -14,8 +14,9 @@ struct PackageRoutes {
             return await answer { await packages.status(after: revision, seconds: seconds) }
         }
         router.post("/v1/packages") { request, _ in
-            await answer(.accepted) {
-                try await packages.prepull(decode(PackageRequest.self, from: request))
+            let waits = request.uri.queryParameters.get("wait") == "true"
+            return await answer(waits ? .ok : .accepted) {
+                try await packages.prepull(decode(PackageRequest.self, from: request), waits: waits)
                 return await packages.status()
             }
         }

@@ -20,6 +20,9 @@ public struct JobDefinition: Sendable, Equatable {
     public var `class`: String
     public var bestEffort: Bool
     public var userNamespace: Bool
+    /// `default`, `confined` or `system`.
+    public var security: String
+    public var capabilities: JobCapabilities
     public var restart: JobRestart
     public var health: [JobHealthCheck]
     public var stop: JobStop
@@ -50,6 +53,8 @@ public struct JobDefinition: Sendable, Equatable {
         `class` = mapping.text("class") ?? "burstable"
         bestEffort = mapping.isTrue("best_effort") ?? false
         userNamespace = mapping.isTrue("user_namespace") ?? true
+        security = mapping.text("security") ?? "default"
+        capabilities = JobCapabilities(try mapping.mapping("capabilities"))
         restart = JobRestart(try mapping.mapping("restart"))
         var checks: [JobHealthCheck] = []
         for entry in try mapping.mappings("health") { checks.append(try JobHealthCheck(entry)) }

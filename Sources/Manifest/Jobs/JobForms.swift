@@ -38,6 +38,11 @@ extension TextForm {
         return isFine ? nil : "'\(text)' names no secret; write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'"
     }
 
+    static let capability = TextForm("a capability", pattern: "^[A-Za-z_]+$") { text, what in
+        !text.isEmpty && text.utf8.allSatisfy { isLetter($0) || $0 == UInt8(ascii: "_") }
+            ? nil : "\(what) must be a capability like SYS_PTRACE, not '\(text)'"
+    }
+
     static let cpus = TextForm("a number of CPUs", pattern: #"^[0-9]+(\.[0-9]+)?$"#) { text, what in
         thousandths(text) != nil ? nil : "\(what) must be a number of CPUs from 0.001, like 0.5 or 2, not '\(text)'"
     }

@@ -48,6 +48,13 @@ enum JobLanguage {
             KeySchema(
                 "user_namespace", .boolean, default: "`true`", "Whether each replica has a range of user ids of its own."),
             KeySchema(
+                "security", .text(.word(["default", "confined", "system"])), default: "`default`",
+                "What a replica may ask of the kernel: what a program of one purpose needs (a booted image: what its init needs), nothing, or what an init needs for a command too."
+            ),
+            KeySchema(
+                "capabilities", .mapping(JobCapabilities.schema), default: "none",
+                "Capabilities beside that, and those of it that a replica hasn't."),
+            KeySchema(
                 "restart", .mapping(JobRestart.schema), default: "`always`", "Whether a replica that ended is started again."),
             KeySchema("health", .list(of: .mapping(JobHealthCheck.schema)), default: "none", "How a replica is seen to be well."),
             KeySchema("stop", .mapping(JobStop.schema), default: "", "How a replica is ended."),

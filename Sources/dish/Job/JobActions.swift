@@ -6,8 +6,12 @@ struct JobStop: AsyncParsableCommand {
         commandName: "stop", abstract: "End a job's replicas; 'dish job apply' starts them again.")
 
     @OptionGroup var name: JobArgument
+    @OptionGroup var background: BackgroundOption
 
     func run() async throws {
+        if background.background {
+            return print(try await AgentClient.host.stopInBackground(job: name.job).id, to: .output)
+        }
         let status = try await AgentClient.host.stop(job: name.job)
         guard status.replicas.isEmpty else {
             throw AgentError(.failed, "the job '\(name.job)' has not ended yet; see: dish job status \(name.job)")
@@ -51,10 +55,14 @@ struct JobRollback: AsyncParsableCommand {
     var version: Int?
     @Flag(name: .shortAndLong, help: "Don't wait until the replicas are ready.")
     var detach = false
+    @OptionGroup var background: BackgroundOption
     @OptionGroup var json: JSONOption
 
     func run() async throws {
         let agent = try AgentClient.host
+        if background.background {
+            return print(try await agent.rollbackInBackground(job: name.job, to: version).id, to: .output)
+        }
         let change = try await agent.rollback(job: name.job, to: version)
         if !json.json { change.print(wouldBe: false) }
         if !detach {

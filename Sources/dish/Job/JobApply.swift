@@ -11,16 +11,25 @@ struct JobApply: AsyncParsableCommand {
             Examples:
               dish job apply jobs.yaml
               dish job apply --detach web.yaml db.yaml
+              dish job apply --background web.yaml      prints an id for: dish operation wait, dish operation cancel
             """)
 
     @OptionGroup var files: JobFileOptions
     @Flag(name: .shortAndLong, help: "Don't wait until the replicas are ready.")
     var detach = false
+    @OptionGroup var background: BackgroundOption
     @OptionGroup var json: JSONOption
 
     func run() async throws {
         let agent = try AgentClient.host
         let jobs = try files.read()
+        if background.background {
+            guard jobs.count == 1, let job = jobs.first else {
+                throw AgentError(
+                    .invalid, "--background takes one job at a time, not \(jobs.count): others may need it to be there")
+            }
+            return print(try await placed(job) { try await agent.applyInBackground(JobSpec(job)) }.id, to: .output)
+        }
         var changes: [JobChange] = []
         for job in jobs {
             let change = try await placed(job) { try await agent.apply(JobSpec(job)) }

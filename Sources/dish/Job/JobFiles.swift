@@ -36,6 +36,8 @@ extension JobSpec {
         task.class = TaskClass(rawValue: job.class) ?? .burstable
         task.bestEffort = job.bestEffort
         task.userNamespace = job.userNamespace
+        task.security = TaskSecurity(rawValue: job.security) ?? .default
+        task.capabilities = TaskCapabilities(add: job.capabilities.add, drop: job.capabilities.drop)
         task.restart = RestartPolicy(job.restart)
         task.health = job.health.map(HealthCheck.init)
         task.stopSignal = job.stop.signal

@@ -20,6 +20,7 @@ struct Run: AsyncParsableCommand {
               dish run //web:db --name db --volume data:/var/lib/db
               dish run //web:app --name web --restart on-failure:5 --health-http 80/
               dish run //web:db --name db --secret password=password.txt --stored-secret tls-key
+              dish run //web:api --security confined --user nobody -- /usr/bin/api
               dish run --rm //org:base -- /bin/cat /etc/os-release
               dish run --rm -it //org:base -- /bin/bash
             """)
@@ -55,6 +56,7 @@ struct Run: AsyncParsableCommand {
     var workdir: String?
     @Flag(inversion: .prefixedNo, help: "Give the task user ids of its own.")
     var userNamespace = true
+    @OptionGroup var security: SecurityOptions
     @Flag(name: .shortAndLong, help: "Don't wait for the command to end.")
     var detach = false
     @Flag(name: .shortAndLong, help: "Give the command a terminal.")
@@ -96,6 +98,8 @@ struct Run: AsyncParsableCommand {
         request.secrets = secrets.storedSecret
         request.secretValues = try secrets.values()
         request.userNamespace = userNamespace
+        request.security = security.security
+        request.capabilities = security.capabilities
         request.terminal = tty
         request.interactive = interactive
         request.attach = !detach

@@ -57,6 +57,7 @@ struct RollBack: AsyncParsableCommand {
     var timeout: UInt32?
     @Option(help: "Seconds that booting may take.")
     var bootTimeout = 90
+    @OptionGroup var background: BackgroundOption
 
     func validate() throws {
         if image, name != nil { throw ValidationError("--image and a snapshot's name exclude each other.") }
@@ -64,8 +65,11 @@ struct RollBack: AsyncParsableCommand {
 
     func run() async throws {
         let agent = try AgentClient.host
-        let task = try await agent.rollBack(
-            task, to: RollbackRequest(snapshot: name, image: image, timeout: timeout))
+        let request = RollbackRequest(snapshot: name, image: image, timeout: timeout)
+        if background.background {
+            return print(try await agent.rollBackInBackground(task, to: request).id, to: .output)
+        }
+        let task = try await agent.rollBack(task, to: request)
         print(task.state.hasEnded ? task.name : try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)
     }
 }

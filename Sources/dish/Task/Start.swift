@@ -38,10 +38,15 @@ struct Restart: AsyncParsableCommand {
     var timeout: UInt32 = 30
     @Option(help: "Seconds that booting may take.")
     var bootTimeout = 90
+    @OptionGroup var background: BackgroundOption
 
     func run() async throws {
         for name in tasks {
             let agent = try AgentClient.host
+            if background.background {
+                print(try await agent.restartInBackground(name, timeout: timeout).id, to: .output)
+                continue
+            }
             let task = try await agent.restart(name, timeout: timeout)
             print(try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)
         }

@@ -9,8 +9,15 @@ struct Stop: AsyncParsableCommand {
     var tasks: [String]
     @Option(name: .shortAndLong, help: "Seconds until what is left is killed.")
     var timeout: UInt32 = 30
+    @OptionGroup var background: BackgroundOption
 
     func run() async throws {
+        if background.background {
+            for name in tasks {
+                print(try await AgentClient.host.stopInBackground(name, timeout: timeout).id, to: .output)
+            }
+            return
+        }
         for name in tasks { print(try await AgentClient.host.stop(name, timeout: timeout).name, to: .output) }
     }
 }

@@ -1,5 +1,5 @@
 /// Any JSON, as it was sent or is to be.
-enum JSONValue: Sendable, Equatable {
+public enum JSONValue: Sendable, Equatable {
     case null
     case boolean(Bool)
     case integer(Int64)
@@ -9,7 +9,7 @@ enum JSONValue: Sendable, Equatable {
     case object([String: JSONValue])
 
     /// What it is, for people.
-    var kind: String {
+    public var kind: String {
         switch self {
         case .null: "null"
         case .boolean: "true or false"
@@ -22,7 +22,7 @@ enum JSONValue: Sendable, Equatable {
 }
 
 extension JSONValue: Codable {
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         // A list of numbers is the longest that anybody sends, so what is tried first is a number.
         let value = try decoder.singleValueContainer()
         if let integer = try? value.decode(Int64.self) {
@@ -42,7 +42,7 @@ extension JSONValue: Codable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var value = encoder.singleValueContainer()
         switch self {
         case .null: try value.encodeNil()
@@ -59,9 +59,9 @@ extension JSONValue: Codable {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    init(stringLiteral text: String) { self = .text(text) }
-    init(booleanLiteral boolean: Bool) { self = .boolean(boolean) }
-    init(integerLiteral integer: Int64) { self = .integer(integer) }
-    init(arrayLiteral elements: JSONValue...) { self = .list(elements) }
-    init(dictionaryLiteral pairs: (String, JSONValue)...) { self = .object(Dictionary(pairs) { $1 }) }
+    public init(stringLiteral text: String) { self = .text(text) }
+    public init(booleanLiteral boolean: Bool) { self = .boolean(boolean) }
+    public init(integerLiteral integer: Int64) { self = .integer(integer) }
+    public init(arrayLiteral elements: JSONValue...) { self = .list(elements) }
+    public init(dictionaryLiteral pairs: (String, JSONValue)...) { self = .object(Dictionary(pairs) { $1 }) }
 }
