@@ -13,8 +13,7 @@ import Testing
 
     init() throws {
         var path = Array("/tmp/dish-operations-XXXXXX".utf8CString)
-        guard mkdtemp(&path) != nil else { throw SystemError("create directory", "/tmp") }
-        directory = String(cString: path)
+        directory = String(cString: try #require(mkdtemp(&path)))
     }
 
     deinit { try? Files.removeTree(directory) }
