@@ -112,21 +112,4 @@ struct PoolWorkTests {
             #expect(try await host.dish("pool", "scrub", "history").output.contains("schedule"))
         }
     }
-
-    @Test func repairRemovesWhatNobodyFinishesAndTellsWhatCannotBeRead() async throws {
-        try await withPool("1G") { host, pool in
-            try pool.name("here", pool.makeLayer(on: nil) { root in try Files.replace("\(root)/file", with: "x".utf8) })
-            try Files.makeDirectories("\(pool.path)/staging/0123/rootfs")
-            try Files.replace("\(pool.path)/names/gone", with: String(repeating: "0", count: 64).utf8)
-            let repaired = try await host.dish("pool", "repair")
-            #expect(repaired.code == 0 && repaired.output.contains("1 unfinished removed, 1 names of nothing"), "\(repaired)")
-            #expect(try pool.allNames().keys.sorted() == ["here"] && Files.list("\(pool.path)/staging").isEmpty)
-            #expect(try await host.dish("pool", "repair").output.contains("0 unfinished removed, 0 names"))
-            try Files.makeDirectories("\(pool.path)/volumes/broken")
-            try Files.replace("\(pool.path)/volumes/broken/volume.json", with: "{".utf8)
-            let damaged = try await host.dish("pool", "repair")
-            #expect(damaged.code == 1 && damaged.output.contains("volumes/broken/volume.json' is damaged"), "\(damaged)")
-            try Files.removeTree("\(pool.path)/volumes/broken")
-        }
-    }
 }
