@@ -15,6 +15,14 @@ struct StandardErrorLog: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let pairs = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        try? Files.write("\(event.level) \(event.message)\(pairs)\n".utf8, to: STDERR_FILENO, "standard error")
+        let line = Self.oneLine("\(event.level) \(event.message)\(pairs)")
+        try? Files.write("\(line)\n".utf8, to: STDERR_FILENO, "standard error")
+    }
+
+    /// Names that people have chosen may have line ends in them, and make no entry of their own.
+    private static func oneLine(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0 == "\n" ? " " : $0.value < 32 || (127..<160).contains($0.value) ? "?" : $0 }))
     }
 }

@@ -40,8 +40,13 @@ struct MissingDeviceTests {
             try await goOn(host, path, disks)
             // The next mount has all it needs.
             try await unmount(path)
+            // By whatever name.
+            let other = try await TestDisk.losetup(["--find", "--show", disks[2].file])
+            _ = try await TestDisk.losetup(["--detach", disks[2].device])
+            defer { _ = try? Command("/usr/sbin/losetup", ["--detach", other]).runBlocking() }
             let whole: Shown = try decoded(try await host.dish("pool", "show", "--json"))
             #expect(whole.healthy && whole.profiles == ["raid1"] && !whole.mountOptions.contains("degraded"), "\(whole)")
+            #expect(whole.devices.map(\.path) == [disks[0].device, other], "\(whole)")
         } catch {
             await host.takeDown(path, disks)
             throw error

@@ -175,7 +175,8 @@ extension PoolRegistry {
         try pool.filesystem().devices().first { Self.isSame($0.path, device) || "\($0.id)" == device }
     }
 
-    private static func isSame(_ first: String, _ second: String) -> Bool {
+    /// Whether two paths are of one device.
+    static func isSame(_ first: String, _ second: String) -> Bool {
         if first == second { return true }
         var (left, right) = (stat(), stat())
         return stat(first, &left) == 0 && stat(second, &right) == 0 && left.st_mode & S_IFMT == S_IFBLK

@@ -28,13 +28,12 @@ extension PoolRegistry {
     }
 
     private static func mount(_ entry: Entry, on devices: [String]) throws {
-        let absent = absentDevices(of: entry)
-        // The kernel is told all devices, so that it needs no scan beforehand; one that isn't the pool's it wouldn't take, even degraded.
-        let present = devices.filter { !absent.contains($0) }
+        let (present, absent) = members(of: entry, on: devices)
         guard let first = present.first else {
             throw PoolError(
                 .notPool, "the pool at '\(entry.path)' is on \(devices.joined(separator: ", ")), and none of them is there")
         }
+        // The kernel is told all devices, so that it needs no scan beforehand; one that isn't the pool's it wouldn't take, even degraded.
         let options = present.map { "device=\($0)" } + [entry.settings?.mountOptions ?? ""]
         do {
             try Mounts.mount(
@@ -55,20 +54,28 @@ extension PoolRegistry {
             "\(absent.joined(separator: ", ")) isn't there; bring it back, or, where others have its content too, go on without it: dish pool set \(entry.path) --mount-options \(all)"
     }
 
-    /// Devices of a pool that aren't there, can't be read, or hold something else now; what a pool in a file or a directory is on isn't
-    /// looked at.
-    static func absentDevices(of entry: Entry) -> [String] {
-        guard case .devices(let devices) = entry.backing else { return [] }
+    /// A pool's devices that are there, and those that are not: that can't be read, or hold something else now.
+    private static func members(of entry: Entry, on devices: [String]) -> (present: [String], absent: [String]) {
         let found = devices.map { ($0, Superblock(ofDevice: $0)?.filesystem) }
-        guard let filesystem = entry.filesystem ?? found.lazy.compactMap({ $0.1 }).first else { return devices }
-        return found.filter { $0.1 != filesystem }.map(\.0)
+        guard let filesystem = entry.filesystem ?? found.lazy.compactMap({ $0.1 }).first else { return ([], devices) }
+        let present = found.filter { $0.1 == filesystem }.map(\.0)
+        let absent = devices.filter { !present.contains($0) }
+        if absent.isEmpty { return (present, []) }
+        // What disks are called may be another thing each time that the host starts.
+        let names = ((try? Files.list("/sys/class/block")) ?? []).filter { name in
+            (try? Files.readTextIfPresent("/sys/class/block/\(name)/size")).flatMap { $0 }?.hasPrefix("0") == false
+        }
+        let others = names.map { "/dev/\($0)" }.filter { path in
+            !present.contains { isSame($0, path) } && Superblock(ofDevice: path)?.filesystem == filesystem
+        }
+        return (present + others, others.count < absent.count ? absent : [])
     }
 
     /// Why a pool that isn't mounted can't simply be, with what to do; nil when nothing is known against it.
     public func hindrance(toMounting path: String) throws -> String? {
         guard let entry = try entries().first(where: { $0.path == Files.absolute(path) }),
-            try !Mounts.list().contains(where: { $0.path == entry.path })
+            case .devices(let devices) = entry.backing, try !Mounts.list().contains(where: { $0.path == entry.path })
         else { return nil }
-        return Self.adviceToMountDegraded(entry, without: Self.absentDevices(of: entry))
+        return Self.adviceToMountDegraded(entry, without: Self.members(of: entry, on: devices).absent)
     }
 }
