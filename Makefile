@@ -72,7 +72,7 @@ install-files:
 	    sed 's|@PREFIX@|$(PREFIX)|' $$unit > $(DESTDIR)$(UNITS)/$${unit##*/} || exit 1; \
 	done
 	scripts/manual $(PROGRAMS) $(DESTDIR)$(PREFIX)/share/man
-	{ $(PROGRAMS)/dish --generate-completion-script bash && cat scripts/completion.bash; } > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dish
+	{ $(PROGRAMS)/dish --generate-completion-script bash | sed '1{/^#!/d}' && cat scripts/completion.bash; } > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dish
 	$(PROGRAMS)/dish --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dish.fish
 	$(PROGRAMS)/dish --generate-completion-script zsh > $(DESTDIR)$(ZSH)/_dish
 
