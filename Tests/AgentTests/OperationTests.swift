@@ -12,8 +12,8 @@ import Testing
     private let directory: String
 
     init() throws {
-        var path = Array("/tmp/dish-operations-XXXXXX".utf8CString)
-        directory = String(cString: try #require(mkdtemp(&path)))
+        directory = "/tmp/dish-unit-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try Files.makeDirectories(directory)
     }
 
     deinit { try? Files.removeTree(directory) }
