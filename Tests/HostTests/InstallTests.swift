@@ -54,7 +54,8 @@ extension Machine {
                 let second = try await package(version: "1.1", for: machine)
 
                 // Whatever isn't linked statically finds Swift's libraries.
-                let installed = try await run("ldconfig && dpkg --install \(first)", on: machine)
+                let install = "dpkg --force-unsafe-io --install"
+                let installed = try await run("ldconfig && \(install) \(first)", on: machine)
                 #expect(installed.contains("dish pool create"), "\(installed)")
                 let started = try await run(
                     """
@@ -80,7 +81,7 @@ extension Machine {
                 let task = try await machine.startBystander()
                 let agent = try await machine.agentPID()
                 let layers = try await run("ls /pool/layers", on: machine)
-                _ = try await run("echo '# mine' >> /etc/default/dishd && dpkg --install \(second)", on: machine)
+                _ = try await run("echo '# mine' >> /etc/default/dishd && \(install) \(second)", on: machine)
                 #expect(try await machine.agentPID() != agent)
                 #expect(try await machine.inspect("bystander").processes == task.processes)
                 let kept = try await run("tail -n 1 /etc/default/dishd; dpkg-query -W -f '${Version}' butterdish", on: machine)
@@ -94,7 +95,7 @@ extension Machine {
                     on: machine)
                 #expect(try await run("ls /pool/layers", on: machine) == layers)
 
-                _ = try await run("dpkg --install \(second)", on: machine)
+                _ = try await run("\(install) \(second)", on: machine)
                 #expect(try await machine.inspect("bystander").processes == task.processes)
                 #expect(try await run("tail -n 1 /etc/default/dishd", on: machine) == "# mine\n")
 
