@@ -78,7 +78,7 @@ struct JobLanguageErrorTests {
         Mistake("class: gold", "35: 'class' must be guaranteed or burstable or best-effort, not 'gold'"),
         Mistake("best_effort: yes", "41: 'best_effort' must be true or false, not 'yes'"),
         Mistake("security: tight", "38: 'security' must be default or confined or system, not 'tight'"),
-        Mistake("capabilities: {add: [a-b]}", "50: 'add' must be a capability like SYS_PTRACE, not 'a-b'"),
+        Mistake("capabilities: {add: [a-b]}", "49: an entry of 'add' must be a capability like SYS_PTRACE, not 'a-b'"),
         Mistake("restart: sometimes", "37: 'restart' must be never or on-failure or always, not 'sometimes'"),
         Mistake("restart: {attempts: 3}", "37: 'restart' needs the key 'mode'"),
         Mistake("restart: {mode: always, delay: soon}", "59: 'delay' must be a duration like 90s, 10m or 2h, not 'soon'"),
