@@ -87,11 +87,13 @@ class LXD:
     def wait(self, name):
         """Until systemd has booted."""
         while True:
-            # With --wait it can miss the end of the boot, and waits forever.
-            state = subprocess.run(
-                ["lxc", "exec", name, "--", "systemctl", "is-system-running"], env=self.environment, capture_output=True, text=True)
-            if state.stdout.strip() in ("running", "degraded"):
-                return
+            # With --wait it can miss the end of the boot, and waits forever; so does lxc exec now and then.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                state = subprocess.run(
+                    ["lxc", "exec", name, "--", "systemctl", "is-system-running"], env=self.environment, capture_output=True, text=True,
+                    timeout=10)
+                if state.stdout.strip() in ("running", "degraded"):
+                    return
             time.sleep(0.1)
 
     def remove(self, name):

@@ -3,6 +3,7 @@ import Glibc
 import Layers
 import Linux
 import Manifest
+import Synchronization
 
 /// A throw-away copy of an image that has been booted with its own init, without network, in a user namespace.
 final class BootedCopy: Sendable {
@@ -56,13 +57,22 @@ final class BootedCopy: Sendable {
         _ transcript: Transcript,
         _ body: @escaping @Sendable (BootedCopy) async throws -> [TestFailure]
     ) async throws -> [TestFailure] {
-        try await withThrowingTaskGroup(of: Outcome.self) { group in
+        let isBooted = Mutex(false)
+        return try await withThrowingTaskGroup(of: Outcome.self) { group in
             defer { group.cancelAll() }
             group.addTask { .ended(try await command.run().status) }
-            group.addTask { .checked(try await started(copy, cgroup, expected, transcript, body)) }
+            group.addTask {
+                let checked = try await started(copy, cgroup, expected, transcript) { booted in
+                    isBooted.withLock { $0 = true }
+                    return try await body(booted)
+                }
+                return .checked(checked)
+            }
             switch try await group.next() {
             case .checked(let failures): return failures
             case .ended(let status):
+                // What runs in it ends with it, and tells more.
+                if isBooted.withLock({ $0 }), case .checked(let failures) = try await group.next() { return failures }
                 return [
                     TestFailure(
                         expected.place, expected: "the image to boot",
