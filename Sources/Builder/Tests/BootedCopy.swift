@@ -19,6 +19,10 @@ final class BootedCopy: Sendable {
         case checked([TestFailure])
     }
 
+    private final class Progress: Sendable {
+        let isBooted = Mutex(false)
+    }
+
     private init(_ copy: TestCopy, leader: pid_t, in cgroup: TestCgroup) throws {
         self.copy = copy
         self.cgroup = cgroup
@@ -57,13 +61,13 @@ final class BootedCopy: Sendable {
         _ transcript: Transcript,
         _ body: @escaping @Sendable (BootedCopy) async throws -> [TestFailure]
     ) async throws -> [TestFailure] {
-        let isBooted = Mutex(false)
+        let progress = Progress()
         return try await withThrowingTaskGroup(of: Outcome.self) { group in
             defer { group.cancelAll() }
             group.addTask { .ended(try await command.run().status) }
             group.addTask {
                 let checked = try await started(copy, cgroup, expected, transcript) { booted in
-                    isBooted.withLock { $0 = true }
+                    progress.isBooted.withLock { $0 = true }
                     return try await body(booted)
                 }
                 return .checked(checked)
@@ -72,7 +76,7 @@ final class BootedCopy: Sendable {
             case .checked(let failures): return failures
             case .ended(let status):
                 // What runs in it ends with it, and tells more.
-                if isBooted.withLock({ $0 }), case .checked(let failures) = try await group.next() { return failures }
+                if progress.isBooted.withLock({ $0 }), case .checked(let failures) = try await group.next() { return failures }
                 return [
                     TestFailure(
                         expected.place, expected: "the image to boot",
