@@ -203,8 +203,10 @@ struct Dishd: AsyncParsableCommand {
                 try await Task.sleep(for: .seconds(3))
                 while true {
                     await tasks.housekeeping()
-                    // What a burst of starts or an adoption took isn't needed while nothing happens.
+                    // What a burst of starts or an adoption took isn't needed while nothing happens, nor is the code of it: what is
+                    // called again comes from the page cache.
                     dish_trim_heap()
+                    dish_unmap_code()
                     try await Task.sleep(for: .seconds(30))
                 }
             }
