@@ -38,7 +38,7 @@ struct TaskMachine: Sendable, Equatable {
         case prepared
         /// Something that was being done for it went wrong.
         case failed(String)
-        /// The host keeps it from being started, which isn't its fault: a pool that can't be written to, say.
+        /// The host keeps it from running, which isn't its fault: by a pool that can't be written to, say, or by being restarted.
         case hindered(String)
         /// The agent ended before it was started.
         case neverStarted
@@ -240,7 +240,7 @@ struct TaskMachine: Sendable, Equatable {
         var machine = TaskMachine(
             .alive(running), run: run, policy: policy, removesWhenDone: removesWhenDone, boot: boot)
         let isOtherBoot = run.boot != nil && run.boot != boot
-        if isOtherBoot { machine.run.history.forgetTimes() }
+        if isOtherBoot { machine.run.history.hostHasStarted() }
         let actions = machine.goOn(from: event, isOtherBoot: isOtherBoot, at: now)
         return (machine, actions)
     }
@@ -248,6 +248,7 @@ struct TaskMachine: Sendable, Equatable {
     private mutating func goOn(from event: Event?, isOtherBoot: Bool, at now: Int64) -> [Action] {
         if run.wish == .remove { return remove(.failed("it is being removed")) }
         let end: End
+        var counts = true
         switch event {
         case nil: return []
         case .helper(let record):
@@ -255,6 +256,7 @@ struct TaskMachine: Sendable, Equatable {
             return stop(at: now).map { [.tellHelper(stop: $0)] } ?? []
         case .exited(let record): end = .exited(record)
         case .failed(let reason): end = .failed(reason)
+        case .hindered(let reason): (end, counts) = (.failed(reason), false)
         case .helperLost: end = .failed("its helper ended without a record of how")
         case .some(let event): return handle(event, at: now)
         }
@@ -265,7 +267,7 @@ struct TaskMachine: Sendable, Equatable {
         if let reason = run.givenUp {
             return settle(.failed(reason), then: .rest, endsLeftovers: true)
         }
-        return self.end(end, now, endsLeftovers: true)
+        return self.end(end, now, endsLeftovers: true, counts: counts)
     }
 
     // MARK: Steps

@@ -39,8 +39,8 @@ struct TaskRecovery: Sendable {
         if let running, running.boot == now, running.helper.isRunning { return .helper(running) }
         if hasHelper { return nil }
         // After a power cut the intent is what is sure to be left.
-        if let boot, boot != now { return .failed("the host was restarted") }
-        if let running { return running.boot == now ? .helperLost : .failed("the host was restarted") }
+        if let boot, boot != now { return .hindered("the host was restarted") }
+        if let running { return running.boot == now ? .helperLost : .hindered("the host was restarted") }
         // Only of the first run the lock's file tells that it had a helper.
         return generation == 1 && Files.exists("\(directory)/lock") ? .helperLost : .neverStarted
     }

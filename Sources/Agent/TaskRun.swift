@@ -80,9 +80,9 @@ struct RestartHistory: Sendable, Codable, Equatable {
         return .restart(at: now + Self.milliseconds(min(pause, policy.longestBackoff)))
     }
 
-    /// After a start of the host its clock begins anew; what was noted in the old one tells nothing.
-    mutating func forgetTimes() {
-        times = []
+    /// After a start of the host its clock begins anew: what was noted in the old one tells nothing, and who waited then needn't now.
+    mutating func hostHasStarted() {
+        (streak, times) = (0, [])
     }
 
     private static func milliseconds(_ seconds: Double) -> Int64 { Int64(max(0, min(seconds, 1e9)) * 1000) }

@@ -27,7 +27,7 @@ import Testing
 
     @Test func aTaskOfAnEarlierBootIsGone() throws {
         try withState(["running": record(boot: "other")]) { recovery, _ in
-            guard case .failed("the host was restarted") = recovery.event else { return #expect(Bool(false)) }
+            guard case .hindered("the host was restarted") = recovery.event else { return #expect(Bool(false)) }
         }
     }
 
@@ -72,7 +72,7 @@ import Testing
             let lock = try FileLock.acquire("\(folder)/lock")
             #expect(made.event == nil)
             _ = consume lock
-            guard case .failed("the host was restarted") = made.event else { return #expect(Bool(false)) }
+            guard case .hindered("the host was restarted") = made.event else { return #expect(Bool(false)) }
         }
     }
 
@@ -126,8 +126,21 @@ import Testing
         for (policy, then) in [
             (RestartPolicy.Mode.no, TaskMachine.Next.rest), (.onFailure, .restart(at: 2000)), (.always, .restart(at: 2000)),
         ] {
-            let lost = recovered(TaskRun(), RestartPolicy(policy), .failed("the host was restarted")).machine
+            let lost = recovered(TaskRun(), RestartPolicy(policy), .hindered("the host was restarted")).machine
             #expect(lost.state == .settling(.failed("the host was restarted"), then: then))
+        }
+    }
+
+    @Test func oneStartOfTheHostAfterAnotherIsNoFaultOfTheTasks() {
+        var run = TaskRun()
+        for number in 0..<20 {
+            let (machine, _) = TaskMachine.recovered(
+                run, policy: RestartPolicy(.onFailure, attempts: 1), removesWhenDone: false, boot: "b\(number)", running: nil,
+                event: .hindered("the host was restarted"), at: 1000)
+            #expect(machine.state == .settling(.failed("the host was restarted"), then: .restart(at: 2000)), "\(number)")
+            run = machine.run
+            // It has run since.
+            run.due = nil
         }
     }
 
