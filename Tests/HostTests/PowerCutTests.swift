@@ -73,7 +73,15 @@ extension Machine {
                     try #require(up.code == 0, "cut \(cut): \(up)\n\(start)")
                     // Those that shall run do, and those that shall not don't.
                     let settled = try await machine.run(
-                        "end=$((SECONDS + 60)); while dish ps | grep -Eq 'preparing|starting|stopping' && [ $SECONDS -lt $end ]; do sleep 0.2; done; dish ps"
+                        """
+                        end=$((SECONDS + 60)) calm=0
+                        while [ $calm -lt 3 ] && [ $SECONDS -lt $end ]; do
+                          now=$(dish ps)
+                          case $now in *preparing*|*starting*|*stopping*) calm=0;; *) calm=$((calm + 1));; esac
+                          sleep 0.3
+                        done
+                        echo "$now"
+                        """
                     )
                     let log = try await machine.run("journalctl -b -u dishd | tail -40").text
                     #expect(
