@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// In a child nothing may wait for a lock: other threads of the caller, which the child hasn't got, may have held it. So there are
+// only calls of signal-safety(7), and _Fork(3), which fork(3) isn't: it takes malloc's locks.
 struct failure {
     int step;
     int error;
@@ -202,7 +204,7 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
             terminal = take_terminal(request->terminal_socket);
             if (terminal < 0) fail(report, DISH_SPAWN_TERMINAL);
         }
-        pid_t inner = fork();
+        pid_t inner = _Fork();
         if (inner < 0) fail(report, DISH_SPAWN_FORK);
         if (inner > 0) {
             // Keep nothing open that would hide the end of the child's output.
@@ -239,7 +241,7 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
 __attribute__((noinline)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
     if (request->new_session) setsid();
     if (request->detached) {
-        pid_t second = shares_memory(request) ? vfork() : fork();
+        pid_t second = shares_memory(request) ? vfork() : _Fork();
         if (second < 0) fail(report, DISH_SPAWN_FORK);
         if (second > 0) {
             // The process id that the caller learns is the second child's.
@@ -267,7 +269,7 @@ int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) 
     sigfillset(&all);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &all, &saved);
-    pid_t child = request->birth_cgroup ? fork_into(request->birth_cgroup) : shares_memory(request) ? vfork() : fork();
+    pid_t child = request->birth_cgroup ? fork_into(request->birth_cgroup) : shares_memory(request) ? vfork() : _Fork();
     int fork_step = request->birth_cgroup ? DISH_SPAWN_CGROUP : DISH_SPAWN_FORK;
     if (child == 0) {
         close(report[0]);
