@@ -30,11 +30,11 @@ class Host:
         command = [str(PROGRAMS / "dish"), *arguments]
         return subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
-    def start_agent(self):
+    def start_agent(self, *options):
         """Starts the agent; one that was killed before is forgotten."""
         log = open(HOME / "dishd.log", "a")
         self.agent = subprocess.Popen(
-            [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET], env=self.environment, stdout=log, stderr=log)
+            [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET, *options], env=self.environment, stdout=log, stderr=log)
 
     def layer(self, image):
         """The path of an image's root file system."""
