@@ -44,6 +44,15 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
         _ = dish_pidfd_send_signal(process.number, signal)
     }
 
+    /// Whether it handles a signal, or waits for it by signalfd(2), for which it blocks it: the masks of proc_pid_status(5). Until then
+    /// the first process of a PID namespace loses it.
+    public func expects(_ signal: CInt) -> Bool {
+        guard let text = try? Files.readText("/proc/\(pid)/status"), isRunning else { return false }
+        let masks = text.split(separator: "\n").filter { $0.hasPrefix("SigBlk:") || $0.hasPrefix("SigCgt:") }
+            .compactMap { UInt64($0.dropFirst(7).drop { $0.isWhitespace }, radix: 16) }
+        return masks.contains { $0 >> UInt64(signal - 1) & 1 == 1 }
+    }
+
     public var description: String { "\(pid):\(start)" }
 
     /// Differs at each start of the host.

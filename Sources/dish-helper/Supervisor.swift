@@ -23,6 +23,8 @@ struct Supervisor: ~Copyable {
     private var killAt: Int64?
     /// Whether that moment has come: from then on nobody is waited for.
     private var isKilling = false
+    /// Whether init is to be told to power off as soon as it listens.
+    private var awaitsInit = false
     /// Until when the agent may say so.
     private let startsUntil = milliseconds() + 60_000
     /// Input of a client that attached before the program was there.
@@ -73,6 +75,9 @@ struct Supervisor: ~Copyable {
         failure = reason
     }
 
+    /// SIGRTMIN+3, by which systemd(1) halts.
+    private static let powerOffSignal: CInt = __libc_current_sigrtmin() + 3
+
     private static func watchSignals() throws -> OwnedFD {
         let number = dish_signalfd()
         guard number >= 0 else { throw SystemError("watch signals") }
@@ -88,6 +93,7 @@ struct Supervisor: ~Copyable {
             if ready.connection { accept() }
             serveClients(ready)
             for stream in ready.streams { pass(stream) }
+            if awaitsInit { powerOff() }
             if program == nil, status == nil, milliseconds() >= startsUntil { giveUp("the agent did not start it") }
             if let deadline = killAt, milliseconds() >= deadline {
                 killAt = milliseconds() + 1000
@@ -122,9 +128,10 @@ struct Supervisor: ~Copyable {
             pollfd(fd: $0.socket, events: $0.hasQueue ? input | Int16(POLLOUT) : input, revents: 0)
         }
         if let until = waitsUntil, milliseconds() >= until { waitsUntil = nil }
-        let deadlines = [killAt, waitsUntil, status == nil ? nil : drainsUntil, program == nil ? startsUntil : nil].compactMap {
-            $0
-        }
+        let deadlines = [
+            killAt, waitsUntil, status == nil ? nil : drainsUntil, program == nil ? startsUntil : nil,
+            awaitsInit ? milliseconds() + 50 : nil,
+        ].compactMap { $0 }
         let timeout = deadlines.min().map { CInt(clamping: max(0, $0 - milliseconds())) } ?? -1
         guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return Ready() }
         var ready = Ready()
@@ -253,12 +260,15 @@ struct Supervisor: ~Copyable {
         guard phase != .stopping else { return }
         phase = .stopping
         announce()
-        if spec.boots {
-            // systemd-nspawn passes it on as its --kill-signal, which tells init to power off.
-            program?.signal(SIGTERM)
-        } else {
-            signalPayload(spec.stopSignal)
-        }
+        awaitsInit = spec.boots
+        if !spec.boots { signalPayload(spec.stopSignal) }
+    }
+
+    /// systemd-nspawn would pass it on at once, and an init that is about to boot loses it.
+    private mutating func powerOff() {
+        guard let leader, leader.expects(Self.powerOffSignal) else { return }
+        leader.send(Self.powerOffSignal)
+        awaitsInit = false
     }
 
     /// Process 1 is the runtime's small init; what it started is its only child.

@@ -121,6 +121,23 @@ struct TaskLifeTests {
         }
     }
 
+    /// Init loses what it is told before it listens.
+    @Test func aTaskThatIsStoppedWhileItBootsPowersOff() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            for delay in [0, 20, 50, 100, 150, 250, 400] {
+                let name = "boots-\(delay)"
+                async let run = host.dish("run", "//os:base", "--name", name)
+                while (try? await host.task(name).state) ?? .pending != .starting { try await Task.sleep(for: .milliseconds(5)) }
+                try await Task.sleep(for: .milliseconds(delay))
+                #expect(try await host.dish("stop", "--timeout", "60", name).code == 0)
+                let stopped = try await host.task(name)
+                #expect(stopped.state == .exited && stopped.exit?.code == 0, "after \(delay) ms: \(stopped)")
+                _ = try await run
+            }
+        }
+    }
+
     @Test func aTaskThatIsNotAliveIsReplacedByItsPolicy() async throws {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in
