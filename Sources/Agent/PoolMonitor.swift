@@ -99,7 +99,7 @@ public actor PoolMonitor {
         _ = await trying("note the pool's usage") { try pool.noteUsage(in: registry, at: Int64(time(nil))) }
     }
 
-    /// Once a minute at most, and at most a twentieth of the time.
+    /// Once a minute at most, and at most a hundredth of the time.
     private func refreshUsage() async {
         guard ContinuousClock.now >= nextRefresh else { return }
         let pool = pool
@@ -107,9 +107,9 @@ public actor PoolMonitor {
         _ = await trying("bring the index of the pool's usage up to date") {
             // Others' work comes first; the thread is this call's own.
             setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
-            return try pool.refreshUsageIfChanged()
+            return try pool.refreshUsageIfChanged(within: .milliseconds(300))
         }
-        nextRefresh = .now + max(.seconds(60), (.now - begun) * 20)
+        nextRefresh = .now + max(.seconds(60), (.now - begun) * 100)
     }
 
     private func record(_ what: String, _ reason: String) {

@@ -13,13 +13,19 @@ struct ExtentTableTests {
     }
 
     /// Makes the table hold what each subvolume has.
-    private func update(_ table: inout ExtentTable, _ list: [(UInt64, UInt64)], _ contents: [UInt64: [DataExtent]]) -> [UInt64] {
-        let stale = table.setMembers(members(list)) { $0.generation == $1.generation }
-        for slot in stale {
-            let id = table.members[slot].id
-            table.add(slot) { body in contents[id]?.forEach(body) }
+    ///
+    /// - Parameter limit: how many are read.
+    private func update(
+        _ table: inout ExtentTable, _ list: [(UInt64, UInt64)], _ contents: [UInt64: [DataExtent]],
+        sources: [UInt64: UInt64] = [:], limit: Int = .max
+    ) -> [UInt64] {
+        let stale = table.setMembers(members(list), sources: sources) { $0.generation == $1.generation }
+        var read: [UInt64] = []
+        table.read(stale.map { ($0, list[$0].1) }, while: { read.count < limit }) { id, body in
+            read.append(id)
+            contents[id]?.forEach(body)
         }
-        return stale.map { table.members[$0].id }
+        return read
     }
 
     private func data(_ table: ExtentTable) -> [[UInt64]: UInt64] {
@@ -47,11 +53,46 @@ struct ExtentTableTests {
         #expect(copy.count == 6)
     }
 
+    @Test func aNewSnapshotHoldsWhatItsSourceDidUntilItIsRead() {
+        var table = ExtentTable()
+        _ = update(&table, [(256, 1)], [256: extents(1...4)])
+        // One of a snapshot that is new as well; the source goes at the same time.
+        let contents: [UInt64: [DataExtent]] = [300: extents(3...5), 301: extents(1...1)]
+        let read = update(&table, [(300, 7), (301, 8)], contents, sources: [300: 256, 301: 300], limit: 1)
+        #expect(read == [300] && table.members.map(\.generation) == [7, 0])
+        #expect(data(table) == [[301]: 8192, [300, 301]: 8192, [300]: 4096] && table.count == 5)
+        #expect(update(&table, [(300, 7), (301, 8)], contents) == [301])
+        #expect(data(table) == [[301]: 4096, [300]: 3 * 4096] && table.members.map(\.generation) == [7, 8])
+        // What says that it comes from itself, or from what is younger, comes from nothing that is known.
+        _ = update(&table, [(300, 7), (400, 9), (401, 9)], [:], sources: [400: 401, 401: 401], limit: 0)
+        #expect(data(table) == [[300]: 3 * 4096])
+    }
+
+    @Test func whatWasNotReadAgainStaysAsItWasKnown() {
+        var table = ExtentTable()
+        _ = update(&table, [(256, 1), (257, 1)], [256: extents(1...2), 257: extents(2...3)])
+        let read = update(&table, [(256, 5), (257, 5)], [256: extents(7...7), 257: []], limit: 1)
+        #expect(read == [256] && table.members == members([(256, 5), (257, 1)]))
+        #expect(data(table) == [[256]: 4096, [257]: 8192])
+    }
+
     @Test func anAddressThatWasFreeMeanwhileIsANewExtent() {
         var table = ExtentTable()
         _ = update(&table, [(256, 1)], [256: extents([1])])
-        table.add(0) { body in extents([1], size: 8192).forEach(body) }
-        #expect(data(table) == [[256]: 8192])
+        _ = update(&table, [(256, 1), (257, 1)], [257: extents([1], size: 8192)])
+        #expect(data(table) == [[257]: 8192])
+    }
+
+    @Test func groupsWithoutExtentsAreForgotten() throws {
+        var table = ExtentTable()
+        var list: [(UInt64, UInt64)] = [(256, 1)]
+        _ = update(&table, list, [256: extents(1...9)])
+        for id in UInt64(300)..<340 {
+            list.append((id, id))
+            _ = update(&table, list, [id: extents(1...9)], sources: [id: 256])
+        }
+        #expect(table.shares().count == 1)
+        #expect(try table.encoded().count < 2500)
     }
 
     @Test func aDamagedFileIsNone() throws {
@@ -70,7 +111,7 @@ struct ExtentTableTests {
         let set = SlotSet([0, 63, 64, 200])
         #expect(set.slots == [0, 63, 64, 200] && set.contains(64) && !set.contains(65))
         #expect(SlotSet([63]).isSubset(of: set) && !set.isSubset(of: SlotSet([63])) && !set.intersects(SlotSet([1, 300])))
-        #expect(set.moved(to: [5, nil]).slots == [5])
-        #expect(set.moved(to: (0...200).map { $0 == 200 ? nil : $0 }) == SlotSet([0, 63, 64]))
+        #expect(set.moved(to: [[5, 7], []]).slots == [5, 7])
+        #expect(set.moved(to: (0...200).map { $0 == 200 ? [] : [$0] }) == SlotSet([0, 63, 64]))
     }
 }

@@ -8,7 +8,7 @@ struct ExtentTable: Sendable {
     struct Member: Sendable, Codable, Equatable {
         /// The subvolume's id, which is never used again.
         let id: UInt64
-        /// In which transaction its tree was as it was read.
+        /// In which transaction its tree was as it was read; 0: it wasn't yet.
         var generation: UInt64
     }
 
@@ -28,50 +28,113 @@ struct ExtentTable: Sendable {
 
     var count: Int { extents.count }
 
-    /// Takes another list of subvolumes over. What is known of those whose tree is still the same stays.
+    /// Takes another list of subvolumes over. What is known of each stays, and one that is new holds what its source was known to hold,
+    /// until it is read.
     ///
+    /// - Parameters:
+    ///   - new: the subvolumes as they are now.
+    ///   - sources: of which subvolume one is a snapshot, by ids.
+    ///   - unchanged: whether what is known of one is still right.
     /// - Returns: the slots of those that must be read.
-    mutating func setMembers(_ new: [Member], unchanged: (_ old: Member, _ new: Member) -> Bool) -> [Int] {
-        var slots = [Int?](repeating: nil, count: members.count)
-        var stale = Set(new.indices)
-        let places = Dictionary(uniqueKeysWithValues: new.enumerated().map { ($1.id, $0) })
-        for (slot, member) in members.enumerated() {
-            guard let place = places[member.id], unchanged(member, new[place]) else { continue }
-            slots[slot] = place
-            stale.remove(place)
-        }
+    mutating func setMembers(
+        _ new: [Member], sources: [UInt64: UInt64] = [:], unchanged: (_ old: Member, _ new: Member) -> Bool
+    ) -> [Int] {
+        let known = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.id, $0) })
+        var places = [[Int]](repeating: [], count: members.count)
+        var stale: [Int] = []
+        let old = members
         members = new
-        let old = groups
-        (groups, numbers) = ([], [:])
-        let moved = old.map { $0.moved(to: slots) }.map { $0.isEmpty ? nil : number(of: $0) }
-        extents = extents.compactMapValues { extent in
-            moved[extent.group].map { Extent(size: extent.size, content: extent.content, group: $0) }
+        for slot in new.indices {
+            if let place = known[new[slot].id] {
+                places[place].append(slot)
+                if unchanged(old[place], new[slot]) { continue }
+                members[slot].generation = old[place].generation
+            } else {
+                members[slot].generation = 0
+                if let place = Self.source(of: new[slot].id, in: sources, known: known) { places[place].append(slot) }
+            }
+            stale.append(slot)
         }
-        return stale.sorted()
+        move(to: places)
+        return stale
     }
 
-    /// Adds what a subvolume holds, and in which transaction.
-    mutating func add(_ slot: Int, _ read: ((DataExtent) -> Void) throws -> Void) rethrows {
+    /// The slot of the nearest subvolume of which something is known, of those that one comes from.
+    private static func source(of id: UInt64, in sources: [UInt64: UInt64], known: [UInt64: Int]) -> Int? {
+        var id = id
+        // Sources are older, and ids grow.
+        while let source = sources[id], source < id {
+            if let place = known[source] { return place }
+            id = source
+        }
+        return nil
+    }
+
+    /// Reads what subvolumes hold, in place of what was known of them, for as long as it may; one at least.
+    ///
+    /// - Parameters:
+    ///   - slots: in the order in which they are read, with the transactions in which their trees are.
+    ///   - forEachExtent: calls its second argument with each extent of the subvolume with an id.
+    mutating func read(
+        _ slots: [(slot: Int, generation: UInt64)], while mayGoOn: () -> Bool = { true },
+        _ forEachExtent: (_ id: UInt64, _ body: (DataExtent) -> Void) throws -> Void
+    ) rethrows {
+        var places = members.indices.map { [$0] }
+        for (slot, generation) in slots {
+            // It is read into a slot of its own, which then takes the place.
+            try add(members[slot].id, to: places.count, forEachExtent)
+            places[slot] = []
+            places.append([slot])
+            members[slot].generation = generation
+            if !mayGoOn() { break }
+        }
+        move(to: places)
+    }
+
+    /// Adds what the subvolume with an id holds.
+    private mutating func add(
+        _ id: UInt64, to slot: Int, _ forEachExtent: (_ id: UInt64, _ body: (DataExtent) -> Void) throws -> Void
+    ) rethrows {
         // The group that an extent of each group comes into.
         var next: [Int: Int] = [:]
         var alone: Int?
-        try read { extent in
+        try forEachExtent(id) { extent in
             // Of another size, it is a later extent at an address that was free meanwhile.
-            guard let known = extents[extent.address], known.size == extent.size else {
+            guard let index = extents.index(forKey: extent.address), extents.values[index].size == extent.size else {
                 let group = alone ?? number(of: SlotSet([slot]))
                 alone = group
                 extents[extent.address] = Extent(size: extent.size, content: extent.content, group: group)
                 return
             }
-            if let group = next[known.group] {
-                extents[extent.address]?.group = group
-            } else if !groups[known.group].contains(slot) {
-                var set = groups[known.group]
+            let known = extents.values[index].group
+            if let group = next[known] {
+                extents.values[index].group = group
+            } else if !groups[known].contains(slot) {
+                var set = groups[known]
                 set.insert(slot)
                 let group = number(of: set)
-                next[known.group] = group
-                extents[extent.address]?.group = group
+                next[known] = group
+                extents.values[index].group = group
             }
+        }
+    }
+
+    /// Gives each slot its places in another list, and forgets what is in none of them: extents, and groups without any.
+    private mutating func move(to places: [[Int]]) {
+        let old = groups
+        (groups, numbers) = ([], [:])
+        // By the old group's number; -1 is that of one whose members are gone.
+        var moved = [Int?](repeating: nil, count: old.count)
+        extents = extents.compactMapValues { extent in
+            let group: Int
+            if let known = moved[extent.group] {
+                group = known
+            } else {
+                let set = old[extent.group].moved(to: places)
+                group = set.isEmpty ? -1 : number(of: set)
+                moved[extent.group] = group
+            }
+            return group < 0 ? nil : Extent(size: extent.size, content: extent.content, group: group)
         }
     }
 

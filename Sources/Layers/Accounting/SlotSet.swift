@@ -53,8 +53,14 @@ struct SlotSet: Sendable, Hashable, Codable {
 
     /// The same subvolumes in another list.
     ///
-    /// - Parameter slots: the new slot of each old one; nil: it is in no list any more.
-    func moved(to slots: [Int?]) -> SlotSet { SlotSet(self.slots.compactMap { $0 < slots.count ? slots[$0] : nil }) }
+    /// - Parameter places: for each slot, which slots it has there.
+    func moved(to places: [[Int]]) -> SlotSet {
+        var set = SlotSet()
+        for slot in slots where slot < places.count {
+            for place in places[slot] { set.insert(place) }
+        }
+        return set
+    }
 
     private mutating func trim() {
         while words.last == 0 { words.removeLast() }

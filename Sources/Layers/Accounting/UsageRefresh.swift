@@ -44,8 +44,11 @@ extension Pool {
 
     /// Brings the index up to date: reads the trees that changed since, and nobody's files.
     ///
-    /// - Parameter syncs: whether what was written a moment ago is written to the trees first.
-    public func refreshUsage(syncs: Bool) throws -> UsageIndex {
+    /// - Parameters:
+    ///   - syncs: whether what was written a moment ago is written to the trees first.
+    ///   - limit: for how long trees are read, those first that have waited longest; what is left is still as it was known. Where nothing is
+    ///     known, there is no limit.
+    public func refreshUsage(syncs: Bool, within limit: Duration? = nil) throws -> UsageIndex {
         try Files.makeDirectories(usageDirectory, mode: 0o700)
         let lock = try FileLock(waitingFor: "\(usageDirectory)/lock")
         defer { withExtendedLifetime(lock) {} }
@@ -54,24 +57,35 @@ extension Pool {
         let begun = ContinuousClock.now
         let file = "\(usageDirectory)/extents"
         var table = (try? Files.read(file)).flatMap { ExtentTable($0) } ?? ExtentTable()
+        let isFirst = table.members.isEmpty
+        let all = try filesystem.subvolumeRoots()
+        let ids = Dictionary(all.map { ($0.uuid, $0.id) }) { first, _ in first }
+        let sources = Dictionary(uniqueKeysWithValues: all.map { ($0.id, $0.parentUUID.flatMap { ids[$0] }) }).compactMapValues {
+            $0
+        }
         let roots = try subvolumes().map(\.root)
         let isReadOnly = Set(roots.filter(\.isReadOnly).map(\.id))
         // Generations are noted before trees are read: what changes meanwhile is read again next time.
-        let stale = table.setMembers(roots.map { ExtentTable.Member(id: $0.id, generation: $0.generation) }) { old, new in
+        let stale = table.setMembers(
+            roots.map { ExtentTable.Member(id: $0.id, generation: $0.generation) }, sources: sources
+        ) { old, new in
             // A snapshot of a layer writes the layer's topmost block, and no leaf.
             old.generation == new.generation
-                || isReadOnly.contains(new.id) && (try? !filesystem.hasLeaf(of: new.id, after: old.generation)) == true
+                || old.generation > 0 && isReadOnly.contains(new.id)
+                    && (try? !filesystem.hasLeaf(of: new.id, after: old.generation)) == true
         }
-        for slot in stale {
-            let id = table.members[slot].id
+        func waiting(_ slot: Int) -> UInt64 { max(table.members[slot].generation, roots[slot].creation) }
+        let order = stale.sorted { (waiting($0), $0) < (waiting($1), $1) }.map { (slot: $0, generation: roots[$0].generation) }
+        let deadline = limit.flatMap { isFirst ? nil : begun + $0 }
+        try table.read(order, while: { deadline.map { .now < $0 } ?? true }) { id, body in
             do {
-                try table.add(slot) { try filesystem.forEachDataExtent(of: id, $0) }
+                try filesystem.forEachDataExtent(of: id, body)
             } catch let error as SystemError where error.code == ENOENT {
                 // It was deleted meanwhile.
             }
         }
         let metadata = MetadataShares(
-            try filesystem.treeBlocks(), size: try filesystem.blockSize(), roots: try filesystem.subvolumeRoots(),
+            try filesystem.treeBlocks(), size: try filesystem.blockSize(), roots: all,
             slots: Dictionary(uniqueKeysWithValues: roots.enumerated().map { ($1.id, $0) }))
         var shares = Dictionary(uniqueKeysWithValues: table.shares().map { ($0.members, $0) })
         for (members, bytes) in metadata.shares {
@@ -88,13 +102,14 @@ extension Pool {
         return index
     }
 
-    /// Brings the index up to date if a tree changed since.
+    /// Brings the index up to date if a tree changed since, or some of it.
     ///
+    /// - Parameter limit: for how long trees are read.
     /// - Returns: whether one had.
-    public func refreshUsageIfChanged() throws -> Bool {
+    public func refreshUsageIfChanged(within limit: Duration) throws -> Bool {
         let subvolumes = try subvolumes()
         if let index = usageIndex(), index.changed(subvolumes).isEmpty, index.members.count == subvolumes.count { return false }
-        _ = try refreshUsage(syncs: false)
+        _ = try refreshUsage(syncs: false, within: limit)
         return true
     }
 }
