@@ -41,7 +41,7 @@ final class HealthWatch: Sendable {
     /// - Returns: seconds until the next time; nil when there is none.
     private func step(
         _ index: Int, _ probe: inout HealthProbe, _ slots: ProbeSlots,
-        _ report: @Sendable (TaskHealth, String?) async -> Void
+        _ report: @escaping @Sendable (TaskHealth, String?) async -> Void
     ) async -> Double? {
         let (isAsked, check) = state.withLock { ($0.isAsked(index), $0.checks[index]) }
         // A startup check has done its work; the others wait until it has.
@@ -57,7 +57,8 @@ final class HealthWatch: Sendable {
             return (before, state.health, fatal, state.pause(index, at: now))
         }
         if fatal != nil || before.started != after.started || before.live != after.live || before.ready != after.ready {
-            await report(after, fatal)
+            // In a task of its own, as TaskManager.watch does.
+            await Task { await report(after, fatal) }.value
         }
         return pause
     }

@@ -314,7 +314,8 @@ public actor TaskManager {
                     if tasks[id]?.isToStart == true { try? helper.send(.start) }
                     // After the exit the helper takes the control group down; only then is it the agent's turn.
                     for await case .state(let record) in helper.messages where record.generation == generation {
-                        await report(.helper(record), id)
+                        // In a task of its own: one keeps the memory of its deepest call until it ends, and this one waits for long.
+                        await Task { await report(.helper(record), id) }.value
                     }
                     tasks[id]?.helper = nil
                 }
