@@ -33,9 +33,20 @@ struct EventFiles: Sendable {
             if whole < bytes.count {
                 try retryingInterrupts("shorten", current) { truncate(current, off_t(whole)) }
             }
-            if let last = Self.parse(bytes[..<whole]).last { return last.sequence }
+            if let last = Self.last(bytes[..<whole]) { return last.sequence }
         }
-        return Files.exists("\(current).1") ? Self.parse(try Files.read("\(current).1")).last?.sequence ?? 0 : 0
+        return Files.exists("\(current).1") ? Self.last(try Files.read("\(current).1")[...])?.sequence ?? 0 : 0
+    }
+
+    /// The last line that is an event.
+    private static func last(_ bytes: ArraySlice<UInt8>) -> AgentEvent? {
+        var rest = bytes
+        while !rest.isEmpty {
+            let start = rest.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.startIndex
+            if let event = parse(rest[start...]).first { return event }
+            rest = rest[..<max(start - 1, rest.startIndex)]
+        }
+        return nil
     }
 
     private static func parse(_ bytes: some Collection<UInt8>) -> [AgentEvent] {

@@ -15,8 +15,8 @@ public actor PoolMonitor {
     /// What was wrong when it was last looked at, by what it is wrong with.
     private var problems: [String: PoolHealth.Problem] = [:]
     private var scrub: Task<Void, Never>?
-    /// When the index may be brought up to date again.
-    private var nextRefresh = ContinuousClock.now
+    /// When the index may be brought up to date again; not while those that waited for an agent are served.
+    private var nextRefresh = ContinuousClock.now + .seconds(10)
     /// What went wrong last with each duty: said once.
     private var failures: [String: String] = [:]
 

@@ -182,20 +182,22 @@ extension TaskManager {
                 directory: configuration.state(of: task.intent.id), boot: task.machine.run.boot ?? task.intent.boot,
                 generation: task.generation)
         }
+        var known = recoveries.compactMapValues(\.event)
         // A helper that has just been given the word says so in a moment.
         let deadline = ContinuousClock.now + .seconds(1)
-        while recoveries.values.contains(where: { $0.event == nil }), ContinuousClock.now < deadline {
+        while known.count < recoveries.count, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(20))
+            for (id, recovery) in recoveries where known[id] == nil { known[id] = recovery.event }
         }
-        let asked = await askHelpers(of: recoveries.filter { $0.value.event == nil })
+        let asked = await askHelpers(of: recoveries.filter { known[$0.key] == nil })
         var alive: [TaskIntent] = []
         var due: [(String, TaskMachine, [TaskMachine.Action])] = []
         for (id, task) in tasks {
             guard let recovery = recoveries[id] else { continue }
-            let event = recovery.event ?? asked[id].map { .helper($0) } ?? .neverStarted
+            let event = known[id] ?? asked[id].map { .helper($0) } ?? .neverStarted
             let (machine, actions) = TaskMachine.recovered(
                 task.machine.run, policy: task.machine.policy, removesWhenDone: task.machine.removesWhenDone, boot: boot,
-                running: recovery.running, event: event, at: HostClock.now)
+                running: event.helper ?? recovery.running, event: event, at: HostClock.now)
             due.append((id, task.machine, actions))
             tasks[id]?.machine = machine
             tasks[id]?.because = "the agent was started"

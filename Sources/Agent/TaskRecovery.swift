@@ -47,9 +47,12 @@ struct TaskRecovery: Sendable {
 }
 
 extension TaskMachine.Event {
-    /// Whether it tells of a helper that is there.
-    var isAlive: Bool {
-        if case .helper = self { return true }
-        return false
+    /// What a helper that is there said; nil when it tells of something else.
+    var helper: RunningRecord? {
+        if case .helper(let record) = self { return record }
+        return nil
     }
+
+    /// Whether it tells of a helper that is there.
+    var isAlive: Bool { helper != nil }
 }

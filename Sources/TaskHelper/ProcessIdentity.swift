@@ -15,12 +15,14 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
         self.start = start
     }
 
-    private static func status(of pid: pid_t) -> (state: Substring, start: UInt64)? {
-        guard let text = try? Files.readText("/proc/\(pid)/stat"), let close = text.lastIndex(of: ")") else { return nil }
+    private static func status(of pid: pid_t) -> (state: UInt8, start: UInt64)? {
+        guard let bytes = try? Files.read("/proc/\(pid)/stat"), let close = bytes.lastIndex(of: UInt8(ascii: ")")) else {
+            return nil
+        }
         // The name, in parentheses, is field 2 and may contain anything.
-        let fields = text[text.index(after: close)...].split(separator: " ")
-        guard fields.count > 19, let start = UInt64(fields[19]) else { return nil }
-        return (fields[0], start)
+        let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 20)
+        guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
+        return (fields[0].first ?? 0, start)
     }
 
     /// From `pid:start`.
@@ -34,7 +36,7 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
     /// Whether it has not ended: one that waits for its parent to hear of its end (`Z`) has.
     public var isRunning: Bool {
         guard let (state, start) = Self.status(of: pid) else { return false }
-        return start == self.start && state != "Z" && state != "X"
+        return start == self.start && state != UInt8(ascii: "Z") && state != UInt8(ascii: "X")
     }
 
     /// Sends it a signal, and never to a later process with its number; does nothing when it is gone.
@@ -56,7 +58,9 @@ public struct ProcessIdentity: Sendable, Equatable, CustomStringConvertible {
     public var description: String { "\(pid):\(start)" }
 
     /// Differs at each start of the host.
-    public static func bootID() throws -> String {
+    public static func bootID() throws -> String { try boot.get() }
+
+    private static let boot = Result {
         String(try Files.readText("/proc/sys/kernel/random/boot_id").prefix { !$0.isWhitespace })
     }
 }
