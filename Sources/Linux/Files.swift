@@ -191,6 +191,18 @@ public enum Files {
         return "/" + parts.joined(separator: "/")
     }
 
+    /// The absolute path without symbolic links, as far as it exists.
+    public static func resolved(_ path: String) -> String {
+        let path = absolute(path)
+        if let resolved = realpath(path, nil) {
+            defer { free(resolved) }
+            return String(cString: resolved)
+        }
+        if path == "/" { return path }
+        let parent = resolved(Self.parent(of: path))
+        return (parent == "/" ? "" : parent) + "/" + name(of: path)
+    }
+
     /// The path up to its last component.
     public static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }

@@ -22,6 +22,17 @@ import Testing
         #expect(Files.name(of: path) == name)
     }
 
+    @Test func linksOfAPathAreFollowedAsFarAsItExists() async throws {
+        try await withTemporaryDirectory { folder in
+            let real = Files.resolved("\(folder)/real")
+            try Files.makeDirectories("\(real)/there")
+            symlink("real", "\(folder)/link")
+            #expect(Files.resolved("\(folder)/link/there") == "\(real)/there")
+            #expect(Files.resolved("\(folder)/link/none/x") == "\(real)/none/x")
+            #expect(Files.resolved("/none") == "/none" && Files.resolved("/") == "/")
+        }
+    }
+
     @Test func replacingAFileLeavesTheNewContentAndNothingElse() async throws {
         try await withTemporaryDirectory { folder in
             try Files.replace("\(folder)/f", with: "old".utf8, mode: 0o600)

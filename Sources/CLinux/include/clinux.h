@@ -57,6 +57,7 @@ static const uint64_t DISH_BTRFS_QUOTA_ENABLE_SIMPLE = 4;
 
 // Loop devices: linux/loop.h.
 static const unsigned long DISH_LOOP_CTL_GET_FREE = LOOP_CTL_GET_FREE;
+static const unsigned long DISH_LOOP_GET_STATUS64 = LOOP_GET_STATUS64;
 static const unsigned long DISH_LOOP_CONFIGURE = LOOP_CONFIGURE;
 static const unsigned long DISH_LOOP_SET_CAPACITY = LOOP_SET_CAPACITY;
 static const uint32_t DISH_LO_FLAGS_AUTOCLEAR = LO_FLAGS_AUTOCLEAR;

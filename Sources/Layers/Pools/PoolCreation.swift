@@ -19,7 +19,7 @@ extension PoolRegistry {
         _ given: String, on backing: Backing, size: UInt64?, quotas: Bool = true, profiles: PoolProfiles = PoolProfiles(),
         settings: PoolSettings? = nil
     ) throws -> Pool {
-        let path = Files.absolute(given)
+        let path = Files.resolved(given)
         if let known = try entries().first(where: { $0.path == path }) {
             guard known.backing == backing || backing == .directory else {
                 throw PoolError(.inUse, "'\(path)' is a pool already, on \(describe(known.backing)); choose another path")
@@ -53,7 +53,7 @@ extension PoolRegistry {
 
     /// Unmounts a pool without tasks, forgets it and, if it is in a file, removes that.
     public func destroy(_ given: String) throws {
-        let path = Files.absolute(given)
+        let path = Files.resolved(given)
         guard let entry = try entries().first(where: { $0.path == path }) else {
             throw PoolError(.notPool, "'\(path)' is not a pool that this host knows; see: dish pool ls")
         }
@@ -71,7 +71,7 @@ extension PoolRegistry {
                 )
             }
         }
-        if entry.backing != .directory, try Mounts.list().contains(where: { $0.path == path }) { try Mounts.unmount(path) }
+        if entry.backing != .directory, try Self.isMounted(entry) { try Mounts.unmount(path) }
         if case .file(let file) = entry.backing {
             unlink(file)
             rmdir(path)
@@ -150,7 +150,7 @@ extension PoolRegistry {
     }
 
     private func mountAndInitialize(_ entry: Entry, quotas: Bool) throws -> Pool {
-        try Self.mount(entry)
+        try mount(entry)
         let pool = try Pool.initialize(at: entry.path, quotas: quotas)
         var entry = entry
         if case .devices = entry.backing { entry.filesystem = pool.filesystemUUID }

@@ -135,7 +135,7 @@ extension PoolRegistry {
                     .invalid,
                     "'\(entry.path)' is a directory on a file system that somebody else mounts; give that mount the options")
             }
-            if try Mounts.list().contains(where: { $0.path == entry.path }) {
+            if try Self.isMounted(entry) {
                 // What isn't asked for any more goes back to what it is by default.
                 let compress = settings.compression == nil ? ["compress=no"] : []
                 let options = (compress + [settings.mountOptions]).filter { !$0.isEmpty }.joined(separator: ",")

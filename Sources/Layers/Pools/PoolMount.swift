@@ -7,8 +7,17 @@ extension PoolRegistry {
     /// Mounts what isn't mounted.
     ///
     /// - Throws: `PoolError` `.damaged` when a device is gone and the pool isn't to be mounted without it.
-    static func mount(_ entry: Entry) throws {
-        if try Mounts.list().contains(where: { $0.path == entry.path }) { return }
+    func mount(_ entry: Entry) throws {
+        if try entry.backing == .directory || Self.isMounted(entry) { return }
+        // Others may be about to mount it, too.
+        let lock = try lock()
+        if try !Self.isMounted(entry) { try Self.mountNow(entry) }
+        _ = consume lock
+    }
+
+    static func isMounted(_ entry: Entry) throws -> Bool { try Mounts.list().contains { $0.path == entry.path } }
+
+    private static func mountNow(_ entry: Entry) throws {
         switch entry.backing {
         case .directory: return
         case .file(let file):
@@ -73,8 +82,8 @@ extension PoolRegistry {
 
     /// Why a pool that isn't mounted can't simply be, with what to do; nil when nothing is known against it.
     public func hindrance(toMounting path: String) throws -> String? {
-        guard let entry = try entries().first(where: { $0.path == Files.absolute(path) }),
-            case .devices(let devices) = entry.backing, try !Mounts.list().contains(where: { $0.path == entry.path })
+        guard let entry = try entries().first(where: { $0.path == Files.resolved(path) }),
+            case .devices(let devices) = entry.backing, try !Self.isMounted(entry)
         else { return nil }
         return Self.adviceToMountDegraded(entry, without: Self.members(of: entry, on: devices).absent)
     }

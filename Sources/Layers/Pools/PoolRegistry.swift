@@ -16,7 +16,8 @@ public struct PoolRegistry: Sendable {
     }
 
     public struct Entry: Sendable, Codable, Equatable {
-        public let path: String
+        /// Without symbolic links: the kernel lists mounts so.
+        public internal(set) var path: String
         public internal(set) var backing: Backing
         public internal(set) var settings: PoolSettings?
         /// Of a pool on devices, its file system's UUID, by which its devices are known. What was written before this was kept has none.
@@ -39,7 +40,13 @@ public struct PoolRegistry: Sendable {
 
     /// Known pools; the first is the default.
     public func entries() throws -> [Entry] {
-        Files.exists(file) ? try StateFile.read([Entry].self, file) : []
+        guard Files.exists(file) else { return [] }
+        return try StateFile.read([Entry].self, file).map { entry in
+            var entry = entry
+            entry.path = Files.resolved(entry.path)
+            if case .file(let file) = entry.backing { entry.backing = .file(Files.resolved(file)) }
+            return entry
+        }
     }
 
     /// The pool to use when none is named.
@@ -58,9 +65,9 @@ public struct PoolRegistry: Sendable {
     ///
     /// - Throws: `PoolError` `.notPool` when this host doesn't know it.
     public func entry(_ path: String) throws -> Entry {
-        let absolute = Files.absolute(path)
-        guard let entry = try entries().first(where: { $0.path == absolute }) else {
-            throw PoolError(.notPool, "'\(absolute)' is not a pool that this host knows; see: dish pool ls")
+        let path = Files.resolved(path)
+        guard let entry = try entries().first(where: { $0.path == path }) else {
+            throw PoolError(.notPool, "'\(path)' is not a pool that this host knows; see: dish pool ls")
         }
         return entry
     }
@@ -70,9 +77,9 @@ public struct PoolRegistry: Sendable {
 
     /// Opens a pool, mounting it first when this host knows how.
     public func open(_ path: String) throws -> Pool {
-        let absolute = Files.absolute(path)
-        if let entry = try entries().first(where: { $0.path == absolute }) { try Self.mount(entry) }
-        return try Pool(at: absolute)
+        let path = Files.resolved(path)
+        if let entry = try entries().first(where: { $0.path == path }) { try mount(entry) }
+        return try Pool(at: path)
     }
 
     func add(_ entry: Entry) throws {
@@ -93,9 +100,14 @@ public struct PoolRegistry: Sendable {
         }
     }
 
-    private func change(_ body: (inout [Entry]) throws -> Void) throws {
+    /// Whoever has it changes this host's pools, or mounts one.
+    func lock() throws -> FileLock {
         try Files.makeDirectories(Files.parent(of: file))
-        let lock = try FileLock(waitingFor: file + ".lock")
+        return try FileLock(waitingFor: file + ".lock")
+    }
+
+    private func change(_ body: (inout [Entry]) throws -> Void) throws {
+        let lock = try lock()
         var entries = try entries()
         try body(&entries)
         try StateFile.write(entries, file)

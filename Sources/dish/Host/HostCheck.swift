@@ -142,7 +142,7 @@ struct HostCheck: Codable {
     /// - Parameter requested: a pool beside those that this host knows.
     static func ofPools(_ requested: String?) -> [HostCheck] {
         var paths = ((try? PoolRegistry.host.entries()) ?? []).map(\.path)
-        if let requested = requested.map({ Files.absolute($0) }), !paths.contains(requested) { paths.append(requested) }
+        if let requested = requested.map({ Files.resolved($0) }), !paths.contains(requested) { paths.append(requested) }
         guard !paths.isEmpty else {
             return [HostCheck("pool", .warning, "none", "make one: dish pool create /var/lib/dish/pool --size 20G")]
         }

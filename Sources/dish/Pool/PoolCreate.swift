@@ -57,7 +57,7 @@ struct PoolCreate: ParsableCommand {
         try requireRoot(to: "make a pool")
         let backing: PoolRegistry.Backing
         if let size = size.flatMap({ ByteCount($0) }) {
-            backing = .file(Files.absolute(file ?? "\(Files.absolute(path)).img"))
+            backing = .file(Files.resolved(file ?? "\(Files.resolved(path)).img"))
             if size.bytes < 4 << 30 {
                 print("note: pools under 4 GiB run out of room for metadata early", to: .errors)
             }
