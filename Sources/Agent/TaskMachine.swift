@@ -119,6 +119,8 @@ struct TaskMachine: Sendable, Equatable {
         case .rollBack(let rollback, let seconds):
             run.rollback = rollback
             ask(run.wish == .rest ? .rest : .again, seconds, now)
+        // First it gets the root that was asked for.
+        case .start where run.rollback != nil, .restart where run.rollback != nil: run.wish = .again
         case .start, .restart: (run.wish, run.stop, run.stopBy) = (.run, nil, nil)
         case .helper, .helperLost, .settled, .tick, .remove, .unhealthy: break
         }

@@ -51,10 +51,7 @@ extension TaskManager {
     public func rollBack(
         _ name: String, to snapshot: String?, toImage: Bool = false, timeout: UInt32?, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
-        let task = try atHand(name)
-        guard task.machine.run.rollback == nil else {
-            throw AgentError(.conflict, "the task '\(task.intent.name)' is being rolled back already")
-        }
+        let task = try readyToRollBack(name)
         let id = task.intent.id
         let all = try await snapshots(id)
         if let snapshot, !all.contains(where: { $0.name == snapshot }) {
@@ -68,6 +65,10 @@ extension TaskManager {
         // Under way, it must be over first.
         let deadline = ContinuousClock.now + .seconds(60)
         while case .settling = tasks[id]?.machine.state, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+        if case .settling = try readyToRollBack(id).machine.state {
+            throw AgentError(
+                .failed, "roll back task '\(task.intent.name)': what is left of its last run hasn't ended after 60 s; try again")
+        }
         let rollback = TaskRun.Rollback(snapshot: toImage ? nil : snapshot ?? last, keptAs: kept)
         let generation = tasks[id]?.generation ?? 0
         let timeout = try timeout ?? (canShutDown(task.intent) ? 10 : 0)
@@ -77,6 +78,15 @@ extension TaskManager {
         RunningOperation.current?.note("gives it \(rollback.target) once its run is over, in \(timeout) s at most")
         try await handle(.rollBack(rollback, seconds: timeout), id, because: "rolled back: \(because)")
         return try await rolledBack(id, rollback, after: generation, seconds: Int(timeout) + 120)
+    }
+
+    /// The task, if it is neither on its way out nor being rolled back.
+    private func readyToRollBack(_ name: String) throws -> ManagedTask {
+        let task = try atHand(name)
+        guard task.machine.run.rollback == nil else {
+            throw AgentError(.conflict, "the task '\(task.intent.name)' is being rolled back already")
+        }
+        return task
     }
 
     /// Whether a task can end by itself when it is asked to: one that is booted needs what its init runs.
@@ -99,8 +109,14 @@ extension TaskManager {
             if isOver, case .alive = task.machine.state, task.generation > generation { break }
             await changes.wait(until: deadline)
         }
-        guard let status = status(of: id) else { throw Self.unknown(id) }
-        return status
+        guard let task = tasks[id] else { throw Self.unknown(id) }
+        guard task.machine.run.rollback != rollback else {
+            throw AgentError(
+                .failed,
+                "task '\(task.intent.name)': it isn't rolled back after \(seconds) s, which goes on; see: dish events \(task.intent.name)"
+            )
+        }
+        return describe(task)
     }
 
     func rollBack(_ intent: TaskIntent, _ rollback: TaskRun.Rollback) async throws {

@@ -221,6 +221,16 @@ enum Cases {
         #expect(rests.state == .ended(.failed("no space")) && rests.run.rollback == nil)
     }
 
+    @Test func aStartBeforeARollbackIsDoneDoesNotPutItOff() {
+        for event in [TaskMachine.Event.start, .restart(seconds: 5)] {
+            var machine = TaskMachine(removesWhenDone: false)
+            #expect(machine.handle(.rollBack(Cases.rollback, seconds: 3), at: 0) == [])
+            #expect(machine.handle(event, at: 0) == [])
+            #expect(machine.handle(.prepared, at: 0) == [.settle(endsLeftovers: true, Cases.rollback)])
+            #expect(machine.handle(.settled, at: 0) == [.prepare])
+        }
+    }
+
     @Test func aRandomHistoryEndsWellOnceItIsLeftAlone() {
         for _ in 0..<5000 {
             let policy = Cases.policies.randomElement()!
