@@ -50,7 +50,8 @@ extension PackageManager {
         let (pool, rules, now) = (configuration.pool, policy.collection, Int64(time(nil)))
         let running = try await blocking { try pool.allTasks().map(\.layer.hex) }
         for id in running { content.uses[id] = now }
-        let uses = content.uses
+        let before = content
+        let uses = before.uses
         let own = content.packages.filter { !$0.value.isForeign }.compactMapValues(\.layer)
         let (removed, left) = try await blocking {
             let known = Dictionary(uses.compactMap { use in LayerID(use.key).map { ($0, use.value) } }) { first, _ in first }
@@ -69,8 +70,7 @@ extension PackageManager {
             logger.info("image", metadata: ["image": "\(name)", "what": "collected", "why": "\(why)"])
         }
         // What is remembered of layers that are gone, by whoever's hand, goes too.
-        content.uses = content.uses.filter { left.contains($0.key) }
-        content.packages = content.packages.filter { $0.value.isWanted || $0.value.layer.map { left.contains($0.hex) } ?? false }
+        content.forget(allBut: left, since: before)
         await save()
         if !removed.isEmpty { changed() }
         return !removed.isEmpty

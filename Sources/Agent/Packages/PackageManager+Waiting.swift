@@ -10,7 +10,8 @@ extension PackageManager {
         operation?.allowCancelling { changes.signal() }
         var attempts: [String: Int] = [:]
         for name in names {
-            attempts[name] = pulls[name]?.attempts ?? 0
+            // One that has failed for good begins anew.
+            attempts[name] = pulls[name].map { $0.task == nil ? 0 : $0.attempts } ?? 0
             waiting[name, default: 0] += 1
             await want(name)
         }

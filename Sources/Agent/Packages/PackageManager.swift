@@ -182,6 +182,7 @@ public actor PackageManager {
         while !Task.isCancelled, pulls[name] != nil {
             pulls[name]?.state = .queued
             while active >= policy.pulls, !Task.isCancelled { await changes.wait(until: .now + .seconds(60)) }
+            if Task.isCancelled { break }
             active += 1
             let failure = await attempt(name)
             active -= 1
@@ -189,6 +190,11 @@ public actor PackageManager {
             guard let failure else {
                 pulls[name] = nil
                 standing.remove(name)
+                // Whoever asked for it while that was written down has it, too.
+                if content.packages[name]?.isWanted == true {
+                    content.packages[name]?.isWanted = false
+                    await save()
+                }
                 break
             }
             pulls[name]?.reason = failure.reason
@@ -224,6 +230,7 @@ public actor PackageManager {
             let pool = try await blocking { try own.holdingLayers() }
             let isForeign = try await blocking { try pool.allNames()[name] != nil }
             let progress = PullProgress()
+            if Task.isCancelled { return nil }
             pulls[name]?.state = .pulling
             pulls[name]?.attempts += 1
             pulls[name]?.progress = progress
@@ -231,11 +238,11 @@ public actor PackageManager {
             events.record(.image, name, "pulling", reason: "attempt \(pulls[name]?.attempts ?? 1)")
             let layer = try await fetch(reference, pool) { progress.note($0) }
             let now = Int64(time(nil))
-            // Somebody may have ended the attempts at the last moment.
-            guard pulls[name] != nil else { return nil }
+            // Also when somebody ended the attempts at the last moment: what isn't known never goes.
             var record = content.packages[name] ?? .init()
             if record.layer == nil { record.isForeign = isForeign }
-            (record.isWanted, record.layer, record.pulled) = (false, layer, now)
+            (record.layer, record.pulled) = (layer, now)
+            if !Task.isCancelled { record.isWanted = false }
             content.packages[name] = record
             content.uses[layer.hex] = now
             await save()

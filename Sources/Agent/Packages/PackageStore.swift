@@ -23,6 +23,16 @@ struct PackageStore: Sendable {
         var packages: [String: Record] = [:]
         /// When each layer was last used, by its id: seconds since 1970.
         var uses: [String: Int64] = [:]
+
+        /// Forgets layers, and images of them, that aren't left.
+        ///
+        /// - Parameter before: what it was before it was looked what is left: what has come since is there.
+        mutating func forget(allBut left: Set<String>, since before: Content) {
+            uses = uses.filter { left.contains($0.key) || before.uses[$0.key] != $0.value }
+            packages = packages.filter { name, record in
+                record.isWanted || record.layer.map { left.contains($0.hex) } ?? false || before.packages[name] != record
+            }
+        }
     }
 
     let path: String

@@ -1,0 +1,122 @@
+import AgentAPI
+import Fixtures
+import Glibc
+import Layers
+import Linux
+import Logging
+import Networks
+import OCI
+import Runtime
+import Synchronization
+import Testing
+
+@testable import Agent
+
+/// The package manager by itself, with what registries seldom do.
+@Suite(.requiresRoot, .serialized)
+struct PackagePullTests {
+    private struct Away: Error {}
+
+    /// Calls with an agent's settings and a pool of its own.
+    private func withAgent(_ body: (AgentConfiguration, TaskManager) async throws -> Void) async throws {
+        let folder = try Scratch.make("pulls")
+        let path = "\(folder)/pool"
+        let pool = try PoolRegistry(stateDirectory: folder).create(path, on: .file("\(path).img"), size: 600 << 20)
+        defer {
+            try? Mounts.unmount(path, flags: CInt(MNT_DETACH))
+            unlink("\(path).img")
+        }
+        let subnet = try #require(IPv4Subnet("10.77.0.0/24"))
+        let configuration = try AgentConfiguration(
+            pool: pool, stateDirectory: folder, runtimeDirectory: "/run/x", network: TaskNetwork(bridge: "none", subnet: subnet),
+            helper: "/none")
+        try await body(configuration, TaskManager(configuration, runtime: Nspawn(), logger: Logger(label: "test")))
+    }
+
+    private func manager(
+        _ configuration: AgentConfiguration, _ tasks: TaskManager, _ fetch: @escaping @Sendable (String) async throws -> LayerID
+    ) -> PackageManager {
+        PackageManager(configuration, events: tasks.events, logger: Logger(label: "test")) { reference, _, _ in
+            try await fetch("\(reference)")
+        }
+    }
+
+    private func waitUntil(_ condition: () async -> Bool) async throws {
+        for _ in 0..<1000 {
+            if await condition() { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw FixtureError("it never came to that")
+    }
+
+    private let layer = LayerID(String(repeating: "ab", count: 32))!
+
+    @Test func whatSomebodyEndedIsNotFetchedAndWhatCameNeverthelessIsKnown() async throws {
+        try await withAgent { configuration, tasks in
+            var configuration = configuration
+            configuration.packages.pulls = 1
+            let layer = layer
+            let fetched = Mutex<[String]>([])
+            let isOpen = Mutex(false)
+            let images = manager(configuration, tasks) { name in
+                fetched.withLock { $0.append(name) }
+                // Whatever becomes of whoever asked for it.
+                while !isOpen.withLock({ $0 }) { await ChangeSignal().wait(until: .now + .milliseconds(10)) }
+                return layer
+            }
+            let (first, second) = ("r.example/a:1", "r.example/b:1")
+            try await images.prepull(PackageRequest(references: [first]))
+            try await waitUntil { fetched.withLock { $0 } == [first] }
+            try await images.prepull(PackageRequest(references: [second]))
+            try await images.forget(second)
+            try await images.forget(first)
+            // Time to do what is wrong.
+            try await Task.sleep(for: .milliseconds(300))
+            isOpen.withLock { $0 = true }
+            try await waitUntil { await !images.status().packages.isEmpty }
+            let known = await images.status().packages
+            #expect(known.map(\.reference) == [first] && known.first?.state == .present && known.first?.layer == layer.hex)
+            #expect(fetched.withLock { $0 } == [first])
+        }
+    }
+
+    @Test func aPullThatBeginsAnewFailsForWhoeverWaitsWithItsFirstAttempt() async throws {
+        try await withAgent { configuration, tasks in
+            let layer = layer
+            let count = Mutex(0)
+            let images = manager(configuration, tasks) { _ in
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                switch number {
+                case 1, 3: throw Away()
+                case 2: throw OCIError(.unsupported, "for other machines")
+                default: return layer
+                }
+            }
+            for number in 1...3 {
+                await #expect(throws: AgentError.self) {
+                    try await images.prepull(PackageRequest(references: ["r.example/a:1"]), waits: true)
+                }
+                #expect(count.withLock { $0 } == number)
+            }
+            try await images.forget("r.example/a:1")
+        }
+    }
+
+    @Test func whatCameWhileItWasLookedWhatIsLeftStaysKnown() throws {
+        var content = PackageStore.Content()
+        for name in ["gone", "left"] {
+            content.packages[name] = .init(layer: LayerID(String(repeating: name == "left" ? "a" : "b", count: 64)))
+        }
+        content.packages["wanted"] = .init(isWanted: true)
+        content.uses = [String(repeating: "a", count: 64): 1, String(repeating: "b", count: 64): 1]
+        let before = content
+        content.packages["new"] = .init(layer: layer)
+        content.uses[layer.hex] = 2
+        content.forget(allBut: [String(repeating: "a", count: 64)], since: before)
+        #expect(Set(content.packages.keys) == ["left", "wanted", "new"])
+        #expect(Set(content.uses.keys) == [String(repeating: "a", count: 64), layer.hex])
+    }
+}
