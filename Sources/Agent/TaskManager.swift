@@ -112,7 +112,7 @@ public actor TaskManager {
             if intent.address != nil { try await prepareNetwork() }
             watch(intent.id)
             try await launcher.prepare(intent, generation: 1)
-            try operation?.commit()
+            try await operation?.commit()
             events.record(.task, intent.name, id: intent.id, "created", reason: because)
             try await handle(.prepared, intent.id)
         } catch {

@@ -59,7 +59,7 @@ import Testing
         #expect(try await operations.cancel(operation.status.id, by: "a").state == .cancelling)
         #expect(try await operations.cancel(operation.status.id, by: "b").state == .cancelling)
         #expect(undone.withLock { $0 } == 1 && !operation.status.canCancel)
-        let told = #expect(throws: AgentError.self) { try operation.commit() }
+        let told = await #expect(throws: AgentError.self) { try await operation.commit() }
         #expect(told?.code == .conflict && told?.message.contains("cancelled by a") == true)
         await operations.end(operation, told, result: nil)
         #expect(operation.status.state == .cancelled)
@@ -72,7 +72,7 @@ import Testing
         #expect(why?.code == .conflict && why?.message.contains("dish start") == true)
         let apply = try await begin(operations)
         apply.allowCancelling {}
-        try apply.commit()
+        try await apply.commit()
         await #expect(throws: AgentError.self) { try await operations.cancel(apply.status.id, by: "a") }
         await operations.end(apply, nil, result: nil)
         let over = await #expect(throws: AgentError.self) { try await operations.cancel(apply.status.id, by: "a") }
@@ -87,6 +87,27 @@ import Testing
         operation.allowCancelling { throw AgentError(.failed, "no") }
         await #expect(throws: AgentError.self) { try await operations.cancel(operation.status.id, by: "a") }
         #expect(operation.status.state == .running && operation.cancellation == nil && operation.status.canCancel)
+        await operations.end(operation, nil, result: nil)
+        #expect(operation.status.state == .done)
+    }
+
+    @Test func whatIsBeingCancelledIsDecidedWhenThatIsDone() async throws {
+        let operations = operations(directory)
+        let operation = try await begin(operations)
+        let undoing = ChangeSignal()
+        let isOpen = Mutex(false)
+        operation.allowCancelling {
+            await undoing.wait(until: .now + .seconds(60)) { !isOpen.withLock { $0 } }
+            throw AgentError(.failed, "no")
+        }
+        let cancelling = Task { try await operations.cancel(operation.status.id, by: "a") }
+        while operation.status.state != .cancelling { await Task.yield() }
+        async let committed: Void = operation.commit()
+        isOpen.withLock { $0 = true }
+        undoing.signal()
+        await #expect(throws: AgentError.self) { try await cancelling.value }
+        // It wasn't, and goes on.
+        try await committed
         await operations.end(operation, nil, result: nil)
         #expect(operation.status.state == .done)
     }

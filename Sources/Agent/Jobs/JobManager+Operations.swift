@@ -11,15 +11,16 @@ extension JobManager {
         let operation = RunningOperation.current
         operation?.allowCancelling { try await self.takeBack(change, before, because: "cancelled; \(because)") }
         while true {
-            if let cancellation = operation?.cancellation { throw cancellation }
-            guard let job = jobs[name]?.job else {
+            let now = try? await status(name)
+            // What it is by now may be of the cancelling.
+            try await operation?.checkCancellation()
+            guard let status = now, let job = jobs[name]?.job else {
                 throw AgentError(.conflict, "the job '\(name)' was removed meanwhile")
             }
-            let status = try await status(name)
             operation?.note(status)
             guard status.version == change.version else { throw Self.overtaken(change, job) }
             switch status.state {
-            case .running: return try operation?.commit() ?? ()
+            case .running: return try await operation?.commit() ?? ()
             case .failed:
                 throw AgentError(
                     .conflict,

@@ -120,7 +120,7 @@ public actor JobManager {
         try await check(spec)
         // Before anything of the job is touched: nothing is down while an image is on its way.
         let image = try await image(of: spec, dryRun: dryRun)
-        try RunningOperation.current?.commit()
+        try await RunningOperation.current?.commit()
         // That may have taken long.
         try requireOwn(spec.name, assigned: assigned)
         try await check(spec)
@@ -259,7 +259,7 @@ public actor JobManager {
             RunningOperation.current?.note(status)
             return status.replicas.isEmpty || status.wanted > 0
         }
-        try RunningOperation.current?.commit()
+        try await RunningOperation.current?.commit()
         return status
     }
 

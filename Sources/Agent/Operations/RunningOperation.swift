@@ -12,6 +12,8 @@ final class RunningOperation: Sendable {
         var undo: (@Sendable () async throws -> Void)?
         /// Who cancelled it.
         var canceller: String?
+        /// Whether that is being brought about: it may yet fail.
+        var isUndoing = false
     }
 
     private let state: Mutex<State>
@@ -47,12 +49,26 @@ final class RunningOperation: Sendable {
     /// From now on it can't be cancelled any more.
     ///
     /// - Throws: `AgentError` when it has been.
-    func commit() throws(AgentError) {
-        let cancellation = state.withLock { state in
-            state.undo = nil
-            return Self.cancellation(state)
+    func commit() async throws(AgentError) { try await decide(commits: true) }
+
+    /// - Throws: `AgentError` when it has been cancelled.
+    func checkCancellation() async throws(AgentError) { try await decide(commits: false) }
+
+    /// Where somebody is about to cancel it, waits until that is done, or has failed.
+    private func decide(commits: Bool) async throws(AgentError) {
+        while true {
+            let (isOpen, cancellation) = state.withLock { state in
+                if commits, !state.isUndoing { state.undo = nil }
+                return (state.isUndoing, Self.cancellation(state))
+            }
+            if isOpen {
+                await changes.wait(until: .now + .seconds(60)) { state.withLock { $0.isUndoing } }
+            } else if let cancellation {
+                throw cancellation
+            } else {
+                return
+            }
         }
-        if let cancellation { throw cancellation }
     }
 
     /// What whoever waits for it is told once it has been cancelled.
@@ -70,6 +86,7 @@ final class RunningOperation: Sendable {
             if state.canceller != nil { return nil }
             guard let undo = state.undo else { throw Self.refusal(state.status) }
             (state.canceller, state.undo, state.status.state) = (caller, nil, .cancelling)
+            state.isUndoing = true
             return undo
         }
         guard let undo else { return }
@@ -78,11 +95,13 @@ final class RunningOperation: Sendable {
         } catch {
             // It goes on as if nobody had asked.
             state.withLock { state in
-                state.canceller = nil
+                (state.canceller, state.isUndoing) = (nil, false)
                 if !state.status.state.hasEnded { (state.undo, state.status.state) = (undo, .running) }
             }
+            changes.signal()
             throw error
         }
+        state.withLock { $0.isUndoing = false }
         changes.signal()
     }
 
