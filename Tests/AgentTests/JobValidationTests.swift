@@ -106,14 +106,14 @@ import Testing
         #expect(try JobDifference.fields(from: version, to: version.spec, layer: version.layer) == [])
     }
 
-    @Test func aHistoryKeepsItsLastVersionsAndTheOneToGoBackTo() {
+    @Test func aHistoryKeepsItsLastVersionsAndTheOneToGoBackTo() throws {
         var first = JobVersion(number: 1, spec: Self.other("web"), layer: "l", created: 0, reason: "")
         first.outcome = .healthy
         var job = Job(first: first)
         for number in 2...40 {
             var version = JobVersion(number: number, spec: first.spec, layer: "l\(number)", created: 0, reason: "")
             version.outcome = .failed
-            job.add(version)
+            try job.add(version)
         }
         #expect(job.versions.count == Job.historyLimit && job.fallback?.number == 1 && job.target.number == 40)
         #expect(job.versions.map(\.number).dropFirst() == ArraySlice(22...40))

@@ -12,9 +12,9 @@ import Testing
         return version
     }
 
-    @Test func theLastVersionsAndTheOneToGoBackToAreKept() {
+    @Test func theLastVersionsAndTheOneToGoBackToAreKept() throws {
         var job = Job(first: version(1, .healthy))
-        for number in 2...9 { job.add(version(number, .failed)) }
+        for number in 2...9 { try job.add(version(number, .failed)) }
         #expect(job.keptVersions(2).map(\.number).sorted() == [1, 7, 8, 9])
         #expect(job.keptVersions(0).map(\.number).sorted() == [1, 9])
         #expect(job.keptVersions(50).map(\.number).sorted() == Array(1...9))

@@ -12,7 +12,7 @@ import Testing
 
 @testable import Agent
 
-/// The package manager by itself, with what registries seldom do.
+/// The package manager and the job manager by themselves, with what registries and disks seldom do.
 @Suite(.requiresRoot, .serialized)
 struct PackagePullTests {
     private struct Away: Error {}
@@ -118,5 +118,42 @@ struct PackagePullTests {
         content.forget(allBut: [String(repeating: "a", count: 64)], since: before)
         #expect(Set(content.packages.keys) == ["left", "wanted", "new"])
         #expect(Set(content.uses.keys) == [String(repeating: "a", count: 64), layer.hex])
+    }
+
+    @Test func aJobThatCannotBeKeptIsWhatItWasWithAllThatHasBegun() async throws {
+        try await withAgent { configuration, tasks in
+            let jobs = JobManager(
+                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
+                logger: Logger(label: "test"))
+            func version(_ number: Int) -> JobVersion {
+                JobVersion(
+                    number: number, spec: JobSpec(name: "web", task: TaskRequest(image: "i")), layer: layer.hex, created: 0,
+                    reason: "")
+            }
+            let before = Job(first: version(1))
+            var after = before
+            try after.add(version(2))
+            await jobs.pretend(after, starting: [1: 1])
+            await jobs.undo(after, before)
+            #expect(await jobs.jobs["web"]?.job == before)
+            #expect(await jobs.jobs["web"]?.starting == [1: 1])
+            // Somebody else has applied another.
+            var other = after
+            try other.add(version(3))
+            await jobs.pretend(other, starting: [:])
+            await jobs.undo(after, before)
+            #expect(await jobs.jobs["web"]?.job == other)
+            // What has begun for a new one is ended.
+            await jobs.pretend(before, starting: [1: 1])
+            await jobs.undo(before, nil)
+            #expect(await jobs.jobs["web"]?.job.isRemoved == true)
+        }
+    }
+}
+
+extension JobManager {
+    fileprivate func pretend(_ job: Job, starting: [Int: Int]) {
+        jobs[job.name] = Managed(job)
+        jobs[job.name]?.starting = starting
     }
 }

@@ -39,7 +39,13 @@ struct Job: Sendable, Codable, Equatable {
         versions.dropLast().last { $0.outcome == .healthy && !($0.spec == spec && $0.layer == target.layer) }
     }
 
-    mutating func add(_ version: JobVersion) {
+    /// - Throws: `AgentError` `.conflict` for a version that was made when another one was the target.
+    mutating func add(_ version: JobVersion) throws(AgentError) {
+        guard version.number == target.number + 1 else {
+            throw AgentError(
+                .conflict,
+                "somebody else applied version \(target.number) of the job '\(name)' meanwhile; see: dish job history \(name)")
+        }
         versions.append(version)
         // The last healthy one is what a failed one goes back to.
         while versions.count > Self.historyLimit, let index = versions.firstIndex(where: { $0.number != fallback?.number }) {
@@ -47,9 +53,10 @@ struct Job: Sendable, Codable, Equatable {
         }
     }
 
-    mutating func judge(_ outcome: JobVersion.Outcome, _ reason: String?) {
-        versions[versions.count - 1].outcome = outcome
-        versions[versions.count - 1].outcomeReason = reason
+    /// Says what became of a version, which may not be the target any more.
+    mutating func judge(_ outcome: JobVersion.Outcome, _ reason: String?, of number: Int) {
+        guard let index = versions.firstIndex(where: { $0.number == number }) else { return }
+        (versions[index].outcome, versions[index].outcomeReason) = (outcome, reason)
     }
 
     /// The versions whose replicas are as good as the target's.

@@ -47,20 +47,30 @@ extension JobManager {
 
     /// Makes a job what it was before a change, unless somebody wants something else by now.
     private func takeBack(_ change: JobChange, _ before: Job?, because: String) async throws {
-        guard change.kind != .unchanged, var job = jobs[change.name]?.job, job.target.number == change.version, !job.isRemoved,
-            !job.isStopped
-        else { return }
+        guard change.kind != .unchanged, let found = changed(change) else { return }
+        var job = found
         guard let before else {
             job.isRemoved = true
             try await put(job)
             return report(job.name, "removed", because)
         }
         if change.kind == .changed, let earlier = job.version(before.target.number) {
-            job.add(try await version(like: earlier, of: job, reason: "version \(change.version) was cancelled"))
+            let version = try await version(like: earlier, of: job, reason: "version \(change.version) was cancelled")
+            guard let found = changed(change) else { return }
+            job = found
+            try job.add(version)
         }
         job.isStopped = before.isStopped
         try await put(job)
         report(job.name, before.isStopped ? "stopped" : "rolled back", because)
+    }
+
+    /// A job as a change left it; nil when somebody wants something else by now.
+    private func changed(_ change: JobChange) -> Job? {
+        guard let job = jobs[change.name]?.job, job.target.number == change.version, !job.isRemoved, !job.isStopped else {
+            return nil
+        }
+        return job
     }
 
     /// Has a job's replicas wanted again that were being ended.

@@ -15,8 +15,10 @@ extension JobManager {
         var stops: [(job: String, id: String, drains: Bool)] = []
         var removals: [(job: String, id: String)] = []
         var starts: [(job: String, number: Int)] = []
-        var verdicts: [(job: String, action: JobReconciler.Action)] = []
+        var verdicts: [(job: String, version: Int, action: JobReconciler.Action)] = []
         var wakes: [Int64] = []
+        // What is started while this turn waits for something isn't among the tasks that it has seen.
+        let gone = jobs.keys.filter { isGone($0, seen) }
         if let wake = hold(at: HostClock.now) { wakes.append(wake) }
         for name in jobs.keys.sorted() {
             guard var managed = jobs[name] else { continue }
@@ -39,7 +41,7 @@ extension JobManager {
                 case .remove(let id):
                     managed.leaving.insert(id)
                     removals.append((name, id))
-                case .markHealthy, .markFailed, .rollBack: verdicts.append((name, action))
+                case .markHealthy, .markFailed, .rollBack: verdicts.append((name, goal.version, action))
                 }
             }
             jobs[name] = managed
@@ -49,9 +51,9 @@ extension JobManager {
         for stop in stops { self.stop(stop.job, stop.id, drains: stop.drains) }
         for removal in removals { remove(removal.job, removal.id) }
         for start in starts { self.start(start.job, start.number) }
-        for verdict in verdicts { await pass(verdict.action, on: verdict.job) }
+        for verdict in verdicts { await pass(verdict.action, on: verdict.job, verdict.version) }
         await keepProgress(since: before)
-        for name in jobs.keys.sorted() { await forget(name, seen) }
+        for name in gone.sorted() { await forget(name) }
         changes.signal()
         return wakes.min()
     }
@@ -214,34 +216,33 @@ extension JobManager {
         wake()
     }
 
-    /// What the reconciler says of the target version.
-    private func pass(_ verdict: JobReconciler.Action, on name: String) async {
+    /// What the reconciler says of a version. Somebody may have applied another meanwhile.
+    private func pass(_ verdict: JobReconciler.Action, on name: String, _ number: Int) async {
         guard let job = jobs[name]?.job, !job.isStopped, !job.isRemoved, job.held == nil else { return }
         do {
             switch verdict {
             case .markHealthy:
-                jobs[name]?.job.judge(.healthy, nil)
-                report(name, "healthy", "all replicas of version \(job.target.number) are ready")
+                jobs[name]?.job.judge(.healthy, nil, of: number)
+                report(name, "healthy", "all replicas of version \(number) are ready")
             case .markFailed(let reason):
-                jobs[name]?.job.judge(.failed, reason)
-                report(name, "failed", "version \(job.target.number): \(reason)")
-            case .rollBack(let number, let reason):
-                guard let earlier = job.version(number) else { return }
-                let why = "version \(job.target.number) failed: \(reason)"
+                jobs[name]?.job.judge(.failed, reason, of: number)
+                report(name, "failed", "version \(number): \(reason)")
+            case .rollBack(let fallback, let reason):
+                guard job.target.number == number, let earlier = job.version(fallback) else { return }
+                let why = "version \(number) failed: \(reason)"
                 let version: JobVersion
                 do {
                     version = try await self.version(like: earlier, of: job, reason: why, isAutomatic: true)
                 } catch {
                     // It is tried on, as where there is nothing to go back to.
-                    jobs[name]?.job.judge(.failed, "\(reason); and can't go back: \(error)")
-                    report(name, "failed", "version \(job.target.number): \(reason); and can't go back: \(error)")
+                    jobs[name]?.job.judge(.failed, "\(reason); and can't go back: \(error)", of: number)
+                    report(name, "failed", "version \(number): \(reason); and can't go back: \(error)")
                     return try await save(name)
                 }
-                // Somebody may have applied another meanwhile.
-                guard jobs[name]?.job.target.number == job.target.number else { return }
-                jobs[name]?.job.judge(.failed, reason)
-                jobs[name]?.job.add(version)
-                report(name, "rolled back", "\(why); back to version \(number), as version \(version.number)")
+                guard jobs[name]?.job.target.number == number else { return }
+                jobs[name]?.job.judge(.failed, reason, of: number)
+                try jobs[name]?.job.add(version)
+                report(name, "rolled back", "\(why); back to version \(fallback), as version \(version.number)")
                 await reservePorts()
             default: return
             }
@@ -252,11 +253,15 @@ extension JobManager {
         wake()
     }
 
+    /// Whether the last replica of a removed job has gone.
+    private func isGone(_ name: String, _ seen: [TaskStatus]) -> Bool {
+        guard let managed = jobs[name] else { return false }
+        return managed.job.isRemoved && managed.starting.isEmpty && managed.leaving.isEmpty
+            && !seen.contains { $0.owner?.job == name }
+    }
+
     /// Removes what is left of a job whose last replica has gone.
-    private func forget(_ name: String, _ seen: [TaskStatus]) async {
-        guard let managed = jobs[name], managed.job.isRemoved, managed.starting.isEmpty, managed.leaving.isEmpty,
-            !seen.contains(where: { $0.owner?.job == name })
-        else { return }
+    private func forget(_ name: String) async {
         let (store, progress) = (store, progress)
         do {
             try await blocking {

@@ -141,7 +141,7 @@ public actor JobManager {
             return change
         }
         var job = before ?? Job(first: version)
-        if before != nil, change.kind == .changed { job.add(version) }
+        if before != nil, change.kind == .changed { try job.add(version) }
         job.isStopped = false
         job.isAssigned = assigned ? true : nil
         try await put(job)
@@ -222,7 +222,8 @@ public actor JobManager {
         let change = try Self.change(from: job, to: version)
         guard change.kind != .unchanged else { return change }
         var next = try find(name).job
-        if change.kind == .changed { next.add(version) }
+        guard !next.isRemoved else { throw AgentError(.conflict, "the job '\(name)' is being removed") }
+        if change.kind == .changed { try next.add(version) }
         next.isStopped = false
         try await put(next)
         report(name, "rolled back", "\(because): version \(earlier.number) again, as version \(version.number)")
@@ -334,12 +335,27 @@ public actor JobManager {
         do {
             try await save(job.name)
         } catch {
-            jobs[job.name] = before
+            undo(job, before?.job)
             throw AgentError(.failed, "keep the job '\(job.name)': \(error)")
         }
         await reservePorts()
         wake()
         changes.signal()
+    }
+
+    /// Forgets what couldn't be written, unless somebody wants something else by now. What has begun for it is known on.
+    func undo(_ job: Job, _ before: Job?) {
+        guard let now = jobs[job.name],
+            (now.job.target.number, now.job.isStopped, now.job.isRemoved) == (job.target.number, job.isStopped, job.isRemoved)
+        else { return }
+        if let before {
+            jobs[job.name]?.job = before
+        } else if now.starting.isEmpty, now.leaving.isEmpty {
+            jobs[job.name] = nil
+        } else {
+            jobs[job.name]?.job.isRemoved = true
+        }
+        wake()
     }
 
     /// Writes a job as it is now. One write at a time, so that the last state is the one that stays.
