@@ -149,6 +149,23 @@ struct PackagePullTests {
             #expect(await jobs.jobs["web"]?.job.isRemoved == true)
         }
     }
+
+    @Test func aStopThatSomebodyElseTakesBackIsNoneThatWasDone() async throws {
+        try await withAgent { configuration, tasks in
+            let jobs = JobManager(
+                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
+                logger: Logger(label: "test"))
+            try Files.makeDirectories("\(configuration.stateDirectory)/jobs")
+            let spec = JobSpec(name: "web", task: TaskRequest(image: "i"))
+            await jobs.pretend(
+                Job(first: JobVersion(number: 1, spec: spec, layer: layer.hex, created: 0, reason: "")), starting: [1: 1])
+            let stopping = Task { try await jobs.stop("web", because: "test") }
+            try await waitUntil { await jobs.jobs["web"]?.job.isStopped == true }
+            try await jobs.want("web")
+            let told = await #expect(throws: AgentError.self) { try await stopping.value }
+            #expect(told?.code == .conflict)
+        }
+    }
 }
 
 extension JobManager {

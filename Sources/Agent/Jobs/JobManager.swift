@@ -261,6 +261,11 @@ public actor JobManager {
             return status.replicas.isEmpty || status.wanted > 0
         }
         try await RunningOperation.current?.commit()
+        guard status.replicas.isEmpty else {
+            throw status.wanted > 0
+                ? AgentError(.conflict, "somebody else wants the job '\(name)' to run again; see: dish job status \(name)")
+                : AgentError(.failed, "the job '\(name)' has not ended yet; see: dish job status \(name)")
+        }
         return status
     }
 
