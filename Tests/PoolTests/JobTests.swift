@@ -237,6 +237,10 @@ struct JobTests {
                     "jobs: [{name: a, image: //os:base, replicas: x}]",
                     "-:1:46: 'replicas' must be a whole number from 0 to 1000, not 'x'"
                 ),
+                (
+                    "jobs: [{name: a, image: //os:base, volumes: ['none:/srv']}]",
+                    "-:1:15: job 'a': task.volumes[0]: there is no volume 'none' in the pool"
+                ),
             ] {
                 let refused = try await apply(host, yaml)
                 #expect(refused.code == 1 && refused.errors.contains("dish: \(message)"), "\(refused)")

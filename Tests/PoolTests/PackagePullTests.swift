@@ -150,6 +150,22 @@ struct PackagePullTests {
         }
     }
 
+    @Test func aJobOfAVolumeThatIsNotThereIsRefusedBeforeAnythingOfItIsTouched() async throws {
+        try await withAgent { configuration, tasks in
+            let jobs = JobManager(
+                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
+                logger: Logger(label: "test"))
+            _ = try configuration.pool.createVolume("there", size: nil)
+            var spec = JobSpec(name: "web", task: TaskRequest(image: "//none:none"))
+            spec.task.volumes = ["there:/srv", "none:/data"]
+            for isDry in [true, false] {
+                let told = await #expect(throws: AgentError.self) { try await jobs.apply(spec, dryRun: isDry, because: "test") }
+                #expect(told?.field == "task.volumes[1]" && told?.code == .notFound)
+                #expect(told?.message.contains("there is no volume 'none'") == true)
+            }
+        }
+    }
+
     @Test func aStopThatSomebodyElseTakesBackIsNoneThatWasDone() async throws {
         try await withAgent { configuration, tasks in
             let jobs = JobManager(
