@@ -110,6 +110,13 @@ struct PoolWorkTests {
                 #expect(try history.records().count == 1)
             }
             #expect(try await host.dish("pool", "scrub", "history").output.contains("schedule"))
+            // One that can't be read keeps no scrub from being done, and nobody from looking at the pool.
+            let file = "\(PoolRegistry(stateDirectory: host.stateDirectory).records(ofPool: pool))/scrubs.json"
+            try Files.replace(file, with: "[".utf8)
+            #expect(try await host.dish("pool", "show").output.contains("last never"))
+            #expect(try history.isDue(every: 1800, now: record.started) && Files.exists("\(file).damaged"))
+            try history.add(record)
+            #expect(try history.next(after: nil, seconds: 1) == record && history.next(after: record, seconds: 0) == nil)
         }
     }
 }

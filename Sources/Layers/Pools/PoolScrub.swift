@@ -109,14 +109,33 @@ public struct ScrubHistory: Sendable {
         file = "\(registry.records(ofPool: pool))/scrubs.json"
     }
 
-    /// Oldest first.
-    public func records() throws -> [ScrubRecord] { Files.exists(file) ? try StateFile.read([ScrubRecord].self, file) : [] }
+    /// Oldest first. A file that can't be read is set aside as `scrubs.json.damaged`: it keeps no scrub from being done or shown.
+    public func records() throws -> [ScrubRecord] {
+        guard Files.exists(file) else { return [] }
+        do {
+            return try StateFile.read([ScrubRecord].self, file)
+        } catch let error as PoolError where error.code == .damaged {
+            try retryingInterrupts("set aside", file) { rename(file, file + ".damaged") }
+            return []
+        }
+    }
 
     public func add(_ record: ScrubRecord) throws {
         try Files.makeDirectories(Files.parent(of: file), mode: 0o700)
         let lock = try FileLock(waitingFor: file + ".lock")
         defer { withExtendedLifetime(lock) {} }
-        try StateFile.write(((try? records()) ?? []).suffix(99) + [record], file)
+        try StateFile.write(records().suffix(99) + [record], file)
+    }
+
+    /// The record of a scrub that has just ended, which whoever ran it is about to write; nil when none comes.
+    ///
+    /// - Parameter before: the last record as it was before.
+    public func next(after before: ScrubRecord?, seconds: Int) throws -> ScrubRecord? {
+        for _ in 0..<(seconds * 10) {
+            if let last = try records().last, last != before { return last }
+            usleep(100_000)
+        }
+        return nil
     }
 
     /// Whether another is due.

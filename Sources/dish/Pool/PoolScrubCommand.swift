@@ -39,7 +39,8 @@ struct PoolScrubStart: ParsableCommand {
         let signals = SignalWatch([SIGINT, SIGTERM, SIGHUP]) { _ = try? pool.filesystem().cancelScrub() }
         defer { signals.stop() }
         let history = ScrubHistory(of: pool, in: .host)
-        let record: ScrubRecord?
+        let before = try history.records().last
+        let record: ScrubRecord
         do {
             let ended = try pool.scrub(by: "command") { progress.show("scrub: \(shown($0))") }
             try history.add(ended)
@@ -49,10 +50,15 @@ struct PoolScrubStart: ParsableCommand {
                 progress.show("scrub: \(shown(status))")
                 usleep(500_000)
             }
-            record = try history.records().last
+            guard let other = try history.next(after: before, seconds: 10) else {
+                throw PoolError(
+                    .inUse,
+                    "the scrub of the pool at '\(pool.path)' that was under way has ended, and whoever ran it kept no record of it; scrub again"
+                )
+            }
+            record = other
         }
         progress.end()
-        guard let record else { return }
         if json.json { try printJSON(record) } else { print(shown(record), to: .output) }
         if record.isBad || record.outcome == .cancelled { throw ExitCode(1) }
     }
