@@ -165,6 +165,24 @@ struct JobTests {
         }
     }
 
+    @Test func whatAReplicaSaysMovesNoCursorOfWhoeverWaitsForIt() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let job = """
+                jobs:
+                  - name: web
+                    image: //os:base
+                    command: [/bin/sleep, "1000"]
+                    network: none
+                    health: [{command: [/bin/sh, -c, 'printf "\\033[2Jgone"; exit 1'], interval: 1s, failures: 1}]
+                    update: {deadline: 4s}
+
+                """
+            let told = try await apply(host, job)
+            #expect(told.code == 1 && told.errors.contains("gone") && !told.errors.contains("\u{1B}"), "\(told)")
+        }
+    }
+
     @Test func anAgentKilledInTheMiddleOfUpdatesLosesNothingAndStartsNothingTwice() async throws {
         let host = try await SharedPool.shared.host()
         let pool = try await SharedPool.shared.path()

@@ -38,7 +38,7 @@ struct JobWatch {
         var shown = ""
         while true {
             let line = status.line
-            if line != shown, !isQuiet { print(line, to: .errors) }
+            if line != shown, !isQuiet { print(printable(line), to: .errors) }
             shown = line
             if try await isEnough(status) { return }
             status = try await agent.wait(status, seconds: 60)
