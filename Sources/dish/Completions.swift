@@ -11,6 +11,12 @@ extension CompletionKind {
 
     static var job: Self { names { try await AgentClient.host.jobs().map(\.name) } }
 
+    static var operation: Self { names { try await AgentClient.host.operations().map(\.id) } }
+
+    static var cancellableOperation: Self {
+        names { try await AgentClient.host.operations().filter(\.canCancel).map(\.id) }
+    }
+
     static var secret: Self { names { try await AgentClient.host.secrets().map(\.name) } }
 
     /// Of the pool's images.

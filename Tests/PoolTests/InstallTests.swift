@@ -66,6 +66,9 @@ struct InstallTests {
             let started = try await host.dish("run", "-d", "//os:base", "--name", "completed", "--", "/bin/sleep", "1000")
             try #require(started.code == 0, "\(started)")
             #expect(try await offered(host, "inspect", "") == ["completed"])
+            let begun = try await host.dish("stop", "--background", "completed").output.filter { $0 != "\n" }
+            #expect(try await offered(host, "operation", "show", "").map(String.init) == [begun])
+            #expect(try await offered(host, "operation", "cancel", "") == [], "it can't be taken back")
         }
     }
 }

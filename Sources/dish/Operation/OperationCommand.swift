@@ -54,7 +54,7 @@ struct OperationShow: AsyncParsableCommand {
             Example: dish operation show 1f3a5c7e9b0d
             """)
 
-    @Argument(help: "Its id.")
+    @Argument(help: "Its id.", completion: .operation)
     var id: String
     @OptionGroup var json: JSONOption
 
@@ -68,7 +68,7 @@ struct OperationWait: AsyncParsableCommand {
             Example: dish operation wait 1f3a5c7e9b0d
             """)
 
-    @Argument(help: "Its id.")
+    @Argument(help: "Its id.", completion: .operation)
     var id: String
     @OptionGroup var json: JSONOption
 
@@ -93,7 +93,7 @@ struct OperationCancel: AsyncParsableCommand {
             Example: dish operation cancel 1f3a5c7e9b0d
             """)
 
-    @Argument(help: "Its id.")
+    @Argument(help: "Its id.", completion: .cancellableOperation)
     var id: String
     @OptionGroup var json: JSONOption
 
