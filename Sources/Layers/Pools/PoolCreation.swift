@@ -51,13 +51,27 @@ extension PoolRegistry {
         }
     }
 
-    /// Unmounts a pool without tasks, forgets it and, if it is in a file, removes that.
+    /// Unmounts a pool without tasks and volumes, forgets it and, if it is in a file, removes that.
+    ///
+    /// - Throws: `PoolError` `.damaged` when it is in a file and what is in it can't be seen.
     public func destroy(_ given: String) throws {
         let path = Files.resolved(given)
         guard let entry = try entries().first(where: { $0.path == path }) else {
             throw PoolError(.notPool, "'\(path)' is not a pool that this host knows; see: dish pool ls")
         }
-        if let pool = try? open(path) {
+        let pool: Pool?
+        do {
+            pool = try open(path)
+        } catch {
+            pool = nil
+            if case .file(let file) = entry.backing, Files.exists(file) {
+                throw PoolError(
+                    .damaged,
+                    "remove the pool '\(path)': what is in it can't be seen (\(error)), and the file '\(file)' would be lost; if it may be, remove that first: rm \(file)"
+                )
+            }
+        }
+        if let pool {
             let tasks = try pool.allTasks().map(\.name)
             guard tasks.isEmpty else {
                 throw PoolError(
