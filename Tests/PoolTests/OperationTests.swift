@@ -94,6 +94,14 @@ extension APITests {
             let done = try await wait(host, for: operation(first.body).id) { $0.state.hasEnded }
             #expect(done.state == .done && done.target == "/v1/tasks/once", "\(done)")
             #expect(try await host.client.tasks().map(\.name) == ["once"])
+
+            // What came to nothing is carried out again.
+            let none = #"{"image": "//none:none", "name": "none"}"#
+            let retried = ["Prefer: respond-async", "Idempotency-Key: l"]
+            let failed = try operation(await ask(host, "POST", "/v1/tasks", retried, json: none).body)
+            #expect(try await wait(host, for: failed.id) { $0.state.hasEnded }.state == .failed)
+            let more = try await ask(host, "POST", "/v1/tasks", retried, json: none)
+            #expect(try operation(more.body).id != failed.id && more.header("Idempotency-Replayed") == nil, "\(more)")
         }
     }
 

@@ -42,9 +42,13 @@ actor IdempotencyKeys {
 
     init(stateDirectory: String) { directory = "\(stateDirectory)/idempotency" }
 
-    /// - Parameter request: method, path and query.
+    /// - Parameters:
+    ///   - request: method, path and query.
+    ///   - isVoid: whether nothing came of what was answered so.
     /// - Throws: `AgentError` `.conflict` when the key was used for something else, or is in use now.
-    func begin(_ key: String, for request: String, body: [UInt8]) async throws -> Course {
+    func begin(
+        _ key: String, for request: String, body: [UInt8], unless isVoid: @Sendable (_ answer: String) async -> Bool
+    ) async throws -> Course {
         let now = Int64(time(nil))
         await sweep(now)
         let file = "\(directory)/\(hexadecimal(ContentHash.bytes(Array("\(request)\n\(key)".utf8)))).json"
@@ -59,7 +63,7 @@ actor IdempotencyKeys {
                 guard earlier.digest == digest else {
                     throw AgentError(.conflict, "this Idempotency-Key came with another body before; take another key")
                 }
-                if let status = earlier.status, let body = earlier.answer {
+                if let status = earlier.status, let body = earlier.answer, await !isVoid(body) {
                     underWay.remove(file)
                     return .answered(status: status, body: body)
                 }

@@ -135,7 +135,15 @@ struct RequestGate: RouterMiddleware {
         _ next: (Request, AgentRequestContext) async throws -> Response
     ) async throws -> Response {
         let ticket: IdempotencyKeys.Ticket
-        switch try await keys.begin(key, for: "\(request.method.rawValue) \(request.uri)", body: body) {
+        let asked = "\(request.method.rawValue) \(request.uri)"
+        let course = try await keys.begin(key, for: asked, body: body) { [operations] answer in
+            // What was begun in the background, and came to nothing.
+            guard let begun = try? JSONDecoder().decode(OperationStatus.self, from: Data(answer.utf8)),
+                let now = try? await operations.find(begun.id).status
+            else { return false }
+            return now.state.hasEnded && now.state != .done
+        }
+        switch course {
         case .answered(let status, let body):
             var response = Response(
                 status: .init(code: status), headers: [.contentType: "application/json", .idempotencyReplayed: "true"],
