@@ -166,6 +166,30 @@ struct PackagePullTests {
         }
     }
 
+    @Test func aVersionWhosePortAnotherJobHasSinceIsNotGoneBackTo() async throws {
+        try await withAgent { configuration, tasks in
+            let jobs = JobManager(
+                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
+                logger: Logger(label: "test"))
+            try Files.makeDirectories("\(configuration.stateDirectory)/jobs")
+            let layer = try configuration.pool.makeLayer(on: nil) { try Files.makeDirectories("\($0)/usr") }.hex
+            let (first, second) = (try FreePort.tcp(), try FreePort.tcp())
+            func version(_ number: Int, of name: String, _ port: UInt16) -> JobVersion {
+                var spec = JobSpec(name: name, task: TaskRequest(image: "i"))
+                spec.task.publish = ["\(port):80"]
+                return JobVersion(number: number, spec: spec, layer: layer, created: 0, reason: "")
+            }
+            var job = Job(first: version(1, of: "a", first))
+            try job.add(version(2, of: "a", second))
+            await jobs.pretend(job, starting: [:])
+            await jobs.pretend(Job(first: version(1, of: "b", first)), starting: [:])
+            let told = await #expect(throws: AgentError.self) { try await jobs.rollBack("a", to: 1, because: "test") }
+            #expect(told?.code == .conflict && told?.message.contains("in use by the job 'b'") == true)
+            await jobs.pretend(Job(first: version(1, of: "b", second)), starting: [:])
+            #expect(try await jobs.rollBack("a", to: 1, because: "test").version == 3)
+        }
+    }
+
     @Test func aStopThatSomebodyElseTakesBackIsNoneThatWasDone() async throws {
         try await withAgent { configuration, tasks in
             let jobs = JobManager(

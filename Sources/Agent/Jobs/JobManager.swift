@@ -125,6 +125,8 @@ public actor JobManager {
         try requireOwn(spec.name, assigned: assigned)
         try await check(spec)
         let seen = await tasks.list()
+        // Nothing comes between this and the job's place among the others.
+        try validation(of: spec).check()
         try condition.check("the job '\(spec.name)'", jobs[spec.name].map { describe($0, seen) })
         let before = jobs[spec.name]?.job
         if before?.isRemoved == true {
@@ -152,10 +154,13 @@ public actor JobManager {
         return change
     }
 
+    private func validation(of spec: JobSpec) -> JobValidation {
+        JobValidation(spec: spec, others: jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec))
+    }
+
     /// Refuses a job that makes no sense beside the others there are.
     private func check(_ spec: JobSpec) async throws {
-        let others = jobs.values.filter { $0.job.name != spec.name }.map(\.job.spec)
-        let validation = JobValidation(spec: spec, others: others)
+        let validation = validation(of: spec)
         try validation.check()
         let host = try HostResources.current(configuration.pool)
         try validation.ofTask { try LimitsCheck(spec.task).run(cpus: host.cpus) }
@@ -235,6 +240,7 @@ public actor JobManager {
         guard change.kind != .unchanged else { return change }
         var next = try find(name).job
         guard !next.isRemoved else { throw AgentError(.conflict, "the job '\(name)' is being removed") }
+        _ = try validation(of: version.spec).ports()
         if change.kind == .changed { try next.add(version) }
         next.isStopped = false
         try await put(next)
@@ -253,6 +259,8 @@ public actor JobManager {
                 "the layer \(earlier.layer.prefix(12)) of version \(earlier.number) of '\(job.name)' is not in the pool any more; build or pull its image, then apply the job"
             )
         }
+        // Others may have got its ports since.
+        try await checkPorts(validation(of: earlier.spec))
         return JobVersion(
             number: job.target.number + 1, spec: earlier.spec, layer: earlier.layer, created: Int64(time(nil)),
             reason: reason, rollbackOf: earlier.number, isAutomatic: isAutomatic)
