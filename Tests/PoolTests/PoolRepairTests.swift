@@ -37,6 +37,8 @@ struct PoolRepairTests {
             #expect(listed.code == 1, "\(listed)")
             let kept = try await host.dish("pool", "destroy", "--yes", small.path)
             #expect(kept.code == 1 && kept.errors.contains("can't be seen") && Files.exists("\(small.path).img"), "\(kept)")
+            // As after a start of the host.
+            try Mounts.unmount(small.path)
             let checked = try await host.dish("pool", "repair", "--check")
             #expect(checked.code == 1 && checked.output.contains("pool.json"), "\(checked)")
             let (code, found) = try await findings(host)

@@ -77,9 +77,14 @@ public struct PoolRegistry: Sendable {
 
     /// Opens a pool, mounting it first when this host knows how.
     public func open(_ path: String) throws -> Pool {
+        try mount(path)
+        return try Pool(at: Files.resolved(path))
+    }
+
+    /// Mounts a pool that isn't mounted, when this host knows how.
+    public func mount(_ path: String) throws {
         let path = Files.resolved(path)
         if let entry = try entries().first(where: { $0.path == path }) { try mount(entry) }
-        return try Pool(at: path)
     }
 
     func add(_ entry: Entry) throws {

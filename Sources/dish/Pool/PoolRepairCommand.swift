@@ -27,7 +27,9 @@ struct PoolRepairCommand: ParsableCommand {
     func run() throws {
         try requireRoot(to: "repair a pool")
         var findings: [PoolFinding] = []
-        if let finding = try PoolRepair.marker(at: try pool.name, isDry: check) {
+        let path = try pool.name
+        try PoolRegistry.host.mount(path)
+        if let finding = try PoolRepair.marker(at: path, isDry: check) {
             findings.append(finding)
         }
         if findings.isEmpty || !check {
