@@ -25,8 +25,9 @@ struct JobWatch {
                     .failed,
                     "version \(status.version) of the job '\(name)' is not ready: \(status.reason ?? ""); it is tried on; see: dish job status \(name)"
                 )
-            case .stopped, .stopping, .removing:
-                throw AgentError(.failed, "the job '\(name)' is \(status.state.rawValue): somebody else asked for it")
+            case .stopped, .stopping:
+                throw AgentError(.failed, "the job '\(name)' is \(status.state.rawValue); start it again: dish job apply FILE")
+            case .removing: throw AgentError(.failed, "the job '\(name)' is being removed")
             case .waiting, .updating, .degraded: return false
             }
         }
