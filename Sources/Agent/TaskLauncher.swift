@@ -94,6 +94,8 @@ struct TaskLauncher: Sendable {
         let id = task.id
         let (socket, state) = (configuration.helperSocket(of: id), configuration.state(of: id))
         try await blocking {
+            // One that has just been started, and doesn't hold the lock yet, finds that no run shall be.
+            try? Files.replace(HelperSpec.generationFile(in: state), with: "0\n".utf8, durable: false)
             // Its word is that it is gone: nothing of it is touched while it is there.
             if FileLock.isHeld("\(state)/lock"), let helper = try? HelperConnection(socket, deadline: 1000) {
                 try? helper.send(.stop(seconds: 0))

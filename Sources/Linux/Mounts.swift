@@ -1,9 +1,9 @@
 import CLinux
 import Glibc
 
-/// Mounting, and what is mounted in this process's mount namespace.
+/// Mounting in this process's mount namespace, and what is mounted there or in another's.
 public enum Mounts {
-    /// One line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+    /// One line of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
     public struct Entry: Sendable {
         /// Where it is mounted.
         public let path: String
@@ -17,8 +17,11 @@ public enum Mounts {
         public let options: String
     }
 
-    public static func list() throws(SystemError) -> [Entry] {
-        try Files.readText("/proc/self/mountinfo").split(separator: "\n").compactMap(parse)
+    /// What is mounted.
+    ///
+    /// - Parameter process: in whose mount namespace, by its number.
+    public static func list(of process: String = "self") throws(SystemError) -> [Entry] {
+        try Files.readText("/proc/\(process)/mountinfo").split(separator: "\n").compactMap(parse)
     }
 
     /// The mount that a path lies in: the last one mounted on the longest prefix.

@@ -120,6 +120,8 @@ public struct TaskNetwork: Sendable, Equatable {
         let own = try OwnedFD.open("/proc/thread-self/ns/net", O_RDONLY)
         _ = try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o444)
         try Mounts.mount("/proc/thread-self/ns/net", on: path, flags: UInt(MS_BIND))
+        // That of the run before: the kernel may not be done with it yet.
+        try host.deleteLink(Self.link(of: id))
         try host.makePair(Self.link(of: id), bridge: bridgeIndex, peer: "host0", peerNamespace: own.number)
         let inside = try Netlink()
         // Loopback is always the first link.

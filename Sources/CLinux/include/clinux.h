@@ -66,6 +66,7 @@ static const uint32_t DISH_LO_FLAGS_DIRECT_IO = LO_FLAGS_DIRECT_IO;
 // Flags that Glibc shows only to GNU sources.
 static const int DISH_O_PATH = 010000000;
 static const int DISH_AT_EMPTY_PATH = 0x1000;
+static const int DISH_CLONE_FS = CLONE_FS;
 static const int DISH_CLONE_NEWNS = CLONE_NEWNS;
 static const int DISH_CLONE_NEWCGROUP = CLONE_NEWCGROUP;
 static const int DISH_CLONE_NEWUTS = CLONE_NEWUTS;

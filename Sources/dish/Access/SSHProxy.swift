@@ -13,7 +13,7 @@ struct SSHProxy: AsyncParsableCommand {
     func run() async throws {
         try requireRoot(to: "enter a task")
         let server = try SSHServer(await SSHName.task(host))
-        throw ExitCode(try await blocking { try server.run() })
+        throw ExitCode(try await server.run())
     }
 }
 

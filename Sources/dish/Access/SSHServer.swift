@@ -29,9 +29,14 @@ struct SSHServer {
         self.program = program
     }
 
-    /// Serves until the client or the session ends. Blocks.
-    func run() throws -> CInt {
+    /// Serves until the client or the session ends.
+    func run() async throws -> CInt {
         try prepare()
+        try await blocking { try keepDirectory() }
+        return try await blocking { try serve() }
+    }
+
+    private func serve() throws -> CInt {
         // The end of input is what ends a session in order, also when the client was killed.
         signal(SIGHUP, SIG_IGN)
         signal(SIGTERM, SIG_IGN)
@@ -39,15 +44,7 @@ struct SSHServer {
         entry.terminal = false
         entry.directory = "/"
         entry.environment = Spawn.plainEnvironment
-        // Debian's server wants an empty directory of this name, which its own unit makes, and takes away whenever it
-        // ends: one that can't start does so several times. A server that missed it has neither read nor written.
-        let root = try TaskRoot(task)
-        var code: CInt = 0
-        for _ in 0..<20 {
-            code = try entry.run(["/bin/sh", "-c", "mkdir -p /run/sshd && exec \"$@\"", "sshd", program] + arguments)
-            if code != 255 || root.directory.contains("/run/sshd") { break }
-        }
-        return code
+        return try entry.run([program] + arguments)
     }
 
     private var arguments: [String] {
@@ -73,6 +70,33 @@ struct SSHServer {
             let files = try run.open(beneath: Self.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             try put(hostKey, "host_key", mode: 0o600, in: files)
             try put(authorized, "authorized_keys", mode: 0o644, in: files)
+        }
+    }
+
+    /// Makes the empty directory that Debian's server wants, and so that it stays: its own unit makes it and takes it away whenever it
+    /// ends, and one that can't start, of an image without host keys, does so several times while the task boots. What something is mounted
+    /// on isn't taken away.
+    ///
+    /// Blocks, on a thread of its own: in the task's mount namespace.
+    private func keepDirectory() throws {
+        guard let leader = task.processes?.leader else { return }
+        let path = "/run/sshd"
+        if try Mounts.list(of: "\(leader)").contains(where: { $0.path == path }) { return }
+        let root = try TaskRoot(task)
+        let run = try root.directory.open(inRoot: "/run", O_RDONLY | O_DIRECTORY)
+        let namespace = try OwnedFD.open("/proc/\(leader)/ns/mnt", O_RDONLY)
+        guard dish_unshare(DISH_CLONE_FS) == 0, dish_setns(namespace.number, DISH_CLONE_NEWNS) == 0 else {
+            throw SystemError("join mount namespace")
+        }
+        for attempt in 1... {
+            try root.asRoot {
+                if mkdirat(run.number, "sshd", 0o755) != 0, errno != EEXIST { throw SystemError("create directory", path) }
+            }
+            do {
+                return try Mounts.mount(path, on: path, flags: UInt(MS_BIND))
+            } catch {
+                guard error.code == ENOENT, attempt < 100 else { throw error }
+            }
         }
     }
 
