@@ -113,6 +113,8 @@ public struct TaskNetwork: Sendable, Equatable {
         let host = try Netlink()
         let bridgeIndex = if_nametoindex(bridge)
         guard bridgeIndex != 0 else { throw SystemError("find bridge", bridge) }
+        // That of the run before: the kernel may not be done with it yet.
+        try host.deleteLink(Self.link(of: id))
         guard dish_unshare(DISH_CLONE_NEWNET) == 0 else { throw SystemError("create network namespace", path) }
         // The namespace is the host's, so root inside has no rights over it; as in Docker, these two need none.
         try Files.set("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
@@ -120,8 +122,6 @@ public struct TaskNetwork: Sendable, Equatable {
         let own = try OwnedFD.open("/proc/thread-self/ns/net", O_RDONLY)
         _ = try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o444)
         try Mounts.mount("/proc/thread-self/ns/net", on: path, flags: UInt(MS_BIND))
-        // That of the run before: the kernel may not be done with it yet.
-        try host.deleteLink(Self.link(of: id))
         try host.makePair(Self.link(of: id), bridge: bridgeIndex, peer: "host0", peerNamespace: own.number)
         let inside = try Netlink()
         // Loopback is always the first link.

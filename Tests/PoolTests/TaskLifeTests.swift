@@ -121,6 +121,23 @@ struct TaskLifeTests {
         }
     }
 
+    /// The kernel takes links away some time after the last process of their namespace.
+    @Test func aLinkThatIsLeftOfTheRunBeforeIsInNobodysWay() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            _ = try await host.dish("run", "-d", "//os:base", "--name", "linked", "--", "/bin/sleep", "1000")
+            _ = try await host.wait(for: "linked") { $0.state == .running }
+            #expect(try await host.dish("stop", "-t", "0", "linked").code == 0)
+            let link = "ve\(try await host.task("linked").id)"
+            while Files.exists("/sys/class/net/\(link)") { try await Task.sleep(for: .milliseconds(10)) }
+            let made = try await Command("/usr/sbin/ip", ["link", "add", link, "type", "veth", "peer", "name", "\(link)p"]).run()
+            #expect(made.status == .code(0), "\(made.errorText)")
+            let started = try await host.dish("start", "linked")
+            #expect(started.code == 0, "\(started)")
+            if started.code != 0 { _ = try await Command("/usr/sbin/ip", ["link", "delete", link]).run() }
+        }
+    }
+
     /// Init loses what it is told before it listens.
     @Test func aTaskThatIsStoppedWhileItBootsPowersOff() async throws {
         let host = try await SharedPool.shared.host()
