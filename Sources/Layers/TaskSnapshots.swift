@@ -28,8 +28,12 @@ extension Pool {
     public func snapshots(of task: TaskRecord) throws -> [TaskSnapshot] {
         let directory = snapshots(ofTask: task.id)
         guard Files.exists(directory) else { return [] }
-        return try Files.list(directory).map { try StateFile.read(TaskSnapshot.self, "\(directory)/\($0)/snapshot.json") }
-            .sorted { ($0.created, $0.name) < ($1.created, $1.name) }
+        return try Files.list(directory).map { name in
+            let path = "\(directory)/\(name)/snapshot.json"
+            return (snapshot: try StateFile.read(TaskSnapshot.self, path), written: Files.modified(path))
+        }
+        // A second has room for several.
+        .sorted { ($0.snapshot.created, $0.written) < ($1.snapshot.created, $1.written) }.map(\.snapshot)
     }
 
     /// Keeps what is in a task's root file system now. A running task goes on; what it is writing at that moment is as after a

@@ -164,6 +164,12 @@ public enum Files {
         return lstat(path, &status) == 0
     }
 
+    /// When a file's content was written last, in nanoseconds since 1970; 0 of one that isn't there.
+    public static func modified(_ path: String) -> Int64 {
+        var status = stat()
+        return lstat(path, &status) == 0 ? Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec) : 0
+    }
+
     /// - Parameter followsLink: whether a link to a directory is one too.
     public static func isDirectory(_ path: String, followsLink: Bool = true) -> Bool {
         var status = stat()

@@ -56,6 +56,11 @@ struct TaskRollbackTests {
             #expect(try await host.dish("rollback", "web", "missing").code == 1)
             #expect(try await host.dish("snapshot", "--remove", "web", "good").code == 0)
             #expect(!Files.exists("\(Files.parent(of: Files.parent(of: kept)))/good"))
+            // Most often in one second.
+            for name in ["zz", "aa"] { #expect(try await host.dish("snapshot", "web", name).code == 0) }
+            let id = try await host.task("web").id
+            let record = try #require(try Pool(at: pool).allTasks().first { $0.id == id })
+            #expect(try Pool(at: pool).snapshots(of: record).suffix(2).map(\.name) == ["zz", "aa"])
             #expect(try await host.dish("rm", "web").code == 0)
             let left = try Inventory(pool: pool, of: host).beyond(before).filter { !$0.hasPrefix("link") }
             #expect(left == [])

@@ -17,7 +17,10 @@ extension Pool {
     public func snapshots(of volume: String) throws -> [VolumeSnapshot] {
         _ = try self.volume(volume)
         return try Files.list("\(directory(ofVolume: volume))/snapshots").filter { Volume.isName($0) }
-            .compactMap { try snapshotIfPresent($0, of: volume) }.sorted { ($0.created, $0.name) < ($1.created, $1.name) }
+            .compactMap { try snapshotIfPresent($0, of: volume) }
+            .map { ($0, written: Files.modified("\(directory(ofSnapshot: $0.name, of: volume))/snapshot.json")) }
+            // A second has room for several.
+            .sorted { ($0.0.created, $0.written) < ($1.0.created, $1.written) }.map(\.0)
     }
 
     /// - Parameter name: a name, or an id or the beginning of one (6 digits or more).
