@@ -9,10 +9,11 @@ final class HealthWatch: Sendable {
     private let state: Mutex<HealthState>
     private let loop: Mutex<Task<Void, Never>?> = Mutex(nil)
 
-    /// - Parameter report: told at each change, and why the task is to be replaced, if it is.
+    /// - Parameter report: told at each change, and at each answer for which the task is to be replaced: whether it is a change, and why
+    ///   it is to be replaced.
     init(
         _ checks: [HealthCheck], of task: CheckedTask, slots: ProbeSlots,
-        report: @escaping @Sendable (TaskHealth, String?) async -> Void
+        report: @escaping @Sendable (TaskHealth, Bool, String?) async -> Void
     ) {
         state = Mutex(HealthState(checks, started: HostClock.now))
         let all = Task { [weak self] in
@@ -41,7 +42,7 @@ final class HealthWatch: Sendable {
     /// - Returns: seconds until the next time; nil when there is none.
     private func step(
         _ index: Int, _ probe: inout HealthProbe, _ slots: ProbeSlots,
-        _ report: @escaping @Sendable (TaskHealth, String?) async -> Void
+        _ report: @escaping @Sendable (TaskHealth, Bool, String?) async -> Void
     ) async -> Double? {
         let (isAsked, check) = state.withLock { ($0.isAsked(index), $0.checks[index]) }
         // A startup check has done its work; the others wait until it has.
@@ -56,9 +57,10 @@ final class HealthWatch: Sendable {
             let fatal = state.take(failure, from: index, at: now)
             return (before, state.health, fatal, state.pause(index, at: now))
         }
-        if fatal != nil || before.started != after.started || before.live != after.live || before.ready != after.ready {
+        let isChange = before.started != after.started || before.live != after.live || before.ready != after.ready
+        if fatal != nil || isChange {
             // In a task of its own, as TaskManager.watch does.
-            await Task { await report(after, fatal) }.value
+            await Task { await report(after, isChange, fatal) }.value
         }
         return pause
     }

@@ -19,17 +19,19 @@ extension TaskManager {
             network: task.intent.request.network, address: task.intent.networkAddress, leader: leader, cgroups: record.cgroups)
         let generation = task.generation
         tasks[id]?.health = HealthWatch(task.intent.request.health, of: checked, slots: probeSlots) {
-            [weak self] health, fatal in
-            await self?.heard(health, fatal, of: id, generation)
+            [weak self] health, isChange, fatal in
+            await self?.heard(health, isChange, fatal, of: id, generation)
         }
     }
 
-    private func heard(_ health: TaskHealth, _ fatal: String?, of id: String, _ generation: Int) async {
+    private func heard(_ health: TaskHealth, _ isChange: Bool, _ fatal: String?, of id: String, _ generation: Int) async {
         guard let task = tasks[id], task.generation == generation, task.machine.visible == .running else { return }
-        let what = fatal != nil ? "unhealthy" : health.ready ? "ready" : "not ready"
-        events.record(
-            .task, task.intent.name, id: id, what, reason: fatal ?? health.reason ?? "its health checks succeed")
-        changes.signal()
+        if isChange {
+            let what = fatal != nil ? "unhealthy" : health.ready ? "ready" : "not ready"
+            events.record(
+                .task, task.intent.name, id: id, what, reason: fatal ?? health.reason ?? "its health checks succeed")
+            changes.signal()
+        }
         guard let fatal else { return }
         do {
             try await handle(.unhealthy(fatal, seconds: 30), id)

@@ -143,7 +143,7 @@ extension Machine {
                 let spoiled = try await machine.run("dish exec checked -- touch /bad")
                 #expect(spoiled.code == 0, "\(spoiled)")
                 let health = try await machine.run(
-                    "for i in $(seq 100); do dish ps | grep -q 'not ready' && exit; sleep 0.1; done; dish ps; dish events; exit 1"
+                    "for i in $(seq 100); do dish ps | grep -q 'not ready\\|unhealthy' && exit; sleep 0.1; done; dish ps; dish events; exit 1"
                 )
                 #expect(health.code == 0, "its health isn't asked any more: \(health)")
                 #expect(try await machine.run("dish logs logged").output.contains("word"))

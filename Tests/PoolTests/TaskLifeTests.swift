@@ -178,6 +178,16 @@ struct TaskLifeTests {
                 events.contains { $0.what == "unhealthy" && $0.reason.contains("liveness check (/bin/sh -c test ! -e /bad)") },
                 "\(events)")
             #expect(events.contains { $0.what == "restarting" })
+
+            // One that nobody replaces is told of once.
+            let check = [
+                "--health-cmd", "false", "--health-for", "liveness", "--health-interval", "0.1", "--health-failures", "1",
+            ]
+            _ = try await host.dish(
+                arguments: ["run", "--name", "ill", "-d"] + check + ["//os:base", "--", "/bin/sleep", "1000"])
+            _ = try await host.wait(for: "ill") { $0.health?.live == false }
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await host.events("ill").count { $0.what == "unhealthy" } == 1)
         }
     }
 
