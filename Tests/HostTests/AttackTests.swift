@@ -58,11 +58,9 @@ extension Machine {
                         "dish run -d //os:base --name \(name) --network none \(limits) -- \(command)")
                     #expect(started.code == 0, "\(name): \(started)")
                 }
-                try await Task.sleep(for: .seconds(1))
-                // A long time: what the kernel lets through comes in bursts where the machine itself has to wait.
-                let first = try await stats(machine)
                 try await Task.sleep(for: .seconds(8))
                 let attacked = try await latency(machine)
+                let first = try await stats(machine)
                 try await Task.sleep(for: .seconds(3))
                 let second = try await stats(machine)
                 print("neighbour's work, alone: \(alone) µs, under attack: \(attacked) µs (middle, 95 of 100)")

@@ -262,14 +262,10 @@ struct APITests {
             let document = try await ask(host, "GET", "/v1/openapi.json").body
             let known = try Self.withWhatIsThere(JSONDecoder().decode(JSONValue.self, from: Data(document.utf8)))
             try Files.replace("\(folder)/openapi.json", with: JSONEncoder().encode(known), durable: false)
-            // What a document can't say: a name that is taken, limits that contradict each other; and that what stops a task may take as
-            // long as it takes.
+            // What a document can't say: a name that is taken, limits that contradict each other.
             try Files.replace(
                 "\(folder)/schemathesis.toml",
                 with: """
-                    [checks]
-                    max_response_time = 60
-
                     [checks.positive_data_acceptance]
                     expected-statuses = ["2xx", "304", "400", "403", "404", "409", "412", "422"]
 

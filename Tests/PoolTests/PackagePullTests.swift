@@ -122,9 +122,7 @@ struct PackagePullTests {
 
     @Test func aJobThatCannotBeKeptIsWhatItWasWithAllThatHasBegun() async throws {
         try await withAgent { configuration, tasks in
-            let jobs = JobManager(
-                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
-                logger: Logger(label: "test"))
+            let jobs = jobs(configuration, tasks)
             func version(_ number: Int) -> JobVersion {
                 JobVersion(
                     number: number, spec: JobSpec(name: "web", task: TaskRequest(image: "i")), layer: layer.hex, created: 0,
@@ -150,11 +148,16 @@ struct PackagePullTests {
         }
     }
 
+    /// Of images that can't be had.
+    private func jobs(_ configuration: AgentConfiguration, _ tasks: TaskManager) -> JobManager {
+        JobManager(
+            configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
+            logger: Logger(label: "test"))
+    }
+
     @Test func aJobOfAVolumeThatIsNotThereIsRefusedBeforeAnythingOfItIsTouched() async throws {
         try await withAgent { configuration, tasks in
-            let jobs = JobManager(
-                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
-                logger: Logger(label: "test"))
+            let jobs = jobs(configuration, tasks)
             _ = try configuration.pool.createVolume("there", size: nil)
             var spec = JobSpec(name: "web", task: TaskRequest(image: "//none:none"))
             spec.task.volumes = ["there:/srv", "none:/data"]
@@ -168,9 +171,7 @@ struct PackagePullTests {
 
     @Test func aVersionWhosePortAnotherJobHasSinceIsNotGoneBackTo() async throws {
         try await withAgent { configuration, tasks in
-            let jobs = JobManager(
-                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
-                logger: Logger(label: "test"))
+            let jobs = jobs(configuration, tasks)
             try Files.makeDirectories("\(configuration.stateDirectory)/jobs")
             let layer = try configuration.pool.makeLayer(on: nil) { try Files.makeDirectories("\($0)/usr") }.hex
             let (first, second) = (try FreePort.tcp(), try FreePort.tcp())
@@ -192,9 +193,7 @@ struct PackagePullTests {
 
     @Test func aStopThatSomebodyElseTakesBackIsNoneThatWasDone() async throws {
         try await withAgent { configuration, tasks in
-            let jobs = JobManager(
-                configuration, tasks: tasks, packages: manager(configuration, tasks) { _ in throw Away() },
-                logger: Logger(label: "test"))
+            let jobs = jobs(configuration, tasks)
             try Files.makeDirectories("\(configuration.stateDirectory)/jobs")
             let spec = JobSpec(name: "web", task: TaskRequest(image: "i"))
             await jobs.pretend(

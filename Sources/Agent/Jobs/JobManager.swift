@@ -170,14 +170,14 @@ public actor JobManager {
             throw validation.fault(
                 "task.secrets[\(index)]", "there is no secret '\(name)'; make it: dish secret create \(name) FILE", .notFound)
         }
-        let pool = configuration.pool
-        for (index, text) in spec.task.volumes.enumerated() {
-            guard let volume = VolumeMount(text)?.volume else { continue }
-            let isThere = try await blocking {
-                // What is wrong with one that is there, a start says.
-                do { return try pool.volumeIfPresent(volume) != nil } catch { return true }
+        let (pool, volumes) = (configuration.pool, spec.task.volumes.map { VolumeMount($0)?.volume })
+        let missing = try await blocking {
+            // What is wrong with one that is there, a start says.
+            volumes.firstIndex { volume in
+                do { return try volume.map { try pool.volumeIfPresent($0) == nil } ?? false } catch { return false }
             }
-            if isThere { continue }
+        }
+        if let index = missing, let volume = volumes[index] {
             throw validation.fault(
                 "task.volumes[\(index)]",
                 "there is no volume '\(volume)' in the pool at '\(pool.path)'; make it: dish volume create \(volume)", .notFound)
