@@ -3,15 +3,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // In a child nothing may wait for a lock: other threads of the caller, which the child hasn't got, may have held it. So there are
@@ -186,47 +195,151 @@ static void be_killable(void) {
     close(score);
 }
 
+// Sets the OOM score of this process, from -1000 to 1000. Only before a namespace is joined: /proc is another's then.
+static int set_oom_score(int value) {
+    char text[8];
+    int start = sizeof text;
+    unsigned rest = value < 0 ? -value : value;
+    do {
+        text[--start] = '0' + rest % 10;
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) text[--start] = '-';
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score < 0) return -1;
+    ssize_t length = sizeof text - start;
+    int result = write(score, text + start, length) == length ? 0 : -1;
+    int saved = errno;
+    close(score);
+    errno = saved;
+    return result;
+}
+
+static int set_limits(const struct dish_spawn_limit *limits, int count) {
+    for (int i = 0; i < count; i++) {
+        struct rlimit64 limit = {limits[i].soft, limits[i].hard};
+        if (syscall(SYS_prlimit64, 0, limits[i].resource, &limit, NULL) < 0) return -1;
+    }
+    return 0;
+}
+
+// Gives up the session keyring that the caller had. Kernels without keyrings and outer sandboxes that refuse the call leave nothing
+// that the program could reach.
+static int leave_keyring(void) {
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) return 0;
+    return errno == ENOSYS || errno == EPERM ? 0 : -1;
+}
+
+static int install_filters(const struct dish_spawn_filter *filters, int count) {
+    for (int i = 0; i < count; i++) {
+        struct sock_fprog program = {filters[i].count, (struct sock_filter *)filters[i].instructions};
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) return -1;
+    }
+    return 0;
+}
+
+static int limit_bounding_set(uint64_t kept) {
+    for (int capability = 0; capability < 64; capability++) {
+        if (kept >> capability & 1) continue;
+        // Beyond the last one that the kernel knows.
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0) return 0;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return -1;
+    }
+    return 0;
+}
+
+// Leaves no more than these capabilities permitted and effective, none inheritable or ambient.
+static int limit_capabilities(uint64_t kept) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -1;
+    for (int half = 0; half < 2; half++) {
+        data[half].permitted &= (uint32_t)(kept >> 32 * half);
+        data[half].effective = data[half].permitted;
+        data[half].inheritable = 0;
+    }
+    if (syscall(SYS_capset, &header, data) < 0) return -1;
+    // Not known before Linux 4.3; without permitted and inheritable capabilities there are no ambient ones.
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return 0;
+}
+
+// Takes the filters, identity and capabilities of the program.
+//
+// A filter needs CAP_SYS_ADMIN or no_new_privs, which would keep set-user-id programs from working. So the filters come before the
+// capabilities go, and must allow what follows: prctl, capget, capset, setgroups, setresgid, setresuid.
+static void confine(const struct dish_spawn_request *request, int report) {
+    if (request->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(report, DISH_SPAWN_CAPABILITIES);
+    if (install_filters(request->filters, request->filter_count) < 0) fail(report, DISH_SPAWN_FILTER);
+    if (request->set_capabilities && limit_bounding_set(request->capabilities) < 0) fail(report, DISH_SPAWN_CAPABILITIES);
+    if (request->set_identity) {
+        if (become(request->uid, request->gid, request->groups, request->group_count) < 0) fail(report, DISH_SPAWN_IDENTITY);
+    }
+    if (request->set_capabilities) {
+        uint64_t kept = request->set_identity && request->uid != 0 ? 0 : request->capabilities;
+        if (limit_capabilities(kept) < 0) fail(report, DISH_SPAWN_CAPABILITIES);
+    }
+}
+
+// Enters the namespaces of another process and gives up there whatever the program isn't to have. Only then is a child made: other
+// programs of that PID namespace can see it, and could take over what it still had.
+//
+// Returns the terminal, or -1 for none.
+static int join(const struct dish_spawn_request *request, int report) {
+    // Not readable by others, whoever they are (ptrace(2)), until the program is executed.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(report, DISH_SPAWN_SETNS);
+    if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
+    // After joining a user namespace this process has no identity in it until it takes one.
+    if (become(0, 0, NULL, 0) < 0) fail(report, DISH_SPAWN_IDENTITY);
+    umask(022);
+    if (personality(PER_LINUX) < 0) fail(report, DISH_SPAWN_SETNS);
+    if (leave_keyring() < 0) fail(report, DISH_SPAWN_KEYRING);
+    int terminal = -1;
+    if (request->terminal_socket) {
+        terminal = take_terminal(request->terminal_socket);
+        if (terminal < 0) fail(report, DISH_SPAWN_TERMINAL);
+    }
+    if (chdir(request->directory ? request->directory : "/") < 0) fail(report, DISH_SPAWN_DIRECTORY);
+    confine(request, report);
+    if (request->death_signal) prctl(PR_SET_PDEATHSIG, request->death_signal);
+    pid_t inner = _Fork();
+    if (inner < 0) fail(report, DISH_SPAWN_FORK);
+    if (inner > 0) {
+        // Keep nothing open that would hide the end of the child's output.
+        syscall(SYS_close_range, 0, ~0U, 0);
+        wait_and_pass_on(inner);
+    }
+    // Its own session, away from the process that waits for it.
+    setsid();
+    return terminal;
+}
+
 // Becomes the program. Never returns, but isn't declared so: then it could take its caller's frame over, and that may be in
 // use by a process that lent its memory.
 __attribute__((noinline)) static void run_program(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
     for (const char *const *cgroup = request->cgroups; cgroup && *cgroup; cgroup++) {
         if (write_own_pid(*cgroup) < 0) fail(report, DISH_SPAWN_CGROUP);
     }
-    int terminal = -1;
-    if (request->join_flags) {
-        if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
-        // After joining a user namespace this process has no identity in it until it takes one.
-        if (request->set_identity) {
-            if (become(0, 0, NULL, 0) < 0) fail(report, DISH_SPAWN_IDENTITY);
-        }
-        if (request->death_signal) prctl(PR_SET_PDEATHSIG, request->death_signal);
-        if (request->terminal_socket) {
-            terminal = take_terminal(request->terminal_socket);
-            if (terminal < 0) fail(report, DISH_SPAWN_TERMINAL);
-        }
-        pid_t inner = _Fork();
-        if (inner < 0) fail(report, DISH_SPAWN_FORK);
-        if (inner > 0) {
-            // Keep nothing open that would hide the end of the child's output.
-            syscall(SYS_close_range, 0, ~0U, 0);
-            wait_and_pass_on(inner);
-        }
+    if (!request->set_oom_score) {
+        be_killable();
+    } else if (set_oom_score(request->oom_score) < 0) {
+        fail(report, DISH_SPAWN_LIMITS);
     }
+    if (set_limits(request->limits, request->limit_count) < 0) fail(report, DISH_SPAWN_LIMITS);
+    int terminal = request->join_flags ? join(request, report) : -1;
     int terminals[3] = {terminal, terminal, terminal};
     if (terminal >= 0) {
-        setsid();
         if (ioctl(terminal, TIOCSCTTY, 0) < 0) fail(report, DISH_SPAWN_TERMINAL);
         if (place_descriptors(terminals, 3, &report) < 0) fail(report, DISH_SPAWN_DESCRIPTORS);
     } else if (place_descriptors(request->descriptors, request->descriptor_count, &report) < 0) {
         fail(report, DISH_SPAWN_DESCRIPTORS);
     }
-    if (request->network_namespace && enter_network(request->network_namespace) < 0) fail(report, DISH_SPAWN_NETWORK);
-    if (request->unshare_flags && unshare(request->unshare_flags) < 0) fail(report, DISH_SPAWN_UNSHARE);
-    if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
-    if (request->set_identity) {
-        if (become(request->uid, request->gid, request->groups, request->group_count) < 0) fail(report, DISH_SPAWN_IDENTITY);
+    if (!request->join_flags) {
+        if (request->network_namespace && enter_network(request->network_namespace) < 0) fail(report, DISH_SPAWN_NETWORK);
+        if (request->unshare_flags && unshare(request->unshare_flags) < 0) fail(report, DISH_SPAWN_UNSHARE);
+        if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
+        confine(request, report);
     }
-    be_killable();
     // Last, because changing credentials clears it.
     prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
@@ -253,6 +366,31 @@ __attribute__((noinline)) static void run_child(const struct dish_spawn_request 
     }
     run_program(request, report, mask);
     _exit(127);
+}
+
+// Ends a child that doesn't get as far as its program. One that can't even be killed, of a frozen cgroup, is left behind.
+static void give_up(pid_t child) {
+    kill(child, SIGKILL);
+    for (int attempt = 0; attempt < 100; attempt++) {
+        if (waitpid(child, NULL, WNOHANG) != 0 && errno != EINTR) return;
+        struct timespec moment = {0, 10000000};
+        nanosleep(&moment, NULL);
+    }
+}
+
+// Waits until a descriptor can be read, at most so many milliseconds (0: without end). Returns 0 when the time is over.
+static int is_readable_within(int descriptor, int milliseconds) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t end = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + milliseconds;
+    for (;;) {
+        struct pollfd polled = {descriptor, POLLIN, 0};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        int64_t left = end - (now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+        int count = poll(&polled, 1, milliseconds == 0 ? -1 : left > 0 ? (int)left : 0);
+        if (count > 0) return 1;
+        if (count == 0 || errno != EINTR) return 0;
+    }
 }
 
 int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) {
@@ -288,6 +426,13 @@ int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) 
     pid_t result = child;
     struct failure failure;
     for (;;) {
+        if (!is_readable_within(report[0], request->start_limit)) {
+            close(report[0]);
+            give_up(child);
+            *step = DISH_SPAWN_FORK;
+            *error = ETIMEDOUT;
+            return -1;
+        }
         ssize_t count = read(report[0], &failure, sizeof failure);
         if (count < 0 && errno == EINTR) continue;
         if (count != sizeof failure) break;

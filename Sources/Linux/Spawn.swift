@@ -33,7 +33,45 @@ public struct Spawn: Sendable {
     public var identity: (user: uid_t, group: gid_t)?
     /// The supplementary groups, with an identity.
     public var groups: [gid_t] = []
+    /// Seccomp filters, installed in this order before the identity changes: each is a whole array of `struct sock_filter`, 8 bytes
+    /// an instruction (linux/filter.h). They must allow what the child still calls: prctl, capget, capset, setgroups, setresgid,
+    /// setresuid, dup2, fcntl, close_range, execve.
+    ///
+    /// The caller needs `CAP_SYS_ADMIN` in its user namespace, or `capabilities` with `gainsNothing`.
+    public var filters: [[UInt8]] = []
+    /// The most that the program and its descendants may have; nil for what the caller has.
+    public var capabilities: Capabilities?
+    /// Limits of getrlimit(2), by resource.
+    public var limits: [CInt: ResourceLimit] = [:]
+    /// The OOM score (oom_score_adj, proc(5)); nil for the caller's, or 0 if that is negative.
+    public var oomScore: Int?
 
+    public struct Capabilities: Sendable, Equatable {
+        /// The bounding set, a bit for each as in proc_pid_status(5). None beyond it is permitted or effective; none is inheritable
+        /// or ambient.
+        public var bounding: UInt64
+        /// No program gets any by being executed (`PR_SET_NO_NEW_PRIVS`).
+        public var gainsNothing: Bool
+
+        public init(bounding: UInt64, gainsNothing: Bool = false) {
+            self.bounding = bounding
+            self.gainsNothing = gainsNothing
+        }
+    }
+
+    /// A soft and a hard limit of getrlimit(2); `UInt64.max` is none, as the kernel has it.
+    public struct ResourceLimit: Sendable, Equatable {
+        public var soft: UInt64
+        public var hard: UInt64
+
+        public init(soft: UInt64, hard: UInt64) {
+            self.soft = soft
+            self.hard = hard
+        }
+    }
+
+    /// Another process's namespaces. The program then leads a session of its own, has the umask 022 and no keyring of the caller's, and
+    /// must have been started within a minute: the cgroup it is born into may be frozen.
     public struct Join: Sendable {
         /// A pidfd of the process whose namespaces are joined.
         public var process: CInt
@@ -89,6 +127,10 @@ public struct Spawn: Sendable {
         if strings.contains(where: { $0.utf8.contains(0) }) {
             throw SystemError("pass text with a NUL byte to", program, code: EINVAL)
         }
+        // BPF_MAXINSNS: linux/bpf_common.h.
+        guard filters.allSatisfy({ !$0.isEmpty && $0.count % 8 == 0 && $0.count / 8 <= 4096 }) else {
+            throw SystemError("install a system call filter for", program, code: EINVAL)
+        }
         var step: CInt = 0
         var code: CInt = 0
         let child = withCStrings(argumentStrings) { arguments in
@@ -96,34 +138,16 @@ public struct Spawn: Sendable {
                 withCStrings(cgroups) { cgroups in
                     program.withCString { program in
                         withOptionalCStrings(directory, networkNamespace, cgroup) { directory, networkNamespace, birthCgroup in
-                            descriptors.withUnsafeBufferPointer { descriptors in
-                                var request = dish_spawn_request()
-                                request.program = program
-                                request.arguments = arguments
-                                request.environment = environment
-                                request.directory = directory
-                                request.descriptors = descriptors.baseAddress
-                                request.descriptor_count = CInt(descriptors.count)
-                                request.birth_cgroup = birthCgroup
-                                request.cgroups = UnsafeRawPointer(cgroups)
-                                    .assumingMemoryBound(to: UnsafePointer<CChar>?.self)
-                                request.new_session = newSession ? 1 : 0
-                                request.detached = detached ? 1 : 0
-                                request.death_signal = deathSignal ?? 0
-                                request.network_namespace = networkNamespace
-                                request.unshare_flags = unshare
-                                request.join_pidfd = join?.process ?? -1
-                                request.join_flags = join?.namespaces ?? 0
-                                request.terminal_socket = join?.terminal ?? 0
-                                request.set_identity = identity != nil || join != nil ? 1 : 0
-                                request.uid = identity?.user ?? 0
-                                request.gid = identity?.group ?? 0
-                                return groups.withUnsafeBufferPointer { groups in
-                                    request.groups = groups.baseAddress
-                                    request.group_count = CInt(groups.count)
-                                    return dish_spawn(&request, &step, &code)
-                                }
-                            }
+                            var request = dish_spawn_request()
+                            request.program = program
+                            request.arguments = arguments
+                            request.environment = environment
+                            request.directory = directory
+                            request.birth_cgroup = birthCgroup
+                            request.cgroups = UnsafeRawPointer(cgroups).assumingMemoryBound(to: UnsafePointer<CChar>?.self)
+                            request.network_namespace = networkNamespace
+                            fill(&request)
+                            return withLists(of: &request) { dish_spawn(&$0, &step, &code) }
                         }
                     }
                 }
@@ -131,6 +155,53 @@ public struct Spawn: Sendable {
         }
         if child >= 0 { return child }
         throw failure(step: step, code: code)
+    }
+
+    /// What is in the request itself.
+    private func fill(_ request: inout dish_spawn_request) {
+        request.new_session = newSession || join != nil ? 1 : 0
+        request.detached = detached ? 1 : 0
+        request.death_signal = deathSignal ?? 0
+        request.unshare_flags = unshare
+        request.join_pidfd = join?.process ?? -1
+        request.join_flags = join?.namespaces ?? 0
+        request.terminal_socket = join?.terminal ?? 0
+        request.start_limit = join == nil ? 0 : 60_000
+        request.set_identity = identity != nil || join != nil ? 1 : 0
+        request.uid = identity?.user ?? 0
+        request.gid = identity?.group ?? 0
+        request.set_capabilities = capabilities == nil ? 0 : 1
+        request.capabilities = capabilities?.bounding ?? 0
+        request.no_new_privileges = capabilities?.gainsNothing == true ? 1 : 0
+        request.set_oom_score = oomScore == nil ? 0 : 1
+        request.oom_score = CInt(clamping: oomScore ?? 0)
+    }
+
+    /// What it points to.
+    private func withLists(of request: inout dish_spawn_request, _ body: (inout dish_spawn_request) -> pid_t) -> pid_t {
+        let instructions = filters.flatMap { $0 }
+        let limits = limits.map { dish_spawn_limit(resource: $0.key, soft: $0.value.soft, hard: $0.value.hard) }
+        return instructions.withUnsafeBytes { instructions in
+            var start = 0
+            let programs = filters.map { filter in
+                defer { start += filter.count }
+                return dish_spawn_filter(
+                    instructions: instructions.baseAddress.map { $0 + start }, count: UInt16(filter.count / 8))
+            }
+            return programs.withUnsafeBufferPointer { programs in
+                limits.withUnsafeBufferPointer { limits in
+                    descriptors.withUnsafeBufferPointer { descriptors in
+                        groups.withUnsafeBufferPointer { groups in
+                            (request.filters, request.filter_count) = (programs.baseAddress, CInt(programs.count))
+                            (request.limits, request.limit_count) = (limits.baseAddress, CInt(limits.count))
+                            (request.descriptors, request.descriptor_count) = (descriptors.baseAddress, CInt(descriptors.count))
+                            (request.groups, request.group_count) = (groups.baseAddress, CInt(groups.count))
+                            return body(&request)
+                        }
+                    }
+                }
+            }
+        }
     }
 
     private func failure(step: CInt, code: CInt) -> SystemError {
@@ -142,6 +213,10 @@ public struct Spawn: Sendable {
         case DISH_SPAWN_NETWORK: SystemError("join network namespace", networkNamespace, code: code)
         case DISH_SPAWN_UNSHARE: SystemError("create namespaces for", program, code: code)
         case DISH_SPAWN_IDENTITY: SystemError("change user for", program, code: code)
+        case DISH_SPAWN_LIMITS: SystemError("set resource limits for", program, code: code)
+        case DISH_SPAWN_KEYRING: SystemError("leave the session keyring for", program, code: code)
+        case DISH_SPAWN_FILTER: SystemError("install a system call filter for", program, code: code)
+        case DISH_SPAWN_CAPABILITIES: SystemError("limit capabilities for", program, code: code)
         case DISH_SPAWN_EXEC: SystemError("run", program, code: code)
         default: SystemError("start", program, code: code)
         }

@@ -112,6 +112,52 @@ import Testing
         #expect(try Files.list("/proc/self/fd").count < before + 40)
     }
 
+    @Test func filtersAreInstalledInTheProgramAlone() throws {
+        var spawn = Spawn("/bin/uname")
+        spawn.filters = [Self.refusing(call: 0xffff), Self.refusing(call: Self.uname)]
+        spawn.capabilities = .init(bounding: 0, gainsNothing: true)
+        let refused = try Command(spawn).runBlocking()
+        #expect(refused.status == .code(1) && refused.errorText.contains("Operation not permitted"), "\(refused)")
+        #expect(try output(Spawn("/bin/uname")) == "Linux\n")
+        spawn.filters = [[1, 2, 3]]
+        #expect(throws: SystemError.self) { try spawn.start() }
+    }
+
+    @Test func capabilitiesAndLimitsAreNoMoreThanGiven() throws {
+        var spawn = Spawn("/bin/grep", ["-E", "^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs)", "/proc/self/status"])
+        // Those of CAP_CHOWN and CAP_SYS_CHROOT, to begin with.
+        spawn.capabilities = .init(bounding: geteuid() == 0 ? 0x40001 : .max)
+        let names = try output(spawn).split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+        let values = Dictionary(uniqueKeysWithValues: names.map { ($0[0], $0[1]) })
+        #expect(values["CapInh:"] == "0000000000000000" && values["CapAmb:"] == "0000000000000000", "\(values)")
+        #expect(values["NoNewPrivs:"] == "0")
+        if geteuid() == 0 {
+            for name in ["CapPrm:", "CapEff:", "CapBnd:"] { #expect(values[name] == "0000000000040001", "\(values)") }
+            spawn.identity = (1, 1)
+            #expect(try output(spawn).contains("CapEff:\t0000000000000000\nCapBnd:\t0000000000040001"))
+        }
+        var limited = Spawn("/bin/sh", ["-c", "ulimit -n; cat /proc/self/oom_score_adj"])
+        limited.limits = [CInt(RLIMIT_NOFILE.rawValue): .init(soft: 64, hard: 64)]
+        limited.oomScore = 321
+        #expect(try output(limited) == "64\n321\n")
+    }
+
+    #if arch(x86_64)
+        private static let uname: UInt32 = 63
+    #else
+        private static let uname: UInt32 = 160
+    #endif
+
+    /// A filter that answers one system call with EPERM: load its number, compare it, return.
+    private static func refusing(call: UInt32) -> [UInt8] {
+        let instructions: [(UInt16, UInt8, UInt8, UInt32)] = [
+            (0x20, 0, 0, 0), (0x15, 0, 1, call), (0x06, 0, 0, 0x0005_0001), (0x06, 0, 0, 0x7fff_0000),
+        ]
+        return instructions.flatMap { code, yes, no, value in
+            withUnsafeBytes(of: code) { Array($0) } + [yes, no] + withUnsafeBytes(of: value) { Array($0) }
+        }
+    }
+
     private func output(_ spawn: Spawn) throws -> String {
         let result = try Command(spawn).runBlocking()
         #expect(result.status.isSuccess, "\(result.errorText)")

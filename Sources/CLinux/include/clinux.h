@@ -169,7 +169,23 @@ enum dish_spawn_step {
     DISH_SPAWN_NETWORK,
     DISH_SPAWN_UNSHARE,
     DISH_SPAWN_IDENTITY,
+    DISH_SPAWN_LIMITS,
+    DISH_SPAWN_KEYRING,
+    DISH_SPAWN_FILTER,
+    DISH_SPAWN_CAPABILITIES,
     DISH_SPAWN_EXEC,
+};
+
+// A program for seccomp(2): `count` structs sock_filter.
+struct dish_spawn_filter {
+    const void *instructions;
+    uint16_t count;
+};
+
+// One of getrlimit(2); ~0 is none.
+struct dish_spawn_limit {
+    int resource;
+    uint64_t soft, hard;
 };
 
 // Everything a child does between fork and exec. Zero means "leave as it is".
@@ -197,6 +213,17 @@ struct dish_spawn_request {
     uint32_t gid;
     const uint32_t *groups;
     int group_count;
+    const struct dish_spawn_filter *filters; // installed in order
+    int filter_count;
+    int set_capabilities;         // no more than those below: bounding, permitted, effective;
+                                  // none inheritable or ambient
+    uint64_t capabilities;        // a bit for each, as in proc_pid_status(5)
+    int no_new_privileges;        // PR_SET_NO_NEW_PRIVS
+    const struct dish_spawn_limit *limits;
+    int limit_count;
+    int set_oom_score;            // else a negative one of the caller becomes 0
+    int oom_score;
+    int start_limit;              // milliseconds until its program runs, else ETIMEDOUT; 0: none
 };
 
 // Starts a child. Returns its process id, or -1 with *step and *error telling what failed; by then
