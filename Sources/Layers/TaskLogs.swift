@@ -32,6 +32,34 @@ extension Pool {
     /// The subvolume of a task's logs.
     public func logs(ofTask id: String) -> String { "\(directory(ofTask: id))/logs" }
 
+    /// Makes it, in a quota group of its own above it: what a task makes inside belongs to that too.
+    func createLogs(of task: TaskRecord) throws {
+        guard task.quotaGroup != nil else { return try Subvolume.create(logs(ofTask: task.id)) }
+        let group = logQuotaGroup(ofTask: task.id)
+        let filesystem = try filesystem()
+        try filesystem.createQuotaGroup(group)
+        try filesystem.limit(group, to: Self.logLimit)
+        try Subvolume.create(logs(ofTask: task.id), in: [group])
+    }
+
+    /// Tasks' own groups, and those of staging, have smaller numbers.
+    func logQuotaGroup(ofTask id: String) -> QuotaGroup {
+        QuotaGroup(level: 1, number: 1 << 43 | (UInt64(id, radix: 16) ?? 0) & (1 << 40 - 1))
+    }
+
+    /// The groups of the logs of all tasks and removed tasks.
+    func logQuotaGroups() throws -> [UInt64] {
+        let removed = Files.isDirectory(keptLogs) ? try Files.list(keptLogs) : []
+        return (try Files.list(tasks) + removed).map { logQuotaGroup(ofTask: $0).number }
+    }
+
+    /// What logs take, with what is nested in them.
+    private func usage(ofLogs path: String, _ task: RemovedTask, _ filesystem: borrowing Filesystem) throws -> UInt64 {
+        // Logs that an older agent made have no group above theirs.
+        if let usage = try filesystem.usage(of: logQuotaGroup(ofTask: task.id)) { return usage.used }
+        return try filesystem.usage(of: .subvolume(Subvolume.info(path).id))?.used ?? 0
+    }
+
     /// That of a task that was removed.
     public func logs(ofRemoved task: RemovedTask) -> String { "\(keptLogs)/\(task.id)/logs" }
 
@@ -78,6 +106,7 @@ extension Pool {
     public func removeLogs(ofRemoved id: String) throws {
         let directory = "\(keptLogs)/\(id)"
         guard Files.exists(directory) else { return }
+        try? filesystem().limit(logQuotaGroup(ofTask: id), to: nil)
         try Subvolume.deleteRecursively("\(directory)/logs")
         try Files.removeTree(directory)
     }
@@ -91,8 +120,7 @@ extension Pool {
         let filesystem = try filesystem()
         let all = try removedTasks()
         let kept = try all.map { task in
-            let id = try Subvolume.info(logs(ofRemoved: task)).id
-            return LogRetention.Entry(task: task, bytes: try filesystem.usage(of: .subvolume(id))?.used ?? 0)
+            LogRetention.Entry(task: task, bytes: try usage(ofLogs: logs(ofRemoved: task), task, filesystem))
         }
         let expired = retention.expired(kept, now: now)
         for task in expired { try removeLogs(ofRemoved: task.id) }

@@ -69,7 +69,7 @@ extension Pool {
                 if let limit { try filesystem.limit(group, to: limit) }
                 groups = [group]
             }
-            try Subvolume.create(logs(ofTask: task.id), limit: task.quotaGroup == nil ? nil : Self.logLimit)
+            try createLogs(of: task)
             try Subvolume.snapshot(root(of: task.layer), to: "\(directory)/rootfs", in: groups)
         } catch {
             try? removeTask(task)
@@ -97,7 +97,7 @@ extension Pool {
         let directory = directory(ofTask: task.id)
         guard Files.exists(directory) else { return }
         // Taking names away needs room too, and a group that is full has none.
-        for group in task.groups { try? filesystem().limit(group, to: nil) }
+        for group in task.groups + [logQuotaGroup(ofTask: task.id)] { try? filesystem().limit(group, to: nil) }
         for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
             try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
         }
@@ -116,7 +116,8 @@ extension Pool {
         // Read before what they belong to, which is there before them.
         let groups = try filesystem.quotaGroups()
         let kept = Set(
-            try allTasks().compactMap(\.quotaGroup) + stagingQuotaGroups() + allVolumes().compactMap(\.quotaGroup))
+            try allTasks().compactMap(\.quotaGroup) + stagingQuotaGroups() + allVolumes().compactMap(\.quotaGroup)
+                + logQuotaGroups())
         var waiting = false
         for group in groups where group.level == 1 && !kept.contains(group.number) {
             do {
