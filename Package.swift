@@ -37,7 +37,7 @@ let package = Package(
             swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
-        .target(name: "Cgroups", dependencies: ["Linux"], swiftSettings: settings),
+        .target(name: "Cgroups", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "TaskHelper", dependencies: ["CLinux", "Linux", "Cgroups"], swiftSettings: settings),
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(

@@ -71,8 +71,15 @@ struct HostResources: Sendable {
     }
 
     /// What a task's helper sets: what was asked for, and what its class adds (docs/resources.md, "Classes").
-    func effective(_ request: TaskRequest) -> CgroupLimits {
+    ///
+    /// - Parameter policy: says what is the system's, and so no task's.
+    func effective(_ request: TaskRequest, _ policy: ResourcePolicy) -> CgroupLimits {
         var limits = requested(request)
+        if limits.pids == .max, cgroups.controllers.contains("pids") { limits.pids = .value(Self.defaultProcesses) }
+        if limits.memory == .max, cgroups.controllers.contains("memory") {
+            limits.memory = .value(memory - policy.systemMemory(of: memory))
+            limits.swap = limits.swap ?? .max
+        }
         if let cpus = limits.cpuset,
             !cgroups.controllers.contains("cpuset") || CPUList.parse(cpus)?.isSubset(of: self.cpus) != true
         {
@@ -98,6 +105,19 @@ struct HostResources: Sendable {
         if !cgroups.controllers.contains("cpu") { limits.cpuWeight = nil }
         if !cgroups.controllers.contains("memory") { (limits.memoryMin, limits.memoryLow) = (0, 0) }
         return limits
+    }
+
+    /// Processes of a task that asks for no limit: systemd's number for containers, or a quarter of what there can be on the host.
+    static var defaultProcesses: UInt64 {
+        let most = ["pid_max", "threads-max"].compactMap { name in
+            (try? Files.readText("/proc/sys/kernel/\(name)")).flatMap { UInt64($0.prefix { $0 != "\n" }) }
+        }
+        return max(64, min(16_384, (most.min() ?? 32_768) / 4))
+    }
+
+    /// The same where control groups can't limit processes: those of a user namespace count together (getrlimit(2), `RLIMIT_NPROC`).
+    func processLimit(of task: TaskIntent) -> UInt64? {
+        task.userBase == nil || cgroups.controllers.contains("pids") ? nil : Self.defaultProcesses
     }
 
     /// Where a task's processes stand when the host has no memory left: proc(5), `oom_score_adj`.

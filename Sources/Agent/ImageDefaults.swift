@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import Layers
 import Linux
-import Runtime
+import TaskHelper
 
 /// What an image says of its tasks, where a request says nothing.
 struct ImageDefaults: Sendable {
@@ -57,7 +57,7 @@ struct ImageDefaults: Sendable {
     ///
     /// - Returns: nil for root, and where the runtime has to look the name up.
     func account(_ request: inout TaskRequest, root: String) throws -> TaskAccount? {
-        guard let user = request.user, let first = request.command?.first, IdentityProgram.isAvailable else { return nil }
+        guard let user = request.user, let first = request.command?.first, StartProgram.isAvailable else { return nil }
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
         let found = try TaskManager.naming("user") { try ImageUser(user, root: directory) }
         if found.identity.user == 0, found.identity.group == 0 { return nil }
@@ -90,22 +90,31 @@ struct ImageDefaults: Sendable {
 
     /// The image's mounts. Those of the host's paths are an image's wish: only whoever starts the task can grant it.
     ///
+    /// - Returns: the mounts, the host's paths without symbolic links, and the allowed paths that they are below.
     /// - Throws: `AgentError` for a path of the host that isn't there, or that the request doesn't allow.
-    func mounts(for request: TaskRequest) throws -> [ImageConfiguration.Mount] {
-        for mount in configuration.mounts {
-            guard let host = mount.host else { continue }
+    func mounts(for request: TaskRequest) throws -> (mounts: [ImageConfiguration.Mount], bases: [String]) {
+        var bases: [String] = []
+        let mounts = try configuration.mounts.map { mount in
+            guard let host = mount.host else { return mount }
             let what = "the image \(request.image) mounts this host's '\(host)' at '\(mount.path)'"
-            guard Files.exists(host) else {
+            guard let path = Self.realPath(host) else {
                 throw AgentError(
                     .invalid, "\(what), and there is no such path; make it, or build the image without that mount")
             }
-            guard request.allowedMounts.contains(where: { Self.contains($0, host) }) else {
+            let base = request.allowedMounts.compactMap(Self.realPath).first {
+                path == $0 || path.hasPrefix($0 == "/" ? "/" : $0 + "/")
+            }
+            guard let base else {
                 throw AgentError(
                     .invalid,
                     "\(what), which was not allowed; if the image may have it, say so: dish run --allow-mount \(host)")
             }
+            bases.append(base)
+            var resolved = mount
+            resolved.host = path
+            return resolved
         }
-        return configuration.mounts
+        return (mounts, bases)
     }
 
     /// The directories that tasks see in the layer itself.
@@ -123,12 +132,6 @@ struct ImageDefaults: Sendable {
             }
         }
         return paths
-    }
-
-    /// Whether a path is another one or lies below it, wherever links in either lead.
-    private static func contains(_ folder: String, _ path: String) -> Bool {
-        guard let folder = realPath(folder), let path = realPath(path) else { return false }
-        return path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
     }
 
     private static func realPath(_ path: String) -> String? {

@@ -1,12 +1,12 @@
 import AgentAPI
 import Glibc
 import Linux
-import Runtime
+import TaskHelper
 
 /// Who a command runs as: what an image's own passwd(5) and group(5) make of `USER[:GROUP]`, names or numbers, as OCI images have
 /// it (image-spec, config.md). The image may be anybody's: nothing of it is run.
 struct ImageUser: Sendable, Equatable {
-    let identity: Container.Identity
+    let identity: StartProgram.Identity
     let home: String
     let name: String
 
@@ -49,12 +49,12 @@ struct ImageUser: Sendable, Equatable {
         name = account?[0] ?? user
     }
 
-    private static func identity(_ user: UInt32, _ group: UInt32, _ groups: [UInt32]) throws -> Container.Identity {
+    private static func identity(_ user: UInt32, _ group: UInt32, _ groups: [UInt32]) throws -> StartProgram.Identity {
         // A task has no other ids.
         guard ([user, group] + groups).allSatisfy({ $0 < 65536 }), groups.count <= 1024 else {
             throw AgentError(.invalid, "the ids \(user):\(group) are beyond the 65536 that a task has")
         }
-        return Container.Identity(user: user, group: group, groups: groups)
+        return StartProgram.Identity(user: user, group: group, groups: groups)
     }
 
     /// The lines of a file, split at colons; none for one that isn't there. It is followed inside the image only.

@@ -121,7 +121,7 @@ actor ResourceManager {
         do {
             let host = try HostResources.current(pool)
             guard host.cgroups.controllers.contains("memory"), let unified = host.cgroups.unified else { return }
-            let limits = promised.map { host.effective($0.request) }
+            let limits = promised.map { host.effective($0.request, configuration.resources) }
             let sums = (limits.reduce(0) { $0 + $1.memoryMin }, limits.reduce(0) { $0 + $1.memoryLow })
             if let protection, protection == sums { return }
             if host.cgroups.hasSystemd, let systemctl = Executable.find("systemctl") {

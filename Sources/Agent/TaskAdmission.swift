@@ -39,12 +39,13 @@ struct TaskAdmission: Sendable {
         let ports = try ports(request)
         let volumes = try volumes(request)
         let notEnforced = try limits(request)
+        let (mounts, bases) = try defaults.mounts(for: request)
         return TaskIntent(
             id: id ?? randomDigits(12), name: name, request: request, layer: layer.id, pool: pool.path,
             created: Int64(time(nil)), quotaGroup: try pool.hasQuotas() ? UInt64.random(in: 1..<(1 << 40)) : nil,
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
-            mounts: try defaults.mounts(for: request), immutable: try defaults.immutable(), account: account, volumes: volumes,
+            mounts: mounts, allowedBases: bases, immutable: try defaults.immutable(), account: account, volumes: volumes,
             stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
             boot: try ProcessIdentity.bootID())
     }

@@ -1,7 +1,7 @@
 import AgentAPI
 import Layers
 import Networks
-import Runtime
+import TaskHelper
 
 /// What a task shall be: written to its state directory before anything is done for it, not changed
 /// afterwards but for its limits when somebody changes them, and its address when the agent's network does, and removed last of all.
@@ -26,6 +26,8 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var notEnforced: [String]
     /// What it sees at some paths instead of what the image has there.
     var mounts: [ImageConfiguration.Mount]?
+    /// The paths of the host below which `mounts` were allowed, without symbolic links; nil in intents of agents that didn't note it.
+    var allowedBases: [String]?
     /// Directories that it sees in its layer instead of in its root.
     var immutable: [String]?
     /// Whom its command runs as; nil for root, and where the runtime has to look a name up.
@@ -55,7 +57,7 @@ struct TaskIntent: Sendable, Codable, Equatable {
 
 /// A user of an image, found before the task starts.
 struct TaskAccount: Sendable, Codable, Equatable {
-    let identity: Container.Identity
+    let identity: StartProgram.Identity
     /// The path inside of the command's program.
     let program: String
 }

@@ -16,10 +16,10 @@ extension TaskLauncher {
         let pool = configuration.pool
         let host = try HostResources.current(pool)
         if isRunning {
-            let limits = host.effective(task.request)
+            let limits = host.effective(task.request, configuration.resources)
             try await tellHelper(.limits(limits), of: task)
             let properties = HelperSpec.unitProperties(limits, everything: true)
-            let known = before.map { HelperSpec.unitProperties(host.effective($0.request), everything: true) }
+            let known = before.map { HelperSpec.unitProperties(host.effective($0.request, configuration.resources), everything: true) }
             if host.cgroups.hasSystemd, properties != known, let systemctl = Executable.find("systemctl") {
                 let result = try await Command(
                     systemctl, ["set-property", "--runtime", "dish-\(task.id).service"] + properties

@@ -13,7 +13,7 @@ struct TaskLauncher: Sendable {
     let configuration: AgentConfiguration
     let runtime: any Runtime
 
-    private var pool: Pool { configuration.pool }
+    var pool: Pool { configuration.pool }
 
     /// The snapshot with its quota, the network, and the helper, side by side. The helper waits for the word to start
     /// the container.
@@ -26,7 +26,6 @@ struct TaskLauncher: Sendable {
         async let helper: Void = startHelper(task, generation)
         let pool = pool
         let intents = IntentStore(configuration)
-        let program = identityProgram(of: task.id)
         let journal = TaskJournal(of: task, configuration)
         try await blocking {
             if generation == 1 {
@@ -40,8 +39,6 @@ struct TaskLauncher: Sendable {
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
             if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
             if let directory = task.request.directory { try Self.makeDirectory(directory, in: root) }
-            guard let account = task.account else { return }
-            try Files.replace(program, with: IdentityProgram.content(account.identity), mode: 0o755, durable: false)
         }
         try await network
         try await helper
@@ -55,24 +52,10 @@ struct TaskLauncher: Sendable {
     }
 
     private func startHelper(_ task: TaskIntent, _ generation: Int) async throws {
-        let program = try runtime.spawn(try container(task, credentials(task)))
-        var spec = HelperSpec(
-            id: task.id, stateDirectory: configuration.state(of: task.id),
-            runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id),
-            program: [program.program] + program.arguments)
-        spec.generation = generation
-        spec.limits = try HostResources.current(pool).effective(task.request)
-        spec.oomScore = HostResources.oomScore(task.request.class)
-        spec.networkNamespace = program.networkNamespace
-        spec.boots = task.boots
-        spec.stopSignal = task.stopSignal.map { Int32($0) } ?? spec.stopSignal
-        spec.terminal = task.request.terminal
-        spec.input = task.request.interactive
-        // Who attached to the first run doesn't know of the others.
-        spec.waitsForClient = task.request.attach && generation == 1
-        spec.durable = !task.request.removeWhenDone
+        let (spec, environment) = try helperSpec(task, generation)
         let inUnit = Files.isDirectory("/run/systemd/system")
-        let spawn = spec.spawn(helper: configuration.helper, environment: program.environment, inUnit: inUnit)
+        let spawn = spec.spawn(helper: configuration.helper, environment: environment, inUnit: inUnit)
+        try await blocking { try spec.write() }
         guard spawn.detached else {
             var result = try await Command(spawn).run()
             // systemd may not be done yet with the unit of the run before.
@@ -155,11 +138,8 @@ struct TaskLauncher: Sendable {
         }
     }
 
-    /// What makes a command run as its user.
-    private func identityProgram(of id: String) -> String { "\(pool.directory(ofTask: id))/as-user" }
-
     /// Where the contents of its credentials are now. The runtime reads them: no command line has them.
-    private func credentials(_ task: TaskIntent) throws -> [Container.Credential] {
+    func credentials(_ task: TaskIntent) throws -> [Container.Credential] {
         let (own, host) = (SecretStore(configuration, task: task.id), SecretStore(configuration))
         return try (task.credentials ?? []).map { credential in
             let store = credential.secret == nil ? own : host
@@ -169,51 +149,5 @@ struct TaskLauncher: Sendable {
             }
             return Container.Credential(name: credential.name, path: store.path(of: name))
         }
-    }
-
-    private func container(_ task: TaskIntent, _ credentials: [Container.Credential]) throws -> Container {
-        let request = task.request
-        var container = Container(
-            root: "\(pool.directory(ofTask: task.id))/rootfs", name: task.name,
-            program: request.command.map { .command($0) } ?? .boot)
-        switch request.network {
-        case .private: container.network = .namespace(configuration.network.namespace(of: task.id))
-        case .host: container.network = .host
-        case .none: container.network = .none
-        }
-        container.console = task.boots ? .output : request.terminal ? .terminal : .pipe
-        container.confinement = .init(try TaskConfinement(request, hasAccount: task.account != nil))
-        container.userBase = task.userBase
-        container.machineID = task.machineID
-        container.credentials = credentials
-        container.environment = request.environment
-        if let account = task.account, let command = request.command {
-            container.program = .command([IdentityProgram.path, account.program] + command)
-            container.binds.append(.init(identityProgram(of: task.id), at: IdentityProgram.path, mapsOwners: false))
-        } else if !IdentityProgram.isAvailable {
-            container.user = request.user
-        }
-        container.directory = request.directory
-        container.resolvesNames = request.network != .none
-        // Names of other tasks, where the image doesn't bring its own.
-        let hosts = configuration.hosts
-        if request.network == .private, !HostsFile.isOwn(root: pool.root(of: task.layer)), (try? hosts.ensure()) != nil {
-            container.binds.append(.init(hosts.path, at: "/etc/hosts", mapsOwners: false))
-        }
-        for path in task.immutable ?? [] {
-            container.binds.append(.init(pool.root(of: task.layer) + path, at: path, readOnly: true))
-        }
-        for mount in task.mounts ?? [] {
-            if let host = mount.host { container.binds.append(.init(host, at: mount.path, readOnly: mount.readOnly)) }
-            if let size = mount.tmpfs {
-                container.memory.append(.init(at: mount.path, size: size, readOnly: mount.readOnly))
-            }
-        }
-        container.binds += TaskJournal(of: task, configuration)?.binds ?? []
-        for volume in task.volumes ?? [] {
-            container.binds.append(
-                .init(pool.data(ofVolume: volume.volume), at: volume.path, readOnly: volume.readOnly))
-        }
-        return container
     }
 }

@@ -220,10 +220,7 @@ public actor TaskManager {
         guard tasks.isEmpty else { return }
         // An earlier agent may have made it.
         let network = configuration.network
-        try? await blocking {
-            HostPreparation.undo()
-            try network.remove()
-        }
+        try? await blocking { try network.remove() }
     }
 
     /// What needs doing now and then: quota groups of tasks whose subvolumes the kernel has cleaned, logs that are kept no longer.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -83,6 +84,15 @@ public struct TaskCgroup: Sendable, Equatable {
         guard hasLimits, let directory = directories.first else { return procs }
         try Files.makeDirectories("\(directory)/exec")
         return ["\(directory)/exec/cgroup.procs"]
+    }
+
+    /// Refuses its processes all devices but those of a container (docs/security.md, "Devices"): by BPF, which works in a v2
+    /// hierarchy without controllers too.
+    ///
+    /// - Returns: false where the kernel can't, or has no v2 hierarchy.
+    public func limitDevices() -> Bool {
+        guard let path = directories.first, let directory = try? OwnedFD.open(path, O_RDONLY | O_DIRECTORY) else { return false }
+        return dish_limit_devices(directory.number) == 0
     }
 
     /// How often the kernel killed something in it because it had reached its memory limit.

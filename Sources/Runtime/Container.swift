@@ -40,20 +40,6 @@ public struct Container: Sendable {
         case output
     }
 
-    /// Ids inside.
-    public struct Identity: Sendable, Codable, Equatable {
-        public var user: UInt32
-        public var group: UInt32
-        /// All its groups.
-        public var groups: [UInt32]
-
-        public init(user: UInt32, group: UInt32, groups: [UInt32]) {
-            self.user = user
-            self.group = group
-            self.groups = groups
-        }
-    }
-
     /// A host path that appears inside.
     public struct Bind: Sendable, Equatable {
         /// Absolute path on the host.
@@ -113,8 +99,11 @@ public struct Container: Sendable {
     public var userBase: UInt32?
     /// 32 hexadecimal digits; each task has its own, so that its journal is its own.
     public var machineID: String?
-    /// Variables of the program inside, sorted by name.
+    /// Variables of the program inside.
     public var environment: [String: String] = [:]
+    /// Whether whoever starts the runtime puts its `privateFiles` in place: then no variable is on the command line, which every user
+    /// of the host can read.
+    public var hasPrivateFiles = false
     /// The user inside that a command runs as.
     public var user: String?
     /// Working directory inside, for a command.

@@ -27,6 +27,28 @@ public struct Nspawn: Runtime {
         "SETUID", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE", "SYS_RESOURCE", "SYS_TTY_CONFIG",
     ]
 
+    /// Where systemd-nspawn looks for systemd.nspawn(5) files and keeps what it shares with others. The first would go before ours.
+    public var privateDirectories: [String] { ["/etc/systemd/nspawn", Self.settingsDirectory] }
+
+    private static let settingsDirectory = "/run/systemd/nspawn"
+
+    public func privateFiles(_ container: Container) throws(RuntimeError) -> [String: String] {
+        let variables = try container.environment.sorted { $0.key < $1.key }.map { name, value throws(RuntimeError) in
+            guard !"\(name)\(value)".utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == 0 }) else {
+                throw RuntimeError(
+                    .invalid,
+                    "the variable '\(name)' has a line break or a NUL byte, which the init of a booted image can't be given")
+            }
+            return "Environment=\(Self.quoted("\(name)=\(value)"))\n"
+        }
+        return ["\(Self.settingsDirectory)/\(container.name).nspawn": "[Exec]\n" + variables.joined()]
+    }
+
+    /// A word of a list (systemd.syntax(7)): in these settings backslashes mean themselves.
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"'\"'\"") + "\""
+    }
+
     func arguments(_ container: Container) throws(RuntimeError) -> [String] {
         guard Self.isHostName(container.name) else {
             throw RuntimeError(
@@ -34,7 +56,8 @@ public struct Nspawn: Runtime {
         }
         var list = [
             // Nothing beside the root, and no machine manager, changes what is launched.
-            "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
+            "--quiet", "--settings=\(container.hasPrivateFiles ? "trusted" : "no")", "--register=no", "--keep-unit",
+            "--link-journal=no", "--timezone=off",
             "--directory=\(container.root)", "--machine=\(container.name)",
         ]
         if let machineID = container.machineID { list.append("--uuid=\(machineID)") }
@@ -64,7 +87,7 @@ public struct Nspawn: Runtime {
             let path = memory.target.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
             list.append("--tmpfs=\(path):mode=0755,size=\(memory.size)\(memory.readOnly ? ",ro" : "")")
         }
-        for (name, value) in container.environment.sorted(by: { $0.key < $1.key }) {
+        for (name, value) in container.environment.sorted(by: { $0.key < $1.key }) where !container.hasPrivateFiles {
             list.append("--setenv=\(name)=\(value)")
         }
         switch container.program {

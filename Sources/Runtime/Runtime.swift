@@ -11,6 +11,20 @@ public protocol Runtime: Sendable {
     ///
     /// - Throws: `RuntimeError` when the runtime isn't installed or can't do what is asked.
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn
+
+    /// Directories of the host that the runtime wants for itself, each container's apart from others'.
+    var privateDirectories: [String] { get }
+
+    /// Files in those directories of a container that `hasPrivateFiles`, by their absolute paths.
+    ///
+    /// - Throws: `RuntimeError` for what can't be written down.
+    func privateFiles(_ container: Container) throws(RuntimeError) -> [String: String]
+}
+
+extension Runtime {
+    public var privateDirectories: [String] { [] }
+
+    public func privateFiles(_ container: Container) throws(RuntimeError) -> [String: String] { [:] }
 }
 
 /// Why a runtime can't launch a container.

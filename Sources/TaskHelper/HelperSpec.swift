@@ -1,7 +1,8 @@
 public import Cgroups
+import Glibc
 public import Linux
 
-/// What a helper is told: its command line. The program's environment is the helper's own.
+/// What a helper is told, in a file that only root can read: command lines are everybody's. The program's environment is the helper's own.
 public struct HelperSpec: Sendable, Equatable {
     /// The task's id.
     public var id: String
@@ -33,6 +34,17 @@ public struct HelperSpec: Sendable, Equatable {
     public var limits = CgroupLimits()
     /// What the container's processes have for `oom_score_adj` (proc(5)).
     public var oomScore = 0
+    /// What the program finds in `mountDirectory`.
+    public var mounts: [HelperMount] = []
+    /// Directories of the host that are empty for the program, but for `files`: their absolute paths.
+    public var privateDirectories: [String] = []
+    /// Files in those directories, by their absolute paths.
+    public var files: [String: String] = [:]
+    /// The file `start` in `mountDirectory`; nil for none.
+    public var start: StartProgram?
+    /// Whether the program may not run where devices can't be limited by control group: without a user namespace `nodev` can be
+    /// taken off again.
+    public var requiresDevicePolicy = false
     /// Absolute path, then arguments.
     public var program: [String]
 
@@ -56,7 +68,35 @@ public struct HelperSpec: Sendable, Equatable {
         return (text.flatMap { Int($0.prefix { !$0.isWhitespace }) } ?? 1) == generation
     }
 
-    /// The arguments after the helper's name.
+    /// Where `mounts` are, and `start`: in memory, in the mount namespace of the program alone.
+    public var mountDirectory: String { "\(runtimeDirectory)/mounts" }
+
+    /// The path of one of `mounts`, or of `start`.
+    public func path(ofMount name: String) -> String { "\(mountDirectory)/\(name)" }
+
+    /// Where a helper finds this.
+    public var file: String { "\(runtimeDirectory)/spec-\(generation)" }
+
+    /// Writes the file.
+    ///
+    /// - Throws: `SystemError` with `EINVAL` where something has a NUL byte, at which one argument ends.
+    public func write() throws(SystemError) {
+        let arguments = arguments
+        if arguments.contains(where: { $0.utf8.contains(0) }) {
+            throw SystemError("pass text with a NUL byte to the helper of task", id, code: EINVAL)
+        }
+        try Files.makeDirectories(runtimeDirectory, mode: 0o700)
+        try Files.replace(file, with: Array(arguments.joined(separator: "\0").utf8), mode: 0o600, durable: false)
+    }
+
+    /// Takes what a file says; nil when it isn't there, or is none.
+    public init?(file: String) {
+        guard let bytes = try? Files.read(file) else { return nil }
+        let arguments = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+        self.init(arguments: arguments)
+    }
+
+    /// Its text, an option or a word of the program each.
     public var arguments: [String] {
         var list = [
             "--id=\(id)", "--generation=\(generation)", "--state=\(stateDirectory)", "--run=\(runtimeDirectory)", "--log=\(log)",
@@ -70,6 +110,11 @@ public struct HelperSpec: Sendable, Equatable {
         if !durable { list.append("--not-durable") }
         if let networkNamespace { list.append("--network=\(networkNamespace)") }
         if oomScore != 0 { list.append("--oom-score=\(oomScore)") }
+        if requiresDevicePolicy { list.append("--device-policy") }
+        list += mounts.flatMap(\.arguments)
+        list += privateDirectories.map { "--private=\($0)" }
+        for (path, content) in files.sorted(by: { $0.key < $1.key }) { list += ["--file=\(path)", "--content=\(content)"] }
+        list += start?.options ?? []
         list += limits.settings.map { "--\($0.name)=\($0.value)" }
         return list + ["--"] + program
     }
@@ -79,11 +124,21 @@ public struct HelperSpec: Sendable, Equatable {
     public init?(arguments: [String]) {
         guard let end = arguments.firstIndex(of: "--"), end + 1 < arguments.count else { return nil }
         self.init(id: "", stateDirectory: "", runtimeDirectory: "", log: "", program: Array(arguments[(end + 1)...]))
+        var file: String?
         for argument in arguments[..<end] {
             let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")) ?? argument.endIndex
-            guard set(String(argument[..<equals]), to: String(argument[equals...].utf8.dropFirst()) ?? "") else { return nil }
+            let (name, value) = (String(argument[..<equals]), String(argument[equals...].utf8.dropFirst()) ?? "")
+            if name == "--file" {
+                file = value
+            } else if name == "--content" {
+                guard let path = file else { return nil }
+                files[path] = value
+                file = nil
+            } else {
+                guard set(name, to: value) else { return nil }
+            }
         }
-        guard [id, stateDirectory, runtimeDirectory, log].allSatisfy({ !$0.isEmpty }) else { return nil }
+        guard file == nil, [id, stateDirectory, runtimeDirectory, log].allSatisfy({ !$0.isEmpty }) else { return nil }
     }
 
     private mutating func set(_ name: String, to value: String) -> Bool {
@@ -98,6 +153,9 @@ public struct HelperSpec: Sendable, Equatable {
         case "--wait": waitsForClient = true
         case "--boot": boots = true
         case "--not-durable": durable = false
+        case "--device-policy": requiresDevicePolicy = true
+        case "--private": privateDirectories.append(value)
+        case "--mount": mounts.append(HelperMount(value, base: ""))
         case "--generation": return Self.read(value, into: &generation)
         case "--log-size": return Self.read(value, into: &logSize)
         case "--log-files": return Self.read(value, into: &logFiles)
@@ -107,7 +165,10 @@ public struct HelperSpec: Sendable, Equatable {
         case "--stop-signal":
             guard let number = Int32(value), (1...64).contains(number) else { return false }
             stopSignal = number
-        default: return name.hasPrefix("--") && limits.set(String(name.dropFirst(2)), to: value)
+        default:
+            if name.hasPrefix("--mount-") { return !mounts.isEmpty && mounts[mounts.count - 1].set(name, to: value) }
+            if name.hasPrefix("--start") { return StartProgram.set(&start, name, to: value) }
+            return name.hasPrefix("--") && limits.set(String(name.dropFirst(2)), to: value)
         }
         return true
     }
@@ -118,14 +179,14 @@ public struct HelperSpec: Sendable, Equatable {
         return true
     }
 
-    /// How to start it so that it outlives its starter.
+    /// How to start it so that it outlives its starter; `write` comes before.
     ///
     /// - Parameters:
     ///   - helper: the path of `dish-helper`.
     ///   - inUnit: whether systemd is process 1: the helper gets a transient unit of its own.
     public func spawn(helper: String, environment: [String: String], inUnit: Bool) -> Spawn {
         guard inUnit, let systemdRun = Executable.find("systemd-run") else {
-            var spawn = Spawn(helper, arguments, environment: environment)
+            var spawn = Spawn(helper, [file], environment: environment)
             spawn.newSession = true
             spawn.detached = true
             return spawn
@@ -137,7 +198,7 @@ public struct HelperSpec: Sendable, Equatable {
         ]
         let shares = Self.unitProperties(limits).map { "--property=\($0)" }
         let variables = environment.sorted { $0.key < $1.key }.map { "--setenv=\($0.key)=\($0.value)" }
-        return Spawn(systemdRun, settings + shares + variables + ["--"] + ([helper] + arguments).map(Self.literal))
+        return Spawn(systemdRun, settings + shares + variables + ["--"] + [helper, file].map(Self.literal))
     }
 
     /// What of the limits is the unit's: systemd has the group that stands beside those of other tasks, and would overwrite

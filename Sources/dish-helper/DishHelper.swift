@@ -7,8 +7,8 @@ import TaskHelper
 @main
 struct DishHelper {
     static func main() {
-        guard let spec = HelperSpec(arguments: Array(CommandLine.arguments.dropFirst())) else {
-            complain("dish-helper is started by dishd, with --id, --state, --run, --log, -- and a command line")
+        guard CommandLine.arguments.count == 2, let spec = HelperSpec(file: CommandLine.arguments[1]) else {
+            complain("dish-helper is started by dishd, with the path of a file that says what to run")
             exit(2)
         }
         for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }

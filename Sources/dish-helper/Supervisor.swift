@@ -60,6 +60,11 @@ struct Supervisor: ~Copyable {
         waitsUntil = spec.waitsForClient && !clients.contains(where: \.isAttached) ? milliseconds() + 10_000 : nil
         do {
             try cgroup.apply(spec.limits)
+            let limitsDevices = cgroup.limitDevices()
+            if spec.requiresDevicePolicy, !limitsDevices {
+                return giveUp("this host can't limit its devices (BPF in cgroup v2), which a task without a user namespace needs")
+            }
+            try PrivateMounts.make(spec)
             program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
             for bytes in early { program?.write(bytes) }
             early = []
@@ -304,6 +309,7 @@ struct Supervisor: ~Copyable {
             for index in clients.indices { clients[index].flush() }
         }
         unlink(spec.socket)
+        unlink(spec.file)
         unlink(notifyPath)
         cgroup.remove()
     }

@@ -1,7 +1,7 @@
 import AgentAPI
 import Glibc
 import Linux
-import Runtime
+import TaskHelper
 import Testing
 
 @testable import Agent
@@ -76,19 +76,5 @@ import Testing
         } catch {
             #expect("\(error)".contains("there is no 'sh' in the image"))
         }
-    }
-
-    /// Without privileges it can become nobody, and says so.
-    @Test(.enabled(if: IdentityProgram.isAvailable)) func theProgramBecomesTheUserAndThenAnother() throws {
-        let path = "\(root)/as-user"
-        let content = IdentityProgram.content(.init(user: 1000, group: 1001, groups: [1001, 2000]))
-        try Files.replace(path, with: content, mode: 0o755, durable: false)
-        let result = try Command(path, ["/bin/sh", "name", "-c", "echo $0 $(id -u) $(id -g) $(id -G)"]).runBlocking()
-        guard geteuid() == 0 else {
-            #expect(result.status.shellCode == 126)
-            return
-        }
-        #expect(result.text == "name 1000 1001 1001 2000\n", "\(result.text)\(result.errorText)")
-        #expect(try Command(path, ["/nonexistent", "x"]).runBlocking().status.shellCode == 126)
     }
 }

@@ -14,7 +14,8 @@ struct HelperTests {
             id: String(UInt32.random(in: 0 ... .max), radix: 16), stateDirectory: "\(folder)/s", runtimeDirectory: "\(folder)/r",
             log: "\(folder)/log", program: ["/bin/cat"])
         (spec.input, spec.waitsForClient, spec.generation) = (true, true, generation)
-        let helper = try Spawn(Programs.path("dish-helper"), spec.arguments).start()
+        try spec.write()
+        let helper = try Spawn(Programs.path("dish-helper"), [spec.file]).start()
         defer { waitpid(helper, nil, 0) }
         do {
             try body(HelperConnection(spec.socket, deadline: 2000))

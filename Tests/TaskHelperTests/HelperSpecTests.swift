@@ -1,4 +1,5 @@
 import Cgroups
+import Glibc
 import Linux
 import TaskHelper
 import Testing
@@ -23,16 +24,34 @@ import Testing
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--io=8 rbps=1 wbps=1 riops=1 wiops=1", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--memory-swap=-1", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--oom-score=1001", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--mount-base=/b", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--content=x", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--file=/x", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--start-argument=x", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--start", "--start-as=0:0", "--", "p"],
     ])
     func whatIsMissingUnknownOrNoNumberIsRefused(_ arguments: [String]) {
         #expect(HelperSpec(arguments: arguments) == nil)
+    }
+
+    @Test func aFileTellsAHelperAllOfItAndNobodyElse() throws {
+        var spec = random()
+        let folder = try TemporaryDirectory()
+        spec.runtimeDirectory = "\(folder.path)/r"
+        spec.program += ["two\nlines", ""]
+        try spec.write()
+        #expect(HelperSpec(file: spec.file) == spec)
+        var status = stat()
+        #expect(stat(spec.file, &status) == 0 && status.st_mode & 0o777 == 0o600)
+        spec.program.append("a\0--boot")
+        #expect(throws: SystemError.self) { try spec.write() }
     }
 
     @Test func withoutSystemdTheHelperIsDetachedInASessionOfItsOwn() {
         let spec = random()
         let spawn = spec.spawn(helper: "/usr/bin/dish-helper", environment: ["A": "b"], inUnit: false)
         #expect(spawn.program == "/usr/bin/dish-helper")
-        #expect(spawn.arguments == spec.arguments)
+        #expect(spawn.arguments == [spec.file])
         #expect(spawn.environment == ["A": "b"])
         #expect(spawn.detached && spawn.newSession)
     }
@@ -50,6 +69,20 @@ import Testing
         spec.networkNamespace = Bool.random() ? "/run/netns/" + RandomRecords.text() : nil
         spec.limits = RandomRecords.limits()
         spec.oomScore = .random(in: -1000...1000)
+        spec.requiresDevicePolicy = .random()
+        spec.mounts = (0 ..< .random(in: 0...3)).map { index in
+            HelperMount(
+                "bind-\(index)", base: "/b" + RandomRecords.text(), path: Bool.random() ? RandomRecords.text() : "",
+                baseIsResolved: .random())
+        }
+        if Bool.random() { spec.privateDirectories = ["/run/x", RandomRecords.text()] }
+        if Bool.random() { spec.files = ["/run/x/" + RandomRecords.text(): RandomRecords.text(), "/run/y": ""] }
+        if Bool.random() {
+            spec.start = StartProgram(
+                identity: Bool.random() ? nil : .init(user: 1, group: 2, groups: [2, 3]),
+                candidates: [RandomRecords.text(), "/x"],
+                arguments: ["", RandomRecords.text()], environment: ["A=" + RandomRecords.text()])
+        }
         return spec
     }
 

@@ -149,6 +149,14 @@ int dish_own_new_files(uint32_t uid, uint32_t gid);
 // accept4(2), close-on-exec and non-blocking.
 int dish_accept(int listener);
 
+// A detached copy of the mounts at a descriptor and below (open_tree(2)).
+int dish_clone_mount(int descriptor);
+// Sets `nodev` on a detached mount and those below it: it can't be taken off in a user namespace.
+int dish_forbid_devices(int mount);
+int dish_attach_mount(int mount, const char *target);
+// Refuses all devices but a container's own to the processes of a cgroup v2 group and those below it (BPF_CGROUP_DEVICE, Linux 4.15).
+int dish_limit_devices(int cgroup);
+
 // Function-like macros.
 int dish_wait_exited(int status);
 int dish_wait_exit_code(int status);

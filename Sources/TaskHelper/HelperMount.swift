@@ -1,0 +1,37 @@
+/// A directory or file of the host that a program finds in its `mountDirectory`, without device nodes (`nodev`).
+///
+/// It is opened once, and that descriptor is what is mounted: whatever its path leads to later is something else.
+public struct HelperMount: Sendable, Equatable {
+    /// A file's name.
+    public var name: String
+    /// An absolute path that the host trusts.
+    public var base: String
+    /// What is mounted below the base, out of which no link leads; empty for the base itself.
+    public var path: String
+    /// Whether the base is without symbolic links: it was resolved when the mount was allowed.
+    public var baseIsResolved: Bool
+
+    public init(_ name: String, base: String, path: String = "", baseIsResolved: Bool = false) {
+        self.name = name
+        self.base = base
+        self.path = path
+        self.baseIsResolved = baseIsResolved
+    }
+
+    var arguments: [String] {
+        var list = ["--mount=\(name)", "--mount-base=\(base)"]
+        if !path.isEmpty { list.append("--mount-path=\(path)") }
+        if baseIsResolved { list.append("--mount-resolved") }
+        return list
+    }
+
+    mutating func set(_ name: String, to value: String) -> Bool {
+        switch name {
+        case "--mount-base": base = value
+        case "--mount-path": path = value
+        case "--mount-resolved": baseIsResolved = true
+        default: return false
+        }
+        return true
+    }
+}

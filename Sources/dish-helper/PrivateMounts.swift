@@ -1,0 +1,69 @@
+import CLinux
+import Glibc
+import Linux
+import TaskHelper
+
+/// The mount namespace in which the runtime starts: the host's, with what the program is given in places that only the host's root
+/// can change (docs/security.md, "What is mounted").
+enum PrivateMounts {
+    /// Makes the namespace for this process and what it starts.
+    ///
+    /// - Throws: `SystemError` for what isn't there, or what a link leads out of.
+    static func make(_ spec: HelperSpec) throws(SystemError) {
+        try retryingInterrupts("create mount namespace") { dish_unshare(DISH_CLONE_NEWNS) }
+        // What the host unmounts from now on goes here too; what is mounted here is seen by nobody else.
+        try Mounts.mount("none", on: "/", flags: UInt(MS_REC | MS_SLAVE))
+        try Files.makeDirectories(spec.mountDirectory, mode: 0o700)
+        try mountMemory(on: spec.mountDirectory, mode: "0700")
+        for mount in spec.mounts { try attach(mount, at: spec.path(ofMount: mount.name)) }
+        if let start = spec.start {
+            // It can be run inside, and not read: it has variables in it.
+            try write(start.content, to: spec.path(ofMount: "start"), mode: 0o111)
+        }
+        for directory in spec.privateDirectories {
+            if directory.hasPrefix("/run/") { try Files.makeDirectories(directory) }
+            if Files.isDirectory(directory) { try mountMemory(on: directory, mode: "0755") }
+        }
+        for (path, content) in spec.files { try write(Array(content.utf8), to: path, mode: 0o600) }
+    }
+
+    private static func mountMemory(on path: String, mode: String) throws(SystemError) {
+        try Mounts.mount("tmpfs", on: path, type: "tmpfs", flags: UInt(MS_NOSUID | MS_NODEV), data: "mode=\(mode),size=16m")
+    }
+
+    private static func attach(_ mount: HelperMount, at place: String) throws(SystemError) {
+        let source = try open(mount)
+        var status = stat()
+        let number = source.number
+        try retryingInterrupts("look at", mount.base) { fstat(number, &status) }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            try Files.makeDirectories(place, mode: 0o700)
+        } else {
+            try write([], to: place, mode: 0o600)
+        }
+        let copy = OwnedFD(adopting: try retryingInterrupts("open mount", mount.base) { dish_clone_mount(number) })
+        let tree = copy.number
+        try retryingInterrupts("forbid devices in", mount.base) { dish_forbid_devices(tree) }
+        try retryingInterrupts("mount '\(mount.base)' on", place) { dish_attach_mount(tree, place) }
+    }
+
+    private static func open(_ mount: HelperMount) throws(SystemError) -> OwnedFD {
+        let base =
+            mount.baseIsResolved ? try withoutLinks(mount.base) : try OwnedFD.open(mount.base, DISH_O_PATH)
+        return mount.path.isEmpty ? base : try base.open(beneath: mount.path, DISH_O_PATH)
+    }
+
+    private static func withoutLinks(_ path: String) throws(SystemError) -> OwnedFD {
+        var how = open_how()
+        how.flags = UInt64(DISH_O_PATH | O_CLOEXEC)
+        how.resolve = UInt64(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+        return OwnedFD(adopting: try retryingInterrupts("open", path) { dish_openat2(AT_FDCWD, path, &how) })
+    }
+
+    private static func write(_ content: [UInt8], to path: String, mode: mode_t) throws(SystemError) {
+        let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        try Files.write(content, to: file.number, path)
+        let number = file.number
+        try retryingInterrupts("set mode of", path) { fchmod(number, mode) }
+    }
+}
