@@ -19,7 +19,9 @@ extension TaskLauncher {
             let limits = host.effective(task.request, configuration.resources)
             try await tellHelper(.limits(limits), of: task)
             let properties = HelperSpec.unitProperties(limits, everything: true)
-            let known = before.map { HelperSpec.unitProperties(host.effective($0.request, configuration.resources), everything: true) }
+            let known = before.map {
+                HelperSpec.unitProperties(host.effective($0.request, configuration.resources), everything: true)
+            }
             if host.cgroups.hasSystemd, properties != known, let systemctl = Executable.find("systemctl") {
                 let result = try await Command(
                     systemctl, ["set-property", "--runtime", "dish-\(task.id).service"] + properties

@@ -85,7 +85,8 @@ public struct StartProgram: Sendable, Equatable {
         }
         code += [0x41, 0xbc] + Self.bytes(data.candidates)  // mov r12d, candidates
         code += [0xbb] + Self.bytes(127)  // mov ebx, 127
-        var attempt: [UInt8] = [0xbe] + Self.bytes(data.arguments) + [0xba] + Self.bytes(data.environment)  // mov esi, …; mov edx, …
+        // mov esi, arguments; mov edx, environment
+        var attempt: [UInt8] = [0xbe] + Self.bytes(data.arguments) + [0xba] + Self.bytes(data.environment)
         attempt += Self.call(59) + [0x0f, 0x05]  // mov eax, SYS_execve; syscall
         attempt += [0x83, 0xf8, 0xfe, 0x74, 10]  // cmp eax, -ENOENT; je next
         attempt += [0x83, 0xf8, 0xec, 0x74, 5]  // cmp eax, -ENOTDIR; je next

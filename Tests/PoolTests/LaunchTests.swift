@@ -1,0 +1,149 @@
+import AgentAPI
+import CLinux
+import Fixtures
+import Glibc
+import Linux
+import Testing
+
+/// What a task finds when it starts, and what other users of the host see of it (docs/security.md).
+@Suite(.requiresRoot)
+struct LaunchTests {
+    private static let kinds = [
+        ["--security", "confined"], [], ["--security", "system"], ["--no-user-namespace"],
+        ["--no-user-namespace", "--security", "system"],
+    ]
+
+    /// Opens a file in each way, also after it has tried to take `nodev` off.
+    private static let opensNodes = """
+        for path in /var/tmp/block /var/tmp/memory /var/tmp/own; do
+          (: < $path) 2>/dev/null && echo "opened $path"
+          (: > $path) 2>/dev/null && echo "wrote $path"
+        done
+        mount -o remount,dev / 2>/dev/null
+        (: < /var/tmp/block) 2>/dev/null && echo "opened after remounting"
+        mknod /var/tmp/made b 7 0 2>/dev/null && (: < /var/tmp/made) 2>/dev/null && echo "opened what it made"
+        mknod /dev/made c 1 1 2>/dev/null && (: < /dev/made) 2>/dev/null && echo "opened what it made in /dev"
+        echo x > /dev/null && head -c 1 /dev/zero | wc -c && (: < /dev/tty) 2>/dev/null
+        echo done
+        """
+
+    @Test func aDeviceNodeInARootIsOfNoUse() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            for options in Self.kinds {
+                let run = try await host.dish(
+                    arguments: ["run", "-d", "--name", "node"] + options
+                        + [
+                            "//os:base", "--", "/bin/sh", "-c",
+                            "while [ ! -e /var/tmp/own ]; do sleep 0.05; done; \(Self.opensNodes)",
+                        ])
+                try #require(run.code == 0, "\(options): \(run)")
+                let root = try await host.task("node").paths.root
+                for (name, type, number) in [
+                    ("block", S_IFBLK, dish_makedev(7, 0)), ("memory", S_IFCHR, dish_makedev(1, 1)),
+                    ("own", S_IFCHR, dish_makedev(1, 3)),
+                ] {
+                    #expect(mknod("\(root)/var/tmp/\(name)", type | 0o666, dev_t(number)) == 0)
+                }
+                let output = try await host.dish("logs", "--follow", "node")
+                #expect(output.output == "1\ndone\n", "\(options): \(output)")
+                #expect(try await host.dish("rm", "--force", "--purge", "node").code == 0)
+            }
+        }
+    }
+
+    @Test func nothingOfATaskIsOnACommandLine() async throws {
+        let host = try await SharedPool.shared.host()
+        let secret = "s3cret-\(UInt32.random(in: 0 ... .max))"
+        let odd = #"a "b" 'c' \d $HOME %n \"#
+        try await host.withAgent { _ in
+            let command = try await host.dish(
+                "run", "-d", "--name", "command", "--env", "PASSWORD=\(secret)", "--env", "discovery.type=single-node", "--env",
+                "ODD=\(odd)", "--env", "LINES=one\ntwo", "//os:base", "--", "/bin/sh", "-c",
+                "tr '\\0' '|' < /proc/self/environ; echo; exec sleep 1000")
+            try #require(command.code == 0, "\(command)")
+            let booted = try await host.dish(
+                "run", "--name", "booted", "--env", "PASSWORD=\(secret)", "--env", "ODD=\(odd)", "//os:base")
+            try #require(booted.code == 0, "\(booted)")
+            #expect(Inventory.processes(mentioning: secret).map(\.command) == [])
+            // The program that has them can't be read by whoever runs it.
+            let unreadable = try await host.dish("exec", "command", "--", "/bin/sh", "-c", "cat /run/dish-start && echo read")
+            #expect(unreadable.code == 1 && !unreadable.output.contains("read"), "\(unreadable)")
+
+            var seen = ""
+            for _ in 0..<100 where !seen.contains("container_uuid=") {
+                seen = try await host.dish("logs", "command").output
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            for variable in [
+                "PASSWORD=\(secret)|", "discovery.type=single-node|", "ODD=\(odd)|", "LINES=one\ntwo|",
+                "container=systemd-nspawn|",
+            ] {
+                #expect(seen.contains(variable), "\(variable): \(seen)")
+            }
+            let inside = try await host.dish("exec", "booted", "--", "/bin/sh", "-c", "tr '\\0' '|' < /proc/1/environ")
+            #expect(inside.output.contains("PASSWORD=\(secret)|") && inside.output.contains("ODD=\(odd)|"), "\(inside)")
+            let broken = try await host.dish("run", "--name", "broken", "--env", "A=b\nc", "//os:base")
+            #expect(broken.code == 1 && broken.errors.contains("the variable 'A' has a line break"), "\(broken)")
+        }
+    }
+
+    @Test func commandsEndWithTheShellsCodes() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            for (command, code) in [("/nowhere/program", CInt(127)), ("no-such-program", 127), ("/etc/passwd", 126)] {
+                let outcome = try await host.dish("run", "--rm", "//os:base", "--", command)
+                #expect(outcome.code == code, "\(command): \(outcome)")
+            }
+        }
+    }
+
+    @Test func anAllowedPathIsOpenedWithoutLinksAtEachStart() async throws {
+        let host = try await SharedPool.shared.host()
+        let shared = try Scratch.make("allowed")
+        try Files.makeDirectories("\(shared)/a/data")
+        try Files.replace("\(shared)/a/data/file", with: "allowed\n".utf8)
+        let secret = try Scratch.make("secret")
+        try Files.makeDirectories("\(secret)/data")
+        try Files.replace("\(secret)/data/file", with: "secret\n".utf8)
+        let workspace = try TestWorkspace()
+        try workspace.write(
+            "app/IMAGES.yaml",
+            """
+            images:
+              - name: mounts
+                parent: //os:base
+                task:
+                  mounts:
+                    - {path: /data, host: \(shared)/a/data}
+            """)
+        let built = try await host.dish("image", "build", "//app:mounts", in: workspace.path)
+        try #require(built.code == 0, "\(built)")
+        try await host.withAgent { _ in
+            let first = try await host.dish(
+                "run", "--name", "mounts", "--allow-mount", shared, "//app:mounts", "--", "/bin/cat", "/data/file")
+            #expect(first.code == 0 && first.output == "allowed\n", "\(first)")
+            for target in ["\(secret)", "../\(Files.name(of: secret))", "/proc/self/root\(secret)"] {
+                #expect(rename("\(shared)/a", "\(shared)/was") == 0 && symlink(target, "\(shared)/a") == 0)
+                _ = try await host.dish("start", "mounts")
+                let task = try await host.task("mounts")
+                #expect(task.state.hasEnded && task.exit?.code != 0, "\(target): \(task)")
+                #expect(!(try await host.dish("logs", "mounts").output.contains("secret")), "\(target)")
+                #expect(unlink("\(shared)/a") == 0 && rename("\(shared)/was", "\(shared)/a") == 0)
+            }
+            let again = try await host.dish("start", "mounts")
+            #expect(again.code == 0, "\(again)")
+        }
+    }
+
+    @Test func aTaskThatAsksForNoLimitsHasSome() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let outcome = try await host.dish(
+                "run", "--rm", "//os:base", "--", "/bin/sh", "-c",
+                "grep 'Max processes' /proc/self/limits; cat /sys/fs/cgroup/pids.max 2>/dev/null")
+            let numbers = outcome.output.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
+            #expect(numbers.contains { (64...16_384).contains($0) }, "\(outcome)")
+        }
+    }
+}
