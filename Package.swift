@@ -28,6 +28,7 @@ let package = Package(
     targets: [
         .target(name: "CLinux"),
         .target(name: "CWebPage", exclude: ["page"]),
+        .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
@@ -39,6 +40,11 @@ let package = Package(
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "Cgroups", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "TaskHelper", dependencies: ["CLinux", "Linux", "Cgroups"], swiftSettings: settings),
+        .target(
+            name: "Seccomp", dependencies: ["CLinux", "CSeccomp", "Linux"], swiftSettings: settings,
+            linkerSettings: [.linkedLibrary(":libseccomp.a")]),
+        .target(
+            name: "TaskAccess", dependencies: ["CLinux", "Linux", "Seccomp", "TaskHelper"], swiftSettings: settings),
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(
             name: "DebianPackages", dependencies: ["CLinux", "Linux", "Runtime"], swiftSettings: settings),
@@ -61,8 +67,8 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "Cgroups", "Runtime", "DebianPackages", "Manifest", "Layers", "OCI",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "CLinux", "Linux", "Btrfs", "Cgroups", "Seccomp", "TaskAccess", "TaskHelper", "Runtime", "DebianPackages",
+                "Manifest", "Layers", "OCI", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings
         ),
@@ -81,8 +87,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Runtime", "Layers", "OCI",
-                "Registry", "AgentAPI",
+                "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess", "Runtime",
+                "Layers", "OCI", "Registry", "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -96,8 +102,8 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Manifest", "Layers", "OCI",
-                "Builder", "Registry", "AgentAPI",
+                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess", "Manifest",
+                "Layers", "OCI", "Builder", "Registry", "AgentAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -123,6 +129,8 @@ let package = Package(
         .testTarget(name: "NetworksTests", dependencies: ["Networks"], swiftSettings: settings),
         .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux"], swiftSettings: settings),
         .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
+        .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),
+        .testTarget(name: "TaskAccessTests", dependencies: ["Linux", "TaskAccess"], swiftSettings: settings),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),

@@ -3,10 +3,12 @@ import CLinux
 import Glibc
 import Linux
 import Networks
+import TaskAccess
 import TaskHelper
 
 /// A running task as its health checks reach it.
 struct CheckedTask: Sendable {
+    let name: String
     let network: TaskRequest.Network
     /// In the agent's network.
     let address: IPv4Address?
@@ -14,6 +16,10 @@ struct CheckedTask: Sendable {
     let leader: ProcessIdentity
     /// `cgroup.procs` files that a process joining the task enters.
     let cgroups: [String]
+    /// How it is entered.
+    let files: EntryFiles
+    /// What the image and whoever started it gave it.
+    let environment: [String: String]
 }
 
 /// One health check of one task.
@@ -52,33 +58,18 @@ struct HealthProbe: Sendable {
     private func run(_ command: [String]) async throws -> String? {
         let (task, timeout) = (task, check.timeout)
         return try await blocking {
-            let command = try Self.entering(task, command, timeout)
-            let result = try command.runBlocking()
+            let name = "task '\(task.name)'"
+            let entry = try TaskEntry(
+                into: task.leader, cgroups: task.cgroups, confinement: task.files.confinement(of: name), name: name)
+            var running = Command(try entry.spawn(command, as: .root, environment: task.environment, directory: "/"))
+            running.spawn.timeLimit = .seconds(timeout)
+            running.outputLimit = 4096
+            let result = try running.runBlocking()
+            _ = consume entry
             if result.status.isSuccess { return nil }
             let said = (result.errorText + " " + result.text).split(whereSeparator: \.isNewline).joined(separator: "; ")
             return "\(result.status)\(said.allSatisfy { $0 == " " } ? "" : ": \(said.prefix(200))")"
         }
-    }
-
-    /// A command that runs inside as root.
-    private static func entering(_ task: CheckedTask, _ command: [String], _ timeout: Double) throws -> EnteringCommand {
-        let process = try OwnedFD.ofProcess(task.leader.pid)
-        // Once the descriptor is open the number can't change hands behind it.
-        guard task.leader.isRunning else { throw AgentError(.conflict, "the task has ended") }
-        let root = try OwnedFD.open("/proc/\(task.leader.pid)/root", DISH_O_PATH | O_DIRECTORY)
-        let paths = Spawn.plainEnvironment["PATH"]?.split(separator: ":") ?? []
-        let names = command[0].contains("/") ? [command[0]] : paths.map { "\($0)/\(command[0])" }
-        guard let program = names.first(where: { root.contains($0) }) else {
-            throw AgentError(.notFound, "there is no '\(command[0])' in the task")
-        }
-        var spawn = Spawn(
-            program, Array(command.dropFirst()), environment: Spawn.plainEnvironment.merging(["HOME": "/root"]) { $1 })
-        spawn.cgroups = task.cgroups
-        spawn.directory = "/"
-        spawn.identity = (0, 0)
-        spawn.timeLimit = .seconds(timeout)
-        let namespaces = try Namespaces.differing(from: task.leader.pid)
-        return EnteringCommand(spawn: spawn, process: process, namespaces: namespaces)
     }
 
     /// A unit is active as long as it is in the invocation in which systemd said so: its link is gone, or another, once it
@@ -94,7 +85,7 @@ struct HealthProbe: Sendable {
     }
 
     private static func readLink(_ path: String, in leader: ProcessIdentity) -> String? {
-        guard let root = try? OwnedFD.open("/proc/\(leader.pid)/root", DISH_O_PATH | O_DIRECTORY),
+        guard let root = try? OwnedFD.open("/proc/\(leader.pid)/root", DISH_O_PATH | O_DIRECTORY), leader.isRunning,
             let link = try? root.open(inRoot: path, DISH_O_PATH | O_NOFOLLOW)
         else { return nil }
         var target = [CChar](repeating: 0, count: 256)
@@ -110,6 +101,8 @@ struct HealthProbe: Sendable {
             if task.network == .none {
                 // Only of this thread, which ends with the question.
                 let namespace = try OwnedFD.open("/proc/\(task.leader.pid)/ns/net", O_RDONLY)
+                // Once the descriptor is open the number can't change hands behind it.
+                guard task.leader.isRunning else { throw AgentError(.conflict, "the task has ended") }
                 guard dish_setns(namespace.number, DISH_CLONE_NEWNET) == 0 else { throw SystemError("join network namespace") }
             }
             let connection = try TimedConnection.open(
@@ -122,19 +115,4 @@ struct HealthProbe: Sendable {
             return (200..<400).contains(status) ? nil : "it answered with status \(status)"
         }
     }
-}
-
-/// A command and what must stay open until it has been started.
-private struct EnteringCommand: ~Copyable {
-    private var command: Command
-    private let process: OwnedFD
-
-    init(spawn: Spawn, process: consuming OwnedFD, namespaces: CInt) {
-        command = Command(spawn)
-        command.spawn.join = Spawn.Join(process: process.number, namespaces: namespaces)
-        command.outputLimit = 4096
-        self.process = process
-    }
-
-    func runBlocking() throws -> Command.Result { try command.runBlocking() }
 }

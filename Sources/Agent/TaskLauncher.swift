@@ -24,6 +24,7 @@ struct TaskLauncher: Sendable {
         try HostTrouble.check(configuration)
         async let network: Void = connect(task, again: generation > 1)
         async let helper: Void = startHelper(task, generation)
+        async let entry: Void = blocking { try writeEntryFiles(of: task) }
         let pool = pool
         let intents = IntentStore(configuration)
         let journal = TaskJournal(of: task, configuration)
@@ -42,6 +43,7 @@ struct TaskLauncher: Sendable {
         }
         try await network
         try await helper
+        try await entry
     }
 
     private func connect(_ task: TaskIntent, again: Bool) async throws {

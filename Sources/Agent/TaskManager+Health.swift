@@ -16,7 +16,8 @@ extension TaskManager {
             let leader = record.leader
         else { return }
         let checked = CheckedTask(
-            network: task.intent.request.network, address: task.intent.networkAddress, leader: leader, cgroups: record.cgroups)
+            name: task.intent.name, network: task.intent.request.network, address: task.intent.networkAddress, leader: leader,
+            cgroups: record.cgroups, files: launcher.entryFiles(of: id), environment: task.intent.request.environment)
         let generation = task.generation
         tasks[id]?.health = HealthWatch(task.intent.request.health, of: checked, slots: probeSlots) {
             [weak self] health, isChange, fatal in

@@ -201,8 +201,15 @@ extension TaskManager {
             due.append((id, task.machine, actions))
             tasks[id]?.machine = machine
             tasks[id]?.because = "the agent was started"
-            watchHealth(id)
-            if event.isAlive { alive.append(task.intent) }
+            defer { watchHealth(id) }
+            guard event.isAlive else { continue }
+            alive.append(task.intent)
+            // An agent that didn't leave them may have started it.
+            do {
+                try launcher.completeEntryFiles(of: task.intent)
+            } catch {
+                logger.error("entry of a task", metadata: ["task": "\(task.intent.name)", "error": "\(error)"])
+            }
         }
         if alive.contains(where: { $0.address != nil }) { try await prepareNetwork(with: alive) }
         for (id, _, _) in due where tasks[id]?.machine.isUnderWay == true { watch(id) }
@@ -227,6 +234,12 @@ extension TaskManager {
     }
 
     // MARK: Events
+
+    /// Notes that somebody enters a task without what holds its own processes.
+    func notePrivilegedEntry(_ name: String, because: String) throws {
+        let intent = try find(name).intent
+        events.record(.task, intent.name, id: intent.id, "entered with privileges", reason: because)
+    }
 
     /// Notes what a change of its state means to people.
     func note(_ before: TaskMachine, _ task: ManagedTask) {

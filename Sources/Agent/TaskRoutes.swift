@@ -16,6 +16,12 @@ extension AgentServer {
                 return try await tasks.restart(name(context), timeout: timeout, because: context.because())
             }
         }
+        router.post("/v1/tasks/:name/privileged-entry") { _, context in
+            await answer {
+                try await tasks.notePrivilegedEntry(name(context), because: context.because())
+                return Done()
+            }
+        }
         router.get("/v1/tasks/:name/snapshots") { _, context in
             await answer { try await tasks.snapshots(name(context)) }
         }

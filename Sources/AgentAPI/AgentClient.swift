@@ -37,6 +37,11 @@ public struct AgentClient: Sendable {
         try await decode(execute("POST", "/v1/tasks/\(percentEncode(name))/start", body: Data("{}".utf8)))
     }
 
+    /// Has an event tell that somebody enters a task with all capabilities and no filter of system calls.
+    public func reportPrivilegedEntry(_ name: String) async throws {
+        _ = try await execute("POST", "/v1/tasks/\(percentEncode(name))/privileged-entry", body: Data("{}".utf8))
+    }
+
     /// Ends a task and starts it again; returns once the new run's helper has it.
     public func restart(_ name: String, timeout: UInt32) async throws -> TaskStatus {
         try await send("POST", "/v1/tasks/\(percentEncode(name))/restart", body: StopRequest(timeout: timeout))

@@ -10,28 +10,12 @@ enum Output {
     case errors
 }
 
-/// Writes a line at once, so that what two programs write to one terminal keeps its order.
-func print(_ text: String, to output: Output) {
+/// Writes a line at once, so that what two programs write to one terminal keeps its order. What would move a cursor is shown instead.
+func print(_ text: String, to output: Output) { printUnchanged(printable(text), to: output) }
+
+/// Writes a line that is for programs, or moves the cursor itself.
+func printUnchanged(_ text: String, to output: Output) {
     try? Files.write((text + "\n").utf8, to: output == .output ? STDOUT_FILENO : STDERR_FILENO, "terminal")
-}
-
-/// Text from elsewhere as one that moves no cursor and turns no direction of writing: what would is shown as `?`, but for line ends and
-/// tabs.
-func printable(_ text: String) -> String { replacing(in: text) { $0 != "\n" && $0 != "\t" && movesCursor($0) } }
-
-/// The same in one line.
-func oneLine(_ text: String) -> String { replacing(in: text, movesCursor) }
-
-private func replacing(in text: String, _ isReplaced: (Unicode.Scalar) -> Bool) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { isReplaced($0) ? "?" : $0 }))
-}
-
-/// Control characters, and those that turn the direction of writing.
-private func movesCursor(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.value {
-    case 0..<32, 127..<160, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069: true
-    default: false
-    }
 }
 
 /// JSON for programs.

@@ -252,7 +252,7 @@ struct ImageTests {
         let messages = try #require(try tested.tests()["//tested:app boots"], "\(tested)").messages
         #expect(
             messages == [
-                "tested/IMAGES.yaml:10:13: expected 'setpriv' to run, but there is no program 'setpriv' in the booted image's PATH, /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                "tested/IMAGES.yaml:10:13: expected 'setpriv' to run, but there is no 'setpriv' in the booted image; it was looked for in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
             ])
     }
 
@@ -300,7 +300,9 @@ struct ImageTests {
         #expect(
             try message("command") == "10:54: expected 'false' to end with exit code 0, but it ended with exit code 1")
         #expect(
-            try message("stranger") == "11:47: expected 'true' to run, but there is no user 'stranger' in the booted image")
+            try message("stranger")
+                == "11:47: expected 'true' to run, but there is no user 'stranger' in the booted image; its users are in its /etc/passwd, and a number does too"
+        )
         #expect(try message("endless") == "12:46: expected 'sleep 100' to end within 1 s, but it ran on and was ended")
         // It isn't enabled, so it is never started.
         #expect(try message("slow").hasPrefix("8:28: expected the unit slow.service to be active, but it is inactive (dead)"))

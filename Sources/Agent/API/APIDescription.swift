@@ -58,6 +58,10 @@ enum APIDescription {
             answer: .object(.taskStatus)
         ).long(.taskRestart),
         APIOperation(
+            .post, "/v1/tasks/{name}/privileged-entry",
+            "Record an event: somebody enters a task with all capabilities and no filter of system calls", .admin,
+            answer: .object(.done)),
+        APIOperation(
             .patch, "/v1/tasks/{name}/limits", "Change what a task may use, while it runs", .operate, body: .limitsChange,
             answer: .object(.taskStatus)
         ).enforced().conditional(),

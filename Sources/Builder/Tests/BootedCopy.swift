@@ -4,15 +4,13 @@ import Layers
 import Linux
 import Manifest
 import Synchronization
+import TaskAccess
+import TaskHelper
 
 /// A throw-away copy of an image that has been booted with its own init, without network, in a user namespace.
 final class BootedCopy: Sendable {
     private let copy: TestCopy
-    /// The container's first process.
-    private let leader: pid_t
-    private let process: OwnedFD
-    private let namespaces: CInt
-    private let cgroup: TestCgroup
+    private let entry: TaskEntry
 
     private enum Outcome {
         case ended(ExitStatus)
@@ -23,12 +21,10 @@ final class BootedCopy: Sendable {
         let isBooted = Mutex(false)
     }
 
-    private init(_ copy: TestCopy, leader: pid_t, in cgroup: TestCgroup) throws {
+    private init(_ copy: TestCopy, leader: ProcessIdentity, in cgroup: TestCgroup) throws {
         self.copy = copy
-        self.cgroup = cgroup
-        self.leader = leader
-        process = try OwnedFD.ofProcess(leader)
-        namespaces = try Namespaces.differing(from: leader)
+        entry = try TaskEntry(
+            into: leader, cgroups: cgroup.joining(), confinement: TestCopy.confinementWhenBooted(), name: "the booted image")
     }
 
     /// Boots a copy, waits until it has started, and calls `body`; then everything in it is ended, whatever happened.
@@ -142,40 +138,7 @@ final class BootedCopy: Sendable {
 
     private func run(_ command: [String], as user: String) throws -> Command {
         // Users may have been made by the boot.
-        let root = "/proc/\(leader)/root"
-        let accounts = try ImageContents(root: root)
-        let account = accounts.users[user].map { TreeCheck.fields($0) }
-        guard let account, account.count == 6, let uid = uid_t(account[1]), let gid = gid_t(account[2]) else {
-            throw BuildError(.account, "there is no user '\(user)' in the booted image")
-        }
-        var variables = Spawn.plainEnvironment.merging(copy.environment) { $1 }
-        variables.merge(["HOME": account[4], "USER": user, "LOGNAME": user]) { $1 }
-        let program = try Self.program(command.first ?? "", path: variables["PATH"] ?? "", in: RootDirectory(root))
-        var spawn = Spawn(program, Array(command.dropFirst()), environment: variables)
-        spawn.cgroups = try cgroup.joining()
-        spawn.join = Spawn.Join(process: process.number, namespaces: namespaces)
-        spawn.identity = (uid, gid)
-        spawn.groups = accounts.gids(of: user, primary: gid)
-        spawn.directory = "/"
-        return Command(spawn)
-    }
-
-    /// Where a program is in the image: nothing there has to look for it.
-    private static func program(_ name: String, path: String, in root: borrowing RootDirectory) throws -> String {
-        if name.hasPrefix("/") { return name }
-        for folder in path.split(separator: ":") where root.isExecutable("\(folder)/\(name)") { return "\(folder)/\(name)" }
-        throw BuildError(.path, "there is no program '\(name)' in the booted image's PATH, \(path)")
-    }
-}
-
-extension ImageContents {
-    /// The groups of a user, the primary one among them, sorted.
-    fileprivate func gids(of user: String, primary: gid_t) -> [gid_t] {
-        let others = groups.values.compactMap { line -> gid_t? in
-            let fields = TreeCheck.fields(line)
-            guard fields.count == 3, fields[2].split(separator: ",").contains(where: { $0 == user }) else { return nil }
-            return gid_t(fields[1])
-        }
-        return Set(others + [primary]).sorted()
+        let account = try TaskUser(user, in: entry.root, of: "the booted image")
+        return Command(try entry.spawn(command, as: account, environment: copy.environment, directory: "/"))
     }
 }

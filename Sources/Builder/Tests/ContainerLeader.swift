@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TaskHelper
 
 /// Finding the first process of a booted container from outside.
 enum ContainerLeader {
@@ -7,7 +8,7 @@ enum ContainerLeader {
     /// still at work there. Nil when there is none until the deadline.
     ///
     /// - Parameter root: a subvolume that nothing else runs from; as each has a device number, nothing else can be meant.
-    static func find(root: String, until deadline: ContinuousClock.Instant) async throws -> pid_t? {
+    static func find(root: String, until deadline: ContinuousClock.Instant) async throws -> ProcessIdentity? {
         while ContinuousClock.now < deadline {
             if let leader = try await blocking({ try find(root: root) }) { return leader }
             try await Task.sleep(for: .milliseconds(50))
@@ -15,11 +16,14 @@ enum ContainerLeader {
         return nil
     }
 
-    static func find(root: String) throws -> pid_t? {
+    static func find(root: String) throws -> ProcessIdentity? {
         let device = try device(root)
-        return try Files.list("/proc").lazy.compactMap { pid_t($0) }.first { pid in
-            (try? Self.device("/proc/\(pid)/exe")) == device && isFirst(pid)
-        }
+        return try Files.list("/proc").lazy.compactMap { pid_t($0) }.compactMap { pid -> ProcessIdentity? in
+            let identity = ProcessIdentity(running: pid)
+            // It is the one that was looked at as long as it runs.
+            guard (try? Self.device("/proc/\(pid)/exe")) == device, isFirst(pid), identity?.isRunning == true else { return nil }
+            return identity
+        }.first
     }
 
     private static func device(_ path: String) throws -> dev_t {

@@ -2,6 +2,7 @@ import Cgroups
 import Glibc
 import Layers
 import Linux
+import TaskHelper
 
 /// The control group of a container that a test boots: systemd-nspawn needs one of its own to boot in a user namespace.
 ///
@@ -97,7 +98,7 @@ struct TestCgroup: Sendable {
             // It ends with the process that dish started; its first process is the last to go.
             for _ in 0..<500 {
                 guard let leader = try ContainerLeader.find(root: root) else { return }
-                kill(leader, SIGKILL)
+                leader.send(SIGKILL)
                 usleep(10_000)
             }
         }

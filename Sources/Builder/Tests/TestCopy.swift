@@ -4,6 +4,8 @@ import Layers
 import Linux
 import Manifest
 import Runtime
+import Seccomp
+import TaskAccess
 
 /// A throw-away copy of an image in the sandbox of the build's steps, with their limits.
 struct TestCopy: Sendable {
@@ -44,6 +46,17 @@ struct TestCopy: Sendable {
         var container = container(.boot)
         container.console = .output
         return try spawn(container)
+    }
+
+    /// What holds the processes of a booted copy, for those that join them: all that systemd-nspawn grants, of its own network too.
+    static func confinementWhenBooted() throws -> TaskEntry.Confinement {
+        let (filter, capabilities) = try whenBooted.get()
+        return .asTask(filter, capabilities)
+    }
+
+    private static let whenBooted = Result { () throws(SystemError) -> (SystemCallFilter, Spawn.Capabilities) in
+        let capabilities = Nspawn.capabilities.union(["NET_ADMIN"])
+        return (try SystemCallFilter(capabilities: capabilities, refused: []), .init(named: capabilities, gainsNothing: false))
     }
 
     /// How often the kernel killed something of its commands because the limit of memory was reached.

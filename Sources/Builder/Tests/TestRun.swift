@@ -3,6 +3,7 @@ import Layers
 import Linux
 import Manifest
 import Runtime
+import TaskAccess
 
 /// One run of a test.
 struct TestRun: Sendable {
@@ -65,7 +66,7 @@ struct TestRun: Sendable {
             var running: Command
             do {
                 running = try prepare(command.value)
-            } catch let error as BuildError {
+            } catch  where error is BuildError || error is TaskAccessError || error is SystemError {
                 return [TestFailure(command.place, expected: "'\(command.value.shown)' to run", seen: "\(error)")]
             }
             running.spawn.timeLimit = .seconds(command.value.timeout)

@@ -40,11 +40,10 @@ struct SSHServer {
         // The end of input is what ends a session in order, also when the client was killed.
         signal(SIGHUP, SIG_IGN)
         signal(SIGTERM, SIG_IGN)
-        var entry = try TaskEntry(task, user: "root")
-        entry.terminal = false
-        entry.directory = "/"
-        entry.environment = Spawn.plainEnvironment
-        return try entry.run([program] + arguments)
+        var session = try TaskSession(task)
+        session.terminal = false
+        session.directory = "/"
+        return try session.run([program] + arguments)
     }
 
     private var arguments: [String] {

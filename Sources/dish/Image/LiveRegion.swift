@@ -31,7 +31,7 @@ final class LiveRegion: Sendable {
     }
 
     /// Prints a line that stays, above the region.
-    func line(_ text: String) { redraw(above: text + "\n") }
+    func line(_ text: String) { redraw(above: printable(text) + "\n") }
 
     /// Takes the region away.
     func end() {
@@ -48,7 +48,7 @@ final class LiveRegion: Sendable {
             if state.isOver { return write(text) }
             // A terminal that doesn't know its size says 0.
             let columns = Int(WindowSize.current()?.columns ?? 0)
-            let shown = lines.map { String($0.prefix(columns > 1 ? columns - 1 : 79)) + "\n" }.joined()
+            let shown = lines.map { String(oneLine($0).prefix(columns > 1 ? columns - 1 : 79)) + "\n" }.joined()
             write(erasing(state.drawn) + text + shown)
             state.drawn = lines.count
         }

@@ -2,10 +2,18 @@ import Glibc
 import Linux
 import TaskHelper
 
+/// How entries of a console log are printed.
+struct ConsoleLogStyle {
+    let timestamps: Bool
+    /// Whether a terminal gets what the task wrote as it is; what is no terminal always does.
+    let raw: Bool
+}
+
 extension ConsoleLogEntry {
-    func print(_ timestamps: Bool) throws {
-        let line = (timestamps ? Array("\(time) ".utf8) : []) + text + (isPartial ? [] : [UInt8(ascii: "\n")])
-        try Files.write(line, to: isErrors ? STDERR_FILENO : STDOUT_FILENO, "output")
+    func print(_ style: ConsoleLogStyle) throws {
+        let target = isErrors ? STDERR_FILENO : STDOUT_FILENO
+        let line = (style.timestamps ? Array("\(time) ".utf8) : []) + text + (isPartial ? [] : [UInt8(ascii: "\n")])
+        try Files.write(style.raw || isatty(target) == 0 ? line : printable(line), to: target, "output")
     }
 }
 

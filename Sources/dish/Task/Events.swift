@@ -45,7 +45,7 @@ struct Events: AsyncParsableCommand {
         // A task's id names it also where it was called otherwise before, or only the beginning of it was given.
         let (json, object) = (json, object)
         try await AgentClient.host.events(after: after, from: from, object: object, follows: follow) { event, line in
-            print(json ? line : Self.shown(event), to: .output)
+            if json { printUnchanged(line, to: .output) } else { print(Self.shown(event), to: .output) }
             return true
         }
     }

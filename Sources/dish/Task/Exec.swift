@@ -6,7 +6,8 @@ struct Exec: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec", abstract: "Run a command in a running task.",
         discussion: """
-            It gets a terminal when this program has one. The exit code is the command's own.
+            It gets a terminal when this program has one. It may do what the task itself may, and sees the task's environment variables.
+            The exit code is the command's own; 127 when there is no such command, 126 when it can't be executed.
 
             Examples:
               dish exec web -- systemctl status nginx
@@ -19,7 +20,7 @@ struct Exec: AsyncParsableCommand {
     @Argument(help: "The command; one with options goes after --.")
     var command: [String]
 
-    @Option(name: .shortAndLong, help: "The user inside it runs as.")
+    @Option(name: .shortAndLong, help: "The user inside it runs as: USER[:GROUP], names or numbers.")
     var user = "root"
     @Option(name: .shortAndLong, help: "Its working directory (default: the user's home).")
     var workdir: String?
@@ -28,6 +29,11 @@ struct Exec: AsyncParsableCommand {
     var tty = false
     @Flag(name: .customLong("no-tty"), help: "Give it no terminal.")
     var noTerminal = false
+    @Flag(
+        help:
+            "Give it all capabilities of the task's user namespace and no filter of system calls. In a task without a user namespace it is then as good as root of the host. An event tells of it."
+    )
+    var privileged = false
     @Flag(name: .shortAndLong, help: .hidden)
     var interactive = false
 
@@ -37,12 +43,16 @@ struct Exec: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "enter a task")
-        let status = try await AgentClient.local(to: "run something in a task").task(task)
-        var entry = try TaskEntry(status, user: user)
-        entry.directory = workdir
-        entry.environment.merge(environment.variables) { $1 }
-        entry.terminal = tty ? true : noTerminal ? false : nil
-        let (ready, all) = (entry, command)
+        let agent = try AgentClient.local(to: "run something in a task")
+        let status = try await agent.task(task)
+        var session = try TaskSession(status)
+        session.user = user
+        session.directory = workdir
+        session.environment = environment.variables
+        session.terminal = tty ? true : noTerminal ? false : nil
+        session.isPrivileged = privileged
+        if privileged { try await agent.reportPrivilegedEntry(status.id) }
+        let (ready, all) = (session, command)
         throw ExitCode(try await blocking { try ready.run(all) })
     }
 }
@@ -60,13 +70,15 @@ struct Shell: AsyncParsableCommand {
 
     @Argument(help: "A task's name or id.", completion: .task)
     var task: String
-    @Option(name: .shortAndLong, help: "The user inside.")
+    @Option(name: .shortAndLong, help: "The user inside: USER[:GROUP], names or numbers.")
     var user = "root"
 
     func run() async throws {
         try requireRoot(to: "enter a task")
         let status = try await AgentClient.local(to: "run something in a task").task(task)
-        let entry = try TaskEntry(status, user: user)
-        throw ExitCode(try await blocking { try entry.run([entry.loginShell(), "-l"]) })
+        var session = try TaskSession(status)
+        session.user = user
+        let ready = session
+        throw ExitCode(try await blocking { try ready.runShell() })
     }
 }

@@ -27,7 +27,7 @@ struct JournalQuery: ParsableArguments, Sendable {
     }
 
     /// Prints what is chosen and returns journalctl's exit code; with `follow` until the task ends. Blocks.
-    func run(_ source: LogSource, follow: Bool, tail: Int?) throws -> CInt {
+    func run(_ source: LogSource, follow: Bool, tail: Int?, raw: Bool) throws -> CInt {
         guard let program = Executable.find("journalctl") else {
             throw AgentError(.failed, "journalctl is not installed on this host; install it: apt-get install systemd")
         }
@@ -39,7 +39,9 @@ struct JournalQuery: ParsableArguments, Sendable {
         }
         try Self.requireOwnFiles(source.journal, source.name)
         var spawn = Spawn(program, arguments(source, follow: follow, tail: tail))
-        spawn.descriptors = [-1, STDOUT_FILENO, STDERR_FILENO]
+        let output = try CleanedStream(to: STDOUT_FILENO, raw: raw)
+        let errors = try CleanedStream(to: STDERR_FILENO, raw: raw)
+        spawn.descriptors = [-1, output.descriptor, errors.descriptor]
         spawn.deathSignal = SIGKILL
         for name in ["TERM", "TZ"] { if let value = environmentVariable(name) { spawn.environment[name] = value } }
         let child = try spawn.start()
@@ -53,9 +55,14 @@ struct JournalQuery: ParsableArguments, Sendable {
             usleep(300_000)
             kill(child, SIGTERM)
             _ = try ExitStatus.wait(for: child)
+            output.finish()
+            errors.finish()
             return 0
         }
-        return try ExitStatus.wait(for: child).shellCode
+        let code = try ExitStatus.wait(for: child).shellCode
+        output.finish()
+        errors.finish()
+        return code
     }
 
     private func arguments(_ source: LogSource, follow: Bool, tail: Int?) -> [String] {

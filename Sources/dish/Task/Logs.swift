@@ -18,6 +18,9 @@ struct Logs: AsyncParsableCommand {
               dish logs web --unit nginx --priority warning --since -1h
               dish logs web --grep timeout -f
               dish logs --removed
+
+            On a terminal, characters that would act on it are shown instead (ESC as ^[), and colours are left out; --raw prints all as the
+            task wrote it.
             """)
 
     @Argument(help: "A task's name or id, also of one that was removed.", completion: .task)
@@ -28,6 +31,8 @@ struct Logs: AsyncParsableCommand {
     var tail: Int?
     @Flag(name: .shortAndLong, help: "Print the time of each line of the console.")
     var timestamps = false
+    @Flag(help: "Print what the task wrote as it is on a terminal too: it can move the cursor, and make the terminal type.")
+    var raw = false
     @Flag(help: "List removed tasks whose logs are kept.")
     var removed = false
     @OptionGroup var query: JournalQuery
@@ -45,20 +50,21 @@ struct Logs: AsyncParsableCommand {
         guard let task else { return try await listRemoved() }
         let source = try await LogSource(task)
         if query.isAsked {
-            let (query, follow, tail) = (query, follow, tail)
-            let code = try await blocking { try query.run(source, follow: follow && source.helper != nil, tail: tail) }
+            let (query, follow, tail, raw) = (query, follow, tail, raw)
+            let code = try await blocking { try query.run(source, follow: follow && source.helper != nil, tail: tail, raw: raw) }
             throw ExitCode(code)
         }
-        let (follow, tail, timestamps) = (follow, tail, timestamps)
+        let (follow, tail) = (follow, tail)
+        let style = ConsoleLogStyle(timestamps: timestamps, raw: raw)
         try await blocking {
             var reader = ConsoleLogReader(source.console)
             var entries: [ConsoleLogEntry] = []
             while case let more = try reader.read(), !more.isEmpty { entries += more }
-            for entry in tail.map({ entries.suffix($0) }) ?? entries[...] { try entry.print(timestamps) }
+            for entry in tail.map({ entries.suffix($0) }) ?? entries[...] { try entry.print(style) }
             guard follow else { return }
             try source.whileItRuns {
                 while case let more = try reader.read(), !more.isEmpty {
-                    for entry in more { try entry.print(timestamps) }
+                    for entry in more { try entry.print(style) }
                 }
             }
         }

@@ -37,7 +37,7 @@ struct Stats: AsyncParsableCommand {
             let rows = Int(WindowSize.current()?.rows ?? 24)
             // From the first line of the screen, what was there cleared.
             let shown = Self.lines(usage).prefix(max(rows - 1, 2)).joined(separator: "\u{1B}[K\n")
-            print("\u{1B}[H\(shown)\u{1B}[K\u{1B}[J", to: .output)
+            printUnchanged("\u{1B}[H\(shown)\u{1B}[K\u{1B}[J", to: .output)
             try await Task.sleep(for: .seconds(1))
             usage = try await read()
         }

@@ -14,6 +14,7 @@ struct TerminalSession {
         var command = command
         command.join?.terminal = theirs.number
         let child = try command.start()
+        let ending = try OwnedFD.ofProcess(child)
         _ = consume theirs
         let received = dish_receive_descriptor(ours.number)
         guard received >= 0 else { throw SystemError("open a terminal in the task") }
@@ -21,7 +22,7 @@ struct TerminalSession {
         let raw = RawTerminal()
         let signals = try SignalDescriptor([SIGWINCH])
         resize(master)
-        relay(master, signals)
+        relay(master, signals, ending)
         _ = consume raw
         return try ExitStatus.wait(for: child).shellCode
     }
@@ -30,31 +31,46 @@ struct TerminalSession {
         if let size = WindowSize.current() { _ = dish_set_window_size(master.number, size.rows, size.columns) }
     }
 
-    /// Until the terminal inside has no more users.
-    private func relay(_ master: borrowing OwnedFD, _ signals: borrowing SignalDescriptor) {
+    /// Until the terminal inside has no more users, or the command has ended: what it left running may keep the terminal.
+    private func relay(_ master: borrowing OwnedFD, _ signals: borrowing SignalDescriptor, _ ending: borrowing OwnedFD) {
+        // A program that doesn't read its input still has its output shown.
+        _ = dish_fcntl(master.number, F_SETFL, Int(O_NONBLOCK))
         var readsInput = true
         var buffer = [UInt8](repeating: 0, count: 32768)
-        while true {
+        var pending: ArraySlice<UInt8> = []
+        // Terminals hold less than this.
+        var rest = Int.max
+        while rest > 0 {
+            let hasEnded = rest != .max
             var polled = [
-                pollfd(fd: master.number, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: master.number, events: Int16(POLLIN) | (pending.isEmpty ? 0 : Int16(POLLOUT)), revents: 0),
                 pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: readsInput ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: readsInput && pending.isEmpty ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: hasEnded ? -1 : ending.number, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polled, 3, -1) >= 0 || errno == EINTR else { return }
-            if polled[0].revents != 0 {
+            guard poll(&polled, 4, hasEnded ? 0 : -1) >= 0 || errno == EINTR else { return }
+            if polled[3].revents != 0 { rest = 65536 }
+            if polled[0].revents & ~Int16(POLLOUT) != 0 {
                 let count = read(master.number, &buffer, buffer.count)
-                if count <= 0, errno != EINTR { return }
+                if count <= 0, errno != EINTR, errno != EAGAIN { return }
                 if count > 0 { try? Files.write(buffer[..<count], to: STDOUT_FILENO, "standard output") }
+                if hasEnded { rest -= max(count, 0) }
+            } else if hasEnded {
+                return
+            }
+            if polled[0].revents & Int16(POLLOUT) != 0 {
+                let count = pending.withUnsafeBytes { write(master.number, $0.baseAddress, $0.count) }
+                if count > 0 { pending = pending.dropFirst(count) }
             }
             if polled[1].revents != 0, signals.next() != nil { resize(master) }
             if polled[2].revents != 0 {
-                let count = read(STDIN_FILENO, &buffer, buffer.count)
+                let count = read(STDIN_FILENO, &buffer, 4096)
                 if count > 0 {
-                    try? Files.write(buffer[..<count], to: master.number, "terminal")
-                } else {
+                    pending = buffer[..<count]
+                } else if count == 0 || errno != EINTR && errno != EAGAIN {
                     // End of input, as a terminal tells it: ^D.
                     readsInput = false
-                    try? Files.write([4], to: master.number, "terminal")
+                    pending = [4]
                 }
             }
         }
