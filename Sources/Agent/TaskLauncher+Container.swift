@@ -4,6 +4,7 @@ import Layers
 import Linux
 import Networks
 import Runtime
+import Seccomp
 import TaskHelper
 
 /// What a task's helper is told: the container, and what the host mounts for it.
@@ -20,6 +21,7 @@ extension TaskLauncher {
         spec.program = [program.program] + program.arguments
         spec.privateDirectories = runtime.privateDirectories
         if container.hasPrivateFiles { spec.files = try runtime.privateFiles(container) }
+        spec.filters = try Self.refusals.get().programs
         spec.generation = generation
         spec.limits = host.effective(task.request, configuration.resources)
         spec.oomScore = HostResources.oomScore(task.request.class)
@@ -34,6 +36,9 @@ extension TaskLauncher {
         spec.durable = !task.request.removeWhenDone
         return (spec, program.environment)
     }
+
+    /// What no container may do, and systemd-nspawn lets pass.
+    private static let refusals = Result { () throws(SystemError) in try SystemCallFilter.refusals() }
 
     private func container(_ task: TaskIntent, _ spec: inout HelperSpec) throws -> Container {
         let request = task.request

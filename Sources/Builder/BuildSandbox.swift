@@ -1,5 +1,6 @@
 import Linux
 import Runtime
+import Seccomp
 
 /// Where the steps of a build run: the image's own root, a user namespace, no network, a fixed environment.
 struct BuildSandbox: Sendable {
@@ -37,29 +38,47 @@ struct BuildSandbox: Sendable {
         return sealed
     }
 
-    /// Puts the process of a container, with all that comes of it, into a PID namespace that ends with it.
+    /// The process of a container, with all that comes of it in a PID namespace that ends with it.
     ///
     /// The init that nspawn starts in a user namespace has lost its parent-death signal: it would outlive an nspawn
     /// that is killed. The first process of a PID namespace takes all others along.
-    static func contained(_ spawn: Spawn) throws(RuntimeError) -> Spawn {
+    static func contained(_ container: Container, by runtime: any Runtime) throws(RuntimeError) -> Spawn {
         guard let unshare = Executable.find("unshare") else {
             throw RuntimeError(
                 .notInstalled, "cannot run steps: unshare is not installed; install it: apt-get install util-linux")
         }
-        var outer = spawn
-        outer.program = unshare
-        outer.arguments = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"] + withVolatileRun(spawn)
-        return outer
+        var spawn = try runtime.spawn(container)
+        let hasVolatileRun = (try? Mounts.containing("/run"))?.type == "tmpfs"
+        let script = (hasVolatileRun ? "" : volatileRun) + preparation
+        let mounted = [container.root] + container.binds.map(\.source)
+        spawn.arguments =
+            ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--", "/bin/sh", "-ec", script, "\(mounted.count)"] + mounted
+            + [spawn.program] + spawn.arguments
+        spawn.program = unshare
+        do {
+            spawn.filters = try refusals.get().programs
+        } catch {
+            throw RuntimeError(.invalid, "\(error)")
+        }
+        return spawn
     }
 
-    /// nspawn wants its directories in `/run` to be in memory, as systemd has them; elsewhere it complains among what the
-    /// step prints. The mount namespace that it is started in can have one of its own.
-    private static func withVolatileRun(_ spawn: Spawn) -> [String] {
-        let command = [spawn.program] + spawn.arguments
-        guard (try? Mounts.containing("/run"))?.type != "tmpfs" else { return command }
-        let script = "mkdir -p /run/systemd/nspawn; mount -t tmpfs -o mode=0700 tmpfs /run/systemd/nspawn; exec \"$0\" \"$@\""
-        return ["/bin/sh", "-ec", script] + command
-    }
+    /// What no container may do, and nspawn lets pass.
+    private static let refusals = Result { () throws(SystemError) in try SystemCallFilter.refusals() }
+
+    /// In the mount namespace that nspawn is started in: device nodes of what it mounts can't be opened, and its directories in
+    /// `/run` are in memory, as systemd has them; elsewhere it complains among what the step prints.
+    private static let preparation = """
+        count=$0
+        while [ $count -gt 0 ]; do
+            mount --bind -o nodev -- "$1" "$1"
+            shift
+            count=$((count - 1))
+        done
+        exec "$@"
+        """
+
+    private static let volatileRun = "mkdir -p /run/systemd/nspawn; mount -t tmpfs -o mode=0700 tmpfs /run/systemd/nspawn\n"
 
     /// Runs a script with `/bin/sh -e` and returns what it printed.
     ///

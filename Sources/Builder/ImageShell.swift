@@ -38,7 +38,9 @@ public struct ImageShell: Sendable {
         container.console = isTerminal ? .terminal : .pipe
         container.binds = binds
         if isTerminal { container.environment["TERM"] = "xterm-256color" }
-        var spawn = try BuildSandbox.contained(runtime.spawn(BuildSandbox.sealed(container)))
+        var spawn = try BuildSandbox.contained(BuildSandbox.sealed(container), by: runtime)
+        // A terminal that is the caller's is not the container's: nspawn has one of its own for it.
+        spawn.newSession = !isTerminal
         spawn.descriptors = [0, 1, 2]
         spawn.deathSignal = SIGKILL
         return spawn

@@ -63,7 +63,7 @@ final class StepRuntime: Runtime {
             return made
         }
         memory.limit(&limited)
-        var spawn = try BuildSandbox.contained(try runtime.spawn(limited))
+        var spawn = try BuildSandbox.contained(limited, by: runtime)
         spawn.timeLimit = limits.time
         spawn.cgroups = memory.procs
         do {

@@ -42,6 +42,8 @@ public struct HelperSpec: Sendable, Equatable {
     public var files: [String: String] = [:]
     /// The file `start` in `mountDirectory`; nil for none.
     public var start: StartProgram?
+    /// Filters of system calls (`Spawn.filters`) that hold the program and all that it starts.
+    public var filters: [[UInt8]] = []
     /// Whether the program may not run where devices can't be limited by control group: without a user namespace `nodev` can be
     /// taken off again.
     public var requiresDevicePolicy = false
@@ -115,6 +117,7 @@ public struct HelperSpec: Sendable, Equatable {
         list += privateDirectories.map { "--private=\($0)" }
         for (path, content) in files.sorted(by: { $0.key < $1.key }) { list += ["--file=\(path)", "--content=\(content)"] }
         list += start?.options ?? []
+        list += filters.map { "--filter=\(Self.hexadecimal($0))" }
         list += limits.settings.map { "--\($0.name)=\($0.value)" }
         return list + ["--"] + program
     }
@@ -155,6 +158,9 @@ public struct HelperSpec: Sendable, Equatable {
         case "--not-durable": durable = false
         case "--device-policy": requiresDevicePolicy = true
         case "--private": privateDirectories.append(value)
+        case "--filter":
+            guard let filter = Self.bytes(hexadecimal: value) else { return false }
+            filters.append(filter)
         case "--mount": mounts.append(HelperMount(value, base: ""))
         case "--generation": return Self.read(value, into: &generation)
         case "--log-size": return Self.read(value, into: &logSize)
@@ -171,6 +177,22 @@ public struct HelperSpec: Sendable, Equatable {
             return name.hasPrefix("--") && limits.set(String(name.dropFirst(2)), to: value)
         }
         return true
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
+    private static func bytes(hexadecimal text: String) -> [UInt8]? {
+        let digits = text.utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
+        guard digits.count.isMultiple(of: 2) else { return nil }
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = digits[index], let low = digits[index + 1] else { return nil }
+            bytes.append(UInt8(high << 4 | low))
+        }
+        return bytes
     }
 
     private static func read(_ text: String, into number: inout Int) -> Bool {

@@ -23,6 +23,7 @@ struct Program {
         var spawn = Spawn(spec.program[0], Array(spec.program.dropFirst()), environment: environment)
         spawn.cgroups = cgroups
         spawn.networkNamespace = spec.networkNamespace
+        spawn.filters = spec.filters
         // The runtime takes its container along when it is told to end, and not when it is killed. An init that was booted is told
         // to shut down.
         spawn.deathSignal = SIGTERM

@@ -1,4 +1,5 @@
 import AgentAPI
+import Btrfs
 import CLinux
 import Fixtures
 import Glibc
@@ -133,6 +134,60 @@ struct LaunchTests {
             }
             let again = try await host.dish("start", "mounts")
             #expect(again.code == 0, "\(again)")
+        }
+    }
+
+    /// Asks Btrfs for subvolumes and snapshots in no quota group, and for plain ones.
+    private static let subvolumes = """
+        use Errno; $| = 1;
+        sub ask { my ($name, $request, $arguments) = @_;
+          open(my $directory, '<', '/var/tmp') or die; my $done = ioctl($directory, $request, $arguments);
+          print "$name=", ($done ? 'made' : $!{EPERM} ? 'refused' : $!), "\\n"; }
+        my $inherit = pack('Q9', 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        sub second { my ($name, $flags, $source) = @_; pack('q Q Q Q P Q Q Q a4040', $source, 0, $flags, 72, $inherit, 0, 0, 0, $name) }
+        open(my $root, '<', '/');
+        ask('group', 0x50009418, second('a', 4, 0)); ask('snapshot', 0x50009417, second('b', 4, fileno($root)));
+        ask('plain-second', 0x50009418, second('c', 0, 0)); ask('high-bits', 0x7f50009418, second('d', 4, 0));
+        ask('plain', 0x5000940e, pack('q a4088', 0, 'e'));
+        """
+
+    @Test func noSubvolumeIsMadeOutsideOfATasksQuotaGroup() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            for options in Self.kinds {
+                let outcome = try await host.dish(
+                    arguments: ["run", "--name", "groups", "--disk", "50M"] + options
+                        + ["//os:base", "--", "/usr/bin/perl", "-e", Self.subvolumes])
+                let lines = outcome.output.split(separator: "\n").map(String.init)
+                #expect(
+                    lines.prefix(4) == ["group=refused", "snapshot=refused", "plain-second=refused", "high-bits=refused"],
+                    "\(outcome)")
+                if lines.last == "plain=made" {
+                    let task = try await host.task("groups")
+                    let pool = try #require(host.pool)
+                    let filesystem = try Filesystem(at: pool)
+                    let made = try Subvolume.info("\(task.paths.root)/var/tmp/e").id
+                    let root = try Subvolume.info(task.paths.root).id
+                    #expect(try filesystem.groups(of: .subvolume(made)) == filesystem.groups(of: .subvolume(root)))
+                }
+                #expect(try await host.dish("rm", "--force", "--purge", "groups").code == 0)
+            }
+        }
+    }
+
+    @Test func whatATaskMakesInItsLogsCountsWithThem() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let run = try await host.dish("run", "--name", "logs", "//os:base")
+            try #require(run.code == 0, "\(run)")
+            let logs = Files.parent(of: try await host.task("logs").paths.log)
+            try Subvolume.create("\(logs)/journal/nested")
+            let filesystem = try Filesystem(at: logs)
+            let groups = try filesystem.groups(of: .subvolume(Subvolume.info("\(logs)/journal/nested").id))
+            #expect(try groups == filesystem.groups(of: .subvolume(Subvolume.info(logs).id)))
+            let limit = try groups.first.flatMap { try filesystem.usage(of: $0)?.limit }
+            #expect(limit == 256 << 20)
+            #expect(try await host.dish("rm", "--force", "--purge", "logs").code == 0)
         }
     }
 

@@ -25,6 +25,8 @@ import Testing
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--memory-swap=-1", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--oom-score=1001", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--mount-base=/b", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--filter=0", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--filter=0g", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--content=x", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--file=/x", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--start-argument=x", "--", "p"],
@@ -75,6 +77,7 @@ import Testing
                 "bind-\(index)", base: "/b" + RandomRecords.text(), path: Bool.random() ? RandomRecords.text() : "",
                 baseIsResolved: .random())
         }
+        spec.filters = (0 ..< .random(in: 0...2)).map { count in (0..<8 * count).map { _ in .random(in: 0...255) } }
         if Bool.random() { spec.privateDirectories = ["/run/x", RandomRecords.text()] }
         if Bool.random() { spec.files = ["/run/x/" + RandomRecords.text(): RandomRecords.text(), "/run/y": ""] }
         if Bool.random() {

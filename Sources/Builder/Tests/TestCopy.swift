@@ -77,6 +77,6 @@ struct TestCopy: Sendable {
     }
 
     private func spawn(_ container: Container) throws -> Spawn {
-        try BuildSandbox.contained(runtime.spawn(BuildSandbox.sealed(container)))
+        try BuildSandbox.contained(BuildSandbox.sealed(container), by: runtime)
     }
 }
