@@ -42,7 +42,7 @@ public actor TaskManager {
     let logger: Logger
     var tasks: [String: ManagedTask] = [:]
     let boot: String
-    /// All tasks' health checks take turns.
+    /// Shared by all tasks' health checks.
     let probeSlots = ProbeSlots(8)
     var lastAddress: IPv4Address?
     /// Set once the network is there; several first tasks wait for the same preparation.
