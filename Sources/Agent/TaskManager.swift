@@ -352,7 +352,8 @@ public actor TaskManager {
         let published = (others ?? []).flatMap { task in
             task.ports.compactMap { port in task.networkAddress.map { (port: port, task: $0) } }
         }
-        let preparation = Task { try await blocking { try network.prepare(published: published) } }
+        let addresses = (others ?? []).compactMap { task in task.networkAddress.map { (id: task.id, address: $0) } }
+        let preparation = Task { try await blocking { try network.prepare(published: published, tasks: addresses) } }
         networkPreparation = preparation
         do {
             try await preparation.value
