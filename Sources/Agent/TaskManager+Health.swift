@@ -31,7 +31,8 @@ extension TaskManager {
         if isChange {
             let what = fatal != nil ? "unhealthy" : health.ready ? "ready" : "not ready"
             events.record(
-                .task, task.intent.name, id: id, what, reason: fatal ?? health.reason ?? "its health checks succeed")
+                .task, task.intent.name, id: id, what, reason: fatal ?? health.reason ?? "its health checks succeed",
+                isOwnDoing: true)
             changes.signal()
         }
         guard let fatal else { return }
