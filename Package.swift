@@ -149,7 +149,7 @@ let package = Package(
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["browser.py", "faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py"],
+            exclude: ["bridge_sender.py", "browser.py", "faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py"],
             swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(

@@ -2,6 +2,7 @@ public import AgentAPI
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
 public import Logging
 import NIOCore
@@ -50,8 +51,10 @@ public struct AgentServer: Sendable {
         let local = UnixServer(responder: router(.socket).buildResponder(), logger: quiet)
         let socket = try socket.listen()
         guard let tls else { return try await local.run(socket, whenReady: whenReady) }
+        let limits = ConnectionLimits(most: 256, ofPeer: 64)
         let remote = Application(
-            router: router(.tls), server: try .tls(.http1(), tlsConfiguration: tls.configuration),
+            router: router(.tls, limits),
+            server: try .tls(.http1(configuration: Self.connections(limits)), tlsConfiguration: tls.configuration),
             configuration: .init(address: .hostname(tls.host, port: tls.port)),
             onServerRunning: { [logger] _ in logger.info("listens", metadata: ["address": "\(tls.host):\(tls.port)"]) },
             logger: quiet)
@@ -68,13 +71,19 @@ public struct AgentServer: Sendable {
     /// - Parameter names: what browsers may call this host beside its own name.
     public func serve(web address: WebAddress, names: [String]) async throws {
         let names = Set((names + [HostResources.name()]).map { $0.lowercased() })
+        let limits = ConnectionLimits(most: 128, ofPeer: 32)
         let app = Application(
-            router: router(.web(names: names)),
-            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
-            configuration: .init(
-                address: .hostname(address.host, port: address.port), availableConnectionsDelegate: .maximum(128, logger: quiet)),
+            router: router(.web(names: names), limits),
+            server: .http1(configuration: Self.connections(limits)),
+            configuration: .init(address: .hostname(address.host, port: address.port)),
             logger: quiet)
         try await app.runService(gracefulShutdownSignals: [])
+    }
+
+    /// A connection on which nothing is being answered must bring a whole head of a request within so long, the TLS handshake
+    /// included: nothing that is less than that counts.
+    private static func connections(_ limits: ConnectionLimits) -> HTTP1Channel.Configuration {
+        .init(additionalChannelHandlers: [ConnectionHandler(limits)], idleTimeout: .seconds(10))
     }
 
     private var quiet: Logger {
@@ -86,18 +95,20 @@ public struct AgentServer: Sendable {
     /// Like `GET /v1/tasks/{name}`.
     var routes: [String] { router(.socket).routes.map { "\($0.method.rawValue) \($0.path)" } }
 
-    func router(_ listener: APIListener) -> Router<AgentRequestContext> {
+    /// - Parameter limits: of the connections it is for; nil for none.
+    func router(_ listener: APIListener, _ limits: ConnectionLimits? = nil) -> Router<AgentRequestContext> {
         let (router, direct) = (Router(context: AgentRequestContext.self), Router(context: AgentRequestContext.self))
-        addRoutes(to: direct)
+        addRoutes(to: direct, listener)
+        if let limits { router.add(middleware: ConnectionMiddleware(limits: limits)) }
         router.add(middleware: RequestMetricsMiddleware(metrics: requests))
         router.add(middleware: WebMiddleware(access: WebAccess(listener)))
         router.add(
             middleware: RequestGate(listener: listener, keys: keys, operations: operations, routes: direct.buildResponder()))
-        addRoutes(to: router)
+        addRoutes(to: router, listener)
         return router
     }
 
-    private func addRoutes(to router: Router<AgentRequestContext>) {
+    private func addRoutes(to router: Router<AgentRequestContext>, _ listener: APIListener) {
         router.get("/v1/openapi.json") { _, _ in await answer { OpenAPIDocument.json } }
         let tasks = tasks
         let status = status
@@ -153,7 +164,7 @@ public struct AgentServer: Sendable {
         SecretRoutes(store: secrets, tasks: tasks, jobs: jobs).add(to: router)
         addResourceRoutes(router)
         MetricsRoutes(agent: status, tasks: tasks, jobs: jobs, requests: requests).add(to: router)
-        WebRoutes(tasks: tasks, jobs: jobs, map: map).add(to: router)
+        WebRoutes(tasks: tasks, jobs: jobs, map: map, listener: listener).add(to: router)
     }
 }
 

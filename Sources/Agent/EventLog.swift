@@ -15,6 +15,7 @@ public final class EventLog: Sendable {
         var recent: [AgentEvent] = []
         var willSync = false
         var counts: [Kind: UInt64] = [:]
+        var allowance = EventAllowance()
     }
 
     /// What events are counted by.
@@ -71,11 +72,24 @@ public final class EventLog: Sendable {
     /// - Parameters:
     ///   - what: a word or two, always the same for the same kind of event.
     ///   - reason: who asked for it, or what made it necessary.
-    public func record(_ kind: AgentEvent.Kind, _ name: String, id: String? = nil, _ what: String, reason: String) {
+    ///   - isOwnDoing: whether the object itself can make such events, as a task that flaps does: too many of them are left out,
+    ///     and the next one says how many.
+    public func record(
+        _ kind: AgentEvent.Kind, _ name: String, id: String? = nil, _ what: String, reason: String, isOwnDoing: Bool = false
+    ) {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         let time = Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
         let startsSync = state.withLock { state in
+            var leftOut: UInt64
+            if isOwnDoing {
+                let isAdmitted: Bool
+                (isAdmitted, leftOut) = state.allowance.admit(id ?? name, at: HostClock.now)
+                guard isAdmitted else { return false }
+            } else {
+                leftOut = state.allowance.takeLeftOut(of: id ?? name)
+            }
+            let reason = leftOut == 0 ? reason : "\(reason) (\(leftOut) events before this one were left out: too many)"
             let event = AgentEvent(
                 sequence: state.next, time: time, kind: kind, name: name, id: id, what: what, reason: reason)
             state.next += 1

@@ -8,6 +8,7 @@ import TaskHelper
 
 /// A running task as its health checks reach it.
 struct CheckedTask: Sendable {
+    let id: String
     let name: String
     let network: TaskRequest.Network
     /// In the agent's network.

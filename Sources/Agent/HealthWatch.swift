@@ -4,7 +4,7 @@ import Synchronization
 
 /// Asks a running task its health checks until it is told to end.
 ///
-/// Each check sleeps between its questions, and all tasks share a few slots: many tasks with checks take turns.
+/// Each check sleeps between its questions, and all tasks share a few slots: many tasks with checks take turns (`ProbeQueue`).
 final class HealthWatch: Sendable {
     private let state: Mutex<HealthState>
     private let loop: Mutex<Task<Void, Never>?> = Mutex(nil)
@@ -21,12 +21,13 @@ final class HealthWatch: Sendable {
                 for index in checks.indices {
                     group.addTask {
                         var probe = HealthProbe(checks[index], in: task)
-                        while !Task.isCancelled, let pause = await self?.step(index, &probe, slots, report) {
+                        while !Task.isCancelled, let pause = await self?.step(index, of: task.id, &probe, slots, report) {
                             try? await Task.sleep(for: .seconds(pause))
                         }
                     }
                 }
             }
+            await slots.forget(task.id)
         }
         loop.withLock { $0 = all }
     }
@@ -41,15 +42,15 @@ final class HealthWatch: Sendable {
     ///
     /// - Returns: seconds until the next time; nil when there is none.
     private func step(
-        _ index: Int, _ probe: inout HealthProbe, _ slots: ProbeSlots,
+        _ index: Int, of task: String, _ probe: inout HealthProbe, _ slots: ProbeSlots,
         _ report: @escaping @Sendable (TaskHealth, Bool, String?) async -> Void
     ) async -> Double? {
         let (isAsked, check) = state.withLock { ($0.isAsked(index), $0.checks[index]) }
         // A startup check has done its work; the others wait until it has.
         guard isAsked else { return check.purpose == .startup ? nil : min(1, check.interval) }
-        await slots.acquire()
+        await slots.acquire(for: task)
         let failure = Task.isCancelled ? nil : await probe.ask()
-        await slots.release()
+        await slots.release(of: task)
         if Task.isCancelled { return 0 }
         let now = HostClock.now
         let (before, after, fatal, pause) = state.withLock { state in
@@ -63,27 +64,5 @@ final class HealthWatch: Sendable {
             await Task { await report(after, isChange, fatal) }.value
         }
         return pause
-    }
-}
-
-/// How many questions are asked at once.
-actor ProbeSlots {
-    private var free: Int
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    init(_ count: Int) {
-        free = count
-    }
-
-    func acquire() async {
-        if free > 0 {
-            free -= 1
-        } else {
-            await withCheckedContinuation { waiting.append($0) }
-        }
-    }
-
-    func release() {
-        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }

@@ -157,7 +157,7 @@ actor ResourceManager {
             // What an agent finds at its start was noted by the one before.
             var watch = watched?[reading.usage.id] ?? LimitWatch(watched == nil ? reading.usage : nil)
             for text in watch.look(reading.usage) {
-                events.record(.task, reading.usage.name, id: reading.usage.id, "limited", reason: text)
+                events.record(.task, reading.usage.name, id: reading.usage.id, "limited", reason: text, isOwnDoing: true)
             }
             next[reading.usage.id] = watch
         }

@@ -16,8 +16,9 @@ extension TaskManager {
             let leader = record.leader
         else { return }
         let checked = CheckedTask(
-            name: task.intent.name, network: task.intent.request.network, address: task.intent.networkAddress, leader: leader,
-            cgroups: record.cgroups, files: launcher.entryFiles(of: id), environment: task.intent.request.environment)
+            id: id, name: task.intent.name, network: task.intent.request.network, address: task.intent.networkAddress,
+            leader: leader, cgroups: record.cgroups, files: launcher.entryFiles(of: id),
+            environment: task.intent.request.environment)
         let generation = task.generation
         tasks[id]?.health = HealthWatch(task.intent.request.health, of: checked, slots: probeSlots) {
             [weak self] health, isChange, fatal in
@@ -30,7 +31,8 @@ extension TaskManager {
         if isChange {
             let what = fatal != nil ? "unhealthy" : health.ready ? "ready" : "not ready"
             events.record(
-                .task, task.intent.name, id: id, what, reason: fatal ?? health.reason ?? "its health checks succeed")
+                .task, task.intent.name, id: id, what, reason: fatal ?? health.reason ?? "its health checks succeed",
+                isOwnDoing: true)
             changes.signal()
         }
         guard let fatal else { return }

@@ -245,7 +245,7 @@ extension TaskManager {
     func note(_ before: TaskMachine, _ task: ManagedTask) {
         let (intent, machine) = (task.intent, task.machine)
         func record(_ what: String, _ reason: String) {
-            events.record(.task, intent.name, id: intent.id, what, reason: reason)
+            events.record(.task, intent.name, id: intent.id, what, reason: reason, isOwnDoing: true)
         }
         let run = "run \(machine.run.generation)"
         if before.isUnderWay, let end = machine.end {

@@ -42,7 +42,7 @@ public actor TaskManager {
     let logger: Logger
     var tasks: [String: ManagedTask] = [:]
     let boot: String
-    /// All tasks' health checks take turns.
+    /// Shared by all tasks' health checks.
     let probeSlots = ProbeSlots(8)
     var lastAddress: IPv4Address?
     /// Set once the network is there; several first tasks wait for the same preparation.
@@ -352,7 +352,8 @@ public actor TaskManager {
         let published = (others ?? []).flatMap { task in
             task.ports.compactMap { port in task.networkAddress.map { (port: port, task: $0) } }
         }
-        let preparation = Task { try await blocking { try network.prepare(published: published) } }
+        let addresses = (others ?? []).compactMap { task in task.networkAddress.map { (id: task.id, address: $0) } }
+        let preparation = Task { try await blocking { try network.prepare(published: published, tasks: addresses) } }
         networkPreparation = preparation
         do {
             try await preparation.value

@@ -117,14 +117,19 @@ extension Pool {
     }
 
     /// The moments, with what lies between each and the one before it.
-    public func momentsWithChanges(of timeline: Timeline) throws -> [TimelineMoment] {
+    ///
+    /// - Parameter onMoment: called with each and its place, as soon as it is known.
+    public func momentsWithChanges(
+        of timeline: Timeline, onMoment: (Int, TimelineMoment) -> Void = { _, _ in }
+    ) throws -> [TimelineMoment] {
         try filesystem().sync()
         var last: Tree?
-        return try points(of: timeline).map { point in
+        return try points(of: timeline).enumerated().map { index, point in
             let tree = try tree(in: timeline, at: point.name)
             defer { last = tree }
             var moment = TimelineMoment(point)
             moment.changes = last.map { ChangeSummary(tree.changes(from: $0)) }
+            onMoment(index, moment)
             return moment
         }
     }

@@ -30,10 +30,13 @@ struct Netlink: ~Copyable {
     }
 
     /// Makes a bridge, or leaves the one there is, and sets it up.
-    func makeBridge(_ name: String) throws(SystemError) {
+    ///
+    /// - Parameter hardware: its address, which else would change with its ports.
+    func makeBridge(_ name: String, hardware: [UInt8]) throws(SystemError) {
         var message = NetlinkMessage(RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
         message.linkHeader(index: 0, isUp: true)
         message.attribute(IFLA_IFNAME, text: name)
+        message.attribute(IFLA_ADDRESS, hardware)
         message.nest(IFLA_LINKINFO) { $0.attribute(IFLA_INFO_KIND, text: "bridge") }
         do {
             try request(message, "create bridge", name)
@@ -44,10 +47,11 @@ struct Netlink: ~Copyable {
     }
 
     /// Makes a pair of virtual Ethernet links: one on a bridge here, the other in another network namespace.
-    func makePair(_ name: String, bridge: CUnsignedInt, peer: String, peerNamespace: CInt) throws(SystemError) {
+    func makePair(_ port: PortGuard.Port, bridge: CUnsignedInt, peer: String, peerNamespace: CInt) throws(SystemError) {
         var message = NetlinkMessage(RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
         message.linkHeader(index: 0, isUp: true)
-        message.attribute(IFLA_IFNAME, text: name)
+        message.attribute(IFLA_IFNAME, text: port.link)
+        message.attribute(IFLA_ADDRESS, port.hostHardware)
         message.attribute(IFLA_MASTER, number: bridge)
         message.nest(IFLA_LINKINFO) { info in
             info.attribute(IFLA_INFO_KIND, text: "veth")
@@ -56,11 +60,12 @@ struct Netlink: ~Copyable {
                     // Up only once it has its other end.
                     link.linkHeader(index: 0, isUp: false)
                     link.attribute(IFLA_IFNAME, text: peer)
+                    link.attribute(IFLA_ADDRESS, port.hardware)
                     link.attribute(IFLA_NET_NS_FD, number: UInt32(peerNamespace))
                 }
             }
         }
-        try request(message, "create network link", name)
+        try request(message, "create network link", port.link)
     }
 
     func setUp(index: CUnsignedInt, _ name: String) throws(SystemError) {
@@ -153,8 +158,12 @@ struct NetlinkMessage {
     private var body: [UInt8] = []
 
     init(_ type: Int, flags: CInt) {
+        self.init(type, only: flags | NLM_F_REQUEST | NLM_F_ACK)
+    }
+
+    init(_ type: Int, only flags: CInt) {
         self.type = UInt16(type)
-        self.flags = UInt16(flags | NLM_F_REQUEST | NLM_F_ACK)
+        self.flags = UInt16(flags)
     }
 
     /// The whole message, its length first.

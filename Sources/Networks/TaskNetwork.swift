@@ -3,7 +3,8 @@ import Glibc
 import Linux
 
 /// The network of this host's tasks: a bridge with an address of the host, for each task a network namespace that is
-/// joined to it by a pair of virtual Ethernet links, and an nftables table of its own, named after the bridge.
+/// joined to it by a pair of virtual Ethernet links, and nftables tables of its own, named after the bridge. What a task can send
+/// has its own addresses (`PortGuard`).
 ///
 /// Everything it makes has the bridge's name or a task's id in its name, so that it finds again what is its own,
 /// and touches nothing else. All operations can be repeated.
@@ -12,9 +13,16 @@ public struct TaskNetwork: Sendable, Equatable {
     public let subnet: IPv4Subnet
     /// Nil: tasks have no IPv6.
     public let subnet6: IPv6Subnet?
+    /// Where the tasks' network namespaces are.
+    private let directory: String
 
-    /// - Parameter bridge: letters, digits and dashes, 15 at most: it names a link and a table.
-    public init(bridge: String, subnet: IPv4Subnet, subnet6: IPv6Subnet? = nil) throws(NetworkError) {
+    /// - Parameters:
+    ///   - bridge: letters, digits and dashes, 15 at most: it names a link and a table.
+    ///   - namespaces: a directory for the tasks' network namespaces, made when it is needed. Nobody else's: what others mount on
+    ///     one, as ip-netns(8) does on /run/netns, hides what is in it.
+    public init(
+        bridge: String, subnet: IPv4Subnet, subnet6: IPv6Subnet? = nil, namespaces: String = "/run/dish/netns"
+    ) throws(NetworkError) {
         let allowed = bridge.utf8.allSatisfy { byte in
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || byte == UInt8(ascii: "-")
@@ -25,10 +33,20 @@ public struct TaskNetwork: Sendable, Equatable {
         self.bridge = bridge
         self.subnet = subnet
         self.subnet6 = subnet6
+        directory = namespaces
     }
 
     /// The IPv6 address of who has an IPv4 address: the same number in its own network. Nil without IPv6.
     public func ipv6(of address: IPv4Address) -> IPv6Address? { subnet6?.address(address.value &- subnet.base.value) }
+
+    private var guardian: PortGuard { PortGuard(bridge: bridge) }
+
+    private func port(_ id: String, _ address: IPv4Address) -> PortGuard.Port {
+        PortGuard.Port(link: Self.link(of: id), address: address, address6: ipv6(of: address))
+    }
+
+    /// Why tasks can send from others' addresses on this host; nil when they can't.
+    public static func guardObstacle() -> String? { PortGuard.obstacle() }
 
     private var rules: PortRules { PortRules(bridge: bridge, family: .ip, subnet: "\(subnet)") }
 
@@ -36,16 +54,22 @@ public struct TaskNetwork: Sendable, Equatable {
 
     /// Makes the bridge and the table, with the published ports of the tasks there are.
     ///
+    /// - Parameter tasks: those whose ports there are. The ports of tasks that agents before this rule started aren't tied to
+    ///   their addresses.
     /// - Throws: `NetworkError` `.conflict` when the host has another network with these addresses.
-    public func prepare(published: [(port: PublishedPort, task: IPv4Address)]) throws {
+    public func prepare(
+        published: [(port: PublishedPort, task: IPv4Address)], tasks: [(id: String, address: IPv4Address)] = []
+    ) throws {
         try refuseOverlap()
         let netlink = try Netlink()
-        try netlink.makeBridge(bridge)
+        try netlink.makeBridge(bridge, hardware: PortGuard.Port.hardware(0x02, subnet.gateway))
         try netlink.addAddress(subnet.gateway, prefix: subnet.prefix, index: if_nametoindex(bridge), bridge)
         try Files.set("/proc/sys/net/ipv4/ip_forward", "1")
         // Ports published on 127.0.0.1 lead from loopback onto the bridge; the table keeps the way back shut.
         try Files.set("/proc/sys/net/ipv4/conf/\(bridge)/route_localnet", "1")
         try rules.replaceAll(published.map { ($0.port, "\($0.task)") })
+        let ports = tasks.map { port($0.id, $0.address) }
+        try guardian.replaceAll(ports.filter { Self.hardware(of: $0.link) == $0.hostHardware })
         guard let subnet6 else { return }
         let index = if_nametoindex(bridge)
         try netlink.addAddress(subnet6.address(1), prefix: subnet6.prefix, index: index, bridge)
@@ -58,6 +82,7 @@ public struct TaskNetwork: Sendable, Equatable {
     public func remove() throws {
         try rules.removeTable()
         try rules6?.removeTable()
+        try guardian.removeTable()
         try Netlink().deleteLink(bridge)
     }
 
@@ -69,13 +94,13 @@ public struct TaskNetwork: Sendable, Equatable {
     }
 
     /// The path of a task's network namespace.
-    public func namespace(of id: String) -> String { "\(Self.namespaces)/dish-\(id)" }
+    public func namespace(of id: String) -> String { "\(directory)/dish-\(id)" }
 
     /// Makes a task's namespace with a loopback interface and `host0`, which has the address and the default route.
     ///
     /// Blocks for about two milliseconds, on a thread of its own.
     public func connect(_ id: String, address: IPv4Address, ports: [PublishedPort]) async throws {
-        try Files.makeDirectories(Self.namespaces)
+        try Files.makeDirectories(directory, mode: 0o700)
         try await blocking { try makeNamespace(id, address) }
         if !ports.isEmpty {
             try await blocking {
@@ -90,6 +115,7 @@ public struct TaskNetwork: Sendable, Equatable {
         // Whatever becomes of the ports: the next agent names all that there shall be, while a namespace of which no task is
         // known any more would stay.
         try removeNamespace(of: id)
+        if let address { try guardian.forget(port(id, address)) }
         if address != nil, !ports.isEmpty {
             try rules.remove(ports)
             try rules6?.remove(ports)
@@ -102,9 +128,19 @@ public struct TaskNetwork: Sendable, Equatable {
         let path = namespace(of: id)
         try Mounts.unmount(path, flags: CInt(MNT_DETACH))
         guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove network namespace", path) }
+        // Earlier agents kept them where ip-netns(8) does. If that has mounted something there since, what lies below can't be
+        // unmounted, and stays until the host's next start; the link goes.
+        let earlier = "/run/netns/dish-\(id)"
+        guard Files.exists(earlier) else { return }
+        try Mounts.unmount(earlier, flags: CInt(MNT_DETACH))
+        if unlink(earlier) != 0 { try Netlink().deleteLink(Self.link(of: id)) }
     }
 
-    private static let namespaces = "/run/netns"
+    /// A link's hardware address; nil for one that isn't there.
+    private static func hardware(of link: String) -> [UInt8]? {
+        guard let text = try? Files.readText("/sys/class/net/\(link)/address") else { return nil }
+        return text.split(separator: ":").compactMap { UInt8($0.filter { !$0.isWhitespace }, radix: 16) }
+    }
 
     private static func link(of id: String) -> String { "ve" + id.prefix(13) }
 
@@ -114,7 +150,9 @@ public struct TaskNetwork: Sendable, Equatable {
         let bridgeIndex = if_nametoindex(bridge)
         guard bridgeIndex != 0 else { throw SystemError("find bridge", bridge) }
         // That of the run before: the kernel may not be done with it yet.
-        try host.deleteLink(Self.link(of: id))
+        let port = port(id, address)
+        try host.deleteLink(port.link)
+        try guardian.admit(port)
         guard dish_unshare(DISH_CLONE_NEWNET) == 0 else { throw SystemError("create network namespace", path) }
         // The namespace is the host's, so root inside has no rights over it; as in Docker, these two need none.
         try Files.set("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
@@ -122,7 +160,7 @@ public struct TaskNetwork: Sendable, Equatable {
         let own = try OwnedFD.open("/proc/thread-self/ns/net", O_RDONLY)
         _ = try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o444)
         try Mounts.mount("/proc/thread-self/ns/net", on: path, flags: UInt(MS_BIND))
-        try host.makePair(Self.link(of: id), bridge: bridgeIndex, peer: "host0", peerNamespace: own.number)
+        try host.makePair(port, bridge: bridgeIndex, peer: "host0", peerNamespace: own.number)
         let inside = try Netlink()
         // Loopback is always the first link.
         try inside.setUp(index: 1, "lo")

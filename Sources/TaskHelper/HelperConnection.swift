@@ -21,6 +21,22 @@ public final class HelperConnection: Sendable {
         }
     }
 
+    /// Sends a message if the helper takes it now.
+    ///
+    /// - Returns: whether it did.
+    public func sendNow(_ message: HelperMessage) throws -> Bool {
+        let packet = message.encoded()
+        do {
+            try retryingInterrupts("send to the task's helper") {
+                Glibc.send(socket.number, packet, packet.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+            }
+            return true
+        } catch {
+            if error.code == EAGAIN { return false }
+            throw error
+        }
+    }
+
     /// What the helper at a socket says of its task now; nil when it hasn't started it, or doesn't answer in time.
     public static func state(at path: String, within milliseconds: CInt) -> RunningRecord? {
         guard let helper = try? HelperConnection(path), (try? helper.send(.watch)) != nil else { return nil }

@@ -10,11 +10,13 @@ public enum HelperMessage: Sendable, Equatable {
     case watch
     /// Send output, from its start if this is the first client, then the exit.
     case attach
-    /// Standard input; empty: its end.
+    /// Standard input; empty: its end. While the program takes none, the helper doesn't read a client that has sent any: what must
+    /// arrive at once goes over another connection.
     case input([UInt8])
     /// The size of the client's terminal, in characters.
     case windowSize(rows: UInt16, columns: UInt16)
-    /// Send a signal to the program in the container.
+    /// Send a signal to the program in the container. The null signal, 0, sends none: by it a client says that it takes
+    /// output while its input waits. To a helper that doesn't know this it means nothing.
     case signal(UInt8)
     /// End gracefully; kill after so many seconds.
     case stop(seconds: UInt32)

@@ -7,6 +7,10 @@ struct Client {
     var isAttached = false
     var isWatching = false
     var isGone = false
+    /// Whether it has sent input: from then on it is read only while there is room for more.
+    var feeds = false
+    /// Whether it takes output while its input waits. An older client doesn't.
+    var isPatient = false
     private var queue: [[UInt8]] = []
     private var queued = 0
 

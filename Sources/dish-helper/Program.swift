@@ -76,29 +76,38 @@ struct Program {
         return nil
     }
 
-    /// Feeds standard input; no bytes mean its end. What the program doesn't take at once is dropped, as
-    /// a terminal's line discipline does.
-    mutating func write(_ bytes: [UInt8]) {
-        guard input >= 0 else { return }
-        if bytes.isEmpty {
-            if input != output { close(input) }
-            input = -1
-            return
-        }
-        var left = bytes[...]
-        var attempts = 0
-        while !left.isEmpty, attempts < 1000 {
-            let count = left.withUnsafeBytes { Glibc.write(input, $0.baseAddress, $0.count) }
-            if count > 0 {
-                left = left.dropFirst(count)
-            } else if errno == EAGAIN {
-                attempts += 1
-                usleep(1000)
-            } else if errno != EINTR {
-                return
-            }
-        }
+    enum Written {
+        case took(Int)
+        /// It reads no more for now.
+        case full
+        /// It reads no more at all, or has no input.
+        case closed
     }
+
+    /// For poll(2), while something waits to be written; -1 without input.
+    var inputDescriptor: CInt { input }
+
+    /// Whether input goes to a terminal, which may have room again without a word of it.
+    var hasTerminal: Bool { input >= 0 && input == output }
+
+    /// Writes to standard input what it takes without waiting.
+    mutating func write(_ bytes: ArraySlice<UInt8>) -> Written {
+        while input >= 0 {
+            let count = bytes.withUnsafeBytes { Glibc.write(input, $0.baseAddress, $0.count) }
+            if count >= 0 { return count == 0 && !bytes.isEmpty ? .full : .took(count) }
+            if errno == EAGAIN { return .full }
+            if errno != EINTR { endInput() }
+        }
+        return .closed
+    }
+
+    mutating func endInput() {
+        if input >= 0, input != output { close(input) }
+        input = -1
+    }
+
+    /// Whether a process is the runtime itself: only that speaks for it.
+    func isRuntime(_ number: pid_t) -> Bool { process > 0 && process == number }
 
     func resize(rows: UInt16, columns: UInt16) {
         if output >= 0 { _ = dish_set_window_size(output, rows, columns) }

@@ -27,8 +27,10 @@ struct Supervisor: ~Copyable {
     private var awaitsInit = false
     /// Until when the agent may say so.
     private let startsUntil = milliseconds() + 60_000
-    /// Input of a client that attached before the program was there.
-    private var early: [[UInt8]] = []
+    /// Input that the program hasn't taken yet, or that came before it was there.
+    private var input = InputQueue()
+    /// Since when a client that takes no output meanwhile can't send its input; nil while none waits.
+    private var isStuckSince: Int64?
     /// Until when output waits for the first client.
     private var waitsUntil: Int64?
     /// Until when output is read after the end.
@@ -43,6 +45,7 @@ struct Supervisor: ~Copyable {
         let signals = try Self.watchSignals()
         let listener = try PacketSocket.listen(spec.socket)
         let notices = try PacketSocket.datagrams("\(spec.runtimeDirectory)/notify.sock")
+        guard dish_ask_for_senders(notices.number) == 0 else { throw SystemError("ask for senders of notices") }
         let cgroup = try TaskCgroup.create(id: spec.id, boots: spec.boots, on: .current())
         self.spec = spec
         self.boot = boot
@@ -66,8 +69,6 @@ struct Supervisor: ~Copyable {
             }
             try PrivateMounts.make(spec)
             program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
-            for bytes in early { program?.write(bytes) }
-            early = []
             announce()
         } catch {
             giveUp("\(error)")
@@ -97,8 +98,10 @@ struct Supervisor: ~Copyable {
             if ready.notice { readNotice() }
             if ready.connection { accept() }
             serveClients(ready)
+            if input.hasWork, program != nil { input.pass(to: &program!) }
             for stream in ready.streams { pass(stream) }
             if awaitsInit { powerOff() }
+            loosen()
             if program == nil, status == nil, milliseconds() >= startsUntil { giveUp("the agent did not start it") }
             if let deadline = killAt, milliseconds() >= deadline {
                 killAt = milliseconds() + 1000
@@ -122,20 +125,25 @@ struct Supervisor: ~Copyable {
     }
 
     private mutating func wait() -> Ready {
-        let input = Int16(POLLIN)
+        let (reading, writing) = (Int16(POLLIN), Int16(POLLOUT))
+        let feeding = input.hasWork ? program?.inputDescriptor ?? -1 : -1
         var polled = [
-            pollfd(fd: signals.number, events: input, revents: 0), pollfd(fd: notices.number, events: input, revents: 0),
-            pollfd(fd: listener.number, events: input, revents: 0),
+            pollfd(fd: signals.number, events: reading, revents: 0), pollfd(fd: notices.number, events: reading, revents: 0),
+            pollfd(fd: listener.number, events: reading, revents: 0), pollfd(fd: feeding, events: writing, revents: 0),
         ]
+        let others = polled.count
         let streams = isHoldingOutput ? [] : program?.openStreams ?? []
-        polled += streams.map { pollfd(fd: program?.descriptor(of: $0) ?? -1, events: input, revents: 0) }
-        polled += clients.map {
-            pollfd(fd: $0.socket, events: $0.hasQueue ? input | Int16(POLLOUT) : input, revents: 0)
+        polled += streams.map { pollfd(fd: program?.descriptor(of: $0) ?? -1, events: reading, revents: 0) }
+        polled += clients.map { client in
+            let events = (isWaiting(client) ? 0 : reading) | (client.hasQueue ? writing : 0)
+            // That it hangs up would be said again and again.
+            return pollfd(fd: events == 0 ? -1 : client.socket, events: events, revents: 0)
         }
         if let until = waitsUntil, milliseconds() >= until { waitsUntil = nil }
         let deadlines = [
             killAt, waitsUntil, status == nil ? nil : drainsUntil, program == nil ? startsUntil : nil,
-            awaitsInit ? milliseconds() + 50 : nil,
+            awaitsInit ? milliseconds() + 50 : nil, isStuckSince.map { $0 + 1000 },
+            feeding >= 0 && program?.hasTerminal == true ? milliseconds() + 100 : nil,
         ].compactMap { $0 }
         let timeout = deadlines.min().map { CInt(clamping: max(0, $0 - milliseconds())) } ?? -1
         guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return Ready() }
@@ -143,13 +151,28 @@ struct Supervisor: ~Copyable {
         ready.signal = polled[0].revents != 0
         ready.notice = polled[1].revents != 0
         ready.connection = polled[2].revents != 0
-        ready.streams = streams.enumerated().filter { polled[3 + $0.offset].revents != 0 }.map(\.element)
+        ready.streams = streams.enumerated().filter { polled[others + $0.offset].revents != 0 }.map(\.element)
         for index in clients.indices {
-            let events = polled[3 + streams.count + index].revents
-            if events & Int16(POLLIN | POLLHUP | POLLERR) != 0 { ready.readable.append(index) }
-            if events & Int16(POLLOUT) != 0 { ready.writable.append(index) }
+            let events = polled[others + streams.count + index].revents
+            let isRead = polled[others + streams.count + index].events & reading != 0
+            if isRead, events & Int16(POLLIN | POLLHUP | POLLERR) != 0 { ready.readable.append(index) }
+            if events & Int16(POLLOUT | POLLHUP | POLLERR) != 0 { ready.writable.append(index) }
         }
         return ready
+    }
+
+    /// Whether a client must wait with its input: there is no room for more.
+    private func isWaiting(_ client: Client) -> Bool { client.feeds && input.isFull }
+
+    /// A client that takes no output while its input waits would wait for the program, and the program for it: after a
+    /// second such input is dropped.
+    private mutating func loosen() {
+        let isStuck = clients.contains { isWaiting($0) && $0.isFarBehind && !$0.isPatient }
+        guard isStuck else { return isStuckSince = nil }
+        guard let since = isStuckSince else { return isStuckSince = milliseconds() }
+        guard milliseconds() >= since + 1000 else { return }
+        input = InputQueue()
+        isStuckSince = nil
     }
 
     /// Output stays in its pipe until the first client is there, and while one is too far behind.
@@ -176,13 +199,15 @@ struct Supervisor: ~Copyable {
         }
     }
 
-    /// What the runtime tells by sd_notify(3): the container's first process, and that its init is ready.
+    /// What the runtime tells by sd_notify(3): the container's first process, and that its init is ready. Nobody else is
+    /// believed: signals go to that process, and who enters the task enters its namespaces.
     private mutating func readNotice() {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = recv(notices.number, &buffer, buffer.count, CInt(MSG_DONTWAIT))
-        guard count > 0 else { return }
-        for line in String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n") {
-            if line.hasPrefix("X_NSPAWN_LEADER_PID="), let pid = pid_t(line.dropFirst("X_NSPAWN_LEADER_PID=".count)) {
+        var sender: CInt = 0
+        let count = dish_receive_from(notices.number, &buffer, UInt(buffer.count), &sender)
+        guard count > 0, program?.isRuntime(sender) == true else { return }
+        for line in buffer[..<count].split(separator: UInt8(ascii: "\n")).map({ String(decoding: $0, as: UTF8.self) }) {
+            if line.hasPrefix("X_NSPAWN_LEADER_PID="), let pid = pid_t(line.dropFirst("X_NSPAWN_LEADER_PID=".count)), pid > 1 {
                 leader = ProcessIdentity(running: pid)
                 if !spec.boots, phase == .starting { phase = .running }
                 announce()
@@ -204,7 +229,11 @@ struct Supervisor: ~Copyable {
     private mutating func serveClients(_ ready: Ready) {
         for index in ready.writable { clients[index].flush() }
         for index in ready.readable {
-            while let message = clients[index].receive() { handle(message, from: index) }
+            // Some at a time: others have their turn, however much one sends.
+            for _ in 0..<32 where !isWaiting(clients[index]) {
+                guard let message = clients[index].receive() else { break }
+                handle(message, from: index)
+            }
         }
         // Who watches before the start is the agent that prepares the task.
         if program == nil, status == nil, clients.contains(where: { $0.isGone && $0.isWatching }) {
@@ -225,9 +254,11 @@ struct Supervisor: ~Copyable {
             clients[index].isAttached = true
             waitsUntil = nil
         case .input(let bytes):
-            // Whoever sends more than a pipe takes before anybody reads loses it, as it would later.
-            if program != nil { program?.write(bytes) } else if early.count < 64 || bytes.isEmpty { early.append(bytes) }
+            clients[index].feeds = true
+            // Where nobody can ever read it, it is dropped.
+            if program.map({ $0.inputDescriptor >= 0 }) ?? (status == nil) { input.append(bytes) }
         case .windowSize(let rows, let columns): program?.resize(rows: rows, columns: columns)
+        case .signal(0): clients[index].isPatient = true
         case .signal(let number): signalPayload(CInt(number))
         case .stop(let seconds): stop(seconds: seconds)
         case .limits(let limits): clients[index].send(.limitsSet(refusal: set(limits)))
@@ -282,9 +313,19 @@ struct Supervisor: ~Copyable {
             program?.signal(number)
             return
         }
+        let children = Self.children(of: leader)
+        if children.isEmpty { leader.send(number) }
+        for child in children {
+            // Once the descriptor is open the number can't change hands behind it.
+            guard let process = try? OwnedFD.ofProcess(child), Self.children(of: leader).contains(child) else { continue }
+            _ = dish_pidfd_send_signal(process.number, number)
+        }
+    }
+
+    private static func children(of leader: ProcessIdentity) -> [pid_t] {
         let path = "/proc/\(leader.pid)/task/\(leader.pid)/children"
-        let children = ((try? Files.readText(path)) ?? "").split(separator: " ").compactMap { pid_t($0) }
-        for child in children.isEmpty ? [leader.pid] : children { kill(child, number) }
+        guard let text = try? Files.readText(path), leader.isRunning else { return [] }
+        return text.split(separator: " ").compactMap { pid_t($0) }
     }
 
     private mutating func finish() {

@@ -104,6 +104,7 @@ struct Dishd: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
         dish_share_arenas()
         var logger = Logger(label: "dishd") { _ in StandardErrorLog() }
         logger.logLevel = verbose ? .debug : .info
@@ -138,7 +139,8 @@ struct Dishd: AsyncParsableCommand {
         guard let subnet = IPv4Subnet(subnet) else { return }
         var configuration = try AgentConfiguration(
             pool: pool, stateDirectory: state, runtimeDirectory: run,
-            network: TaskNetwork(bridge: bridge, subnet: subnet, subnet6: ipv6(state, logger)), helper: try helperPath)
+            network: TaskNetwork(bridge: bridge, subnet: subnet, subnet6: ipv6(state, logger), namespaces: "\(run)/netns"),
+            helper: try helperPath)
         if let hindrance = configuration.hindrance { logger.error("\(hindrance)") }
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
@@ -276,6 +278,16 @@ struct StartError: Error, CustomStringConvertible {
     init(_ description: String) {
         self.description = description
     }
+}
+
+/// Each task and each connection takes a descriptor: as many as the host allows may be open, within reason.
+private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    let wanted = min(limit.rlim_max, 65536)
+    guard wanted > limit.rlim_cur else { return }
+    limit.rlim_cur = wanted
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 private func variable(_ name: String) -> String? {

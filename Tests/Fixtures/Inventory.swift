@@ -24,8 +24,9 @@ public struct Inventory: Sendable, Equatable, CustomStringConvertible {
     public init(pool: String, of host: TestHost) throws {
         // Logs of tasks that were removed are kept for a time.
         subvolumes = Set(try Filesystem(at: pool).subvolumes().map(\.path).filter { !$0.hasPrefix("logs/") })
-        mounts = Set(try Mounts.list().map(\.path).filter { $0.hasPrefix(pool) || $0.hasPrefix("/run/netns/dish-") })
-        networkNamespaces = Set(((try? Files.list("/run/netns")) ?? []).filter { $0.hasPrefix("dish-") })
+        let namespaces = "\(host.runtimeDirectory)/netns"
+        mounts = Set(try Mounts.list().map(\.path).filter { $0.hasPrefix(pool) || $0.hasPrefix(namespaces) })
+        networkNamespaces = Set((try? Files.list(namespaces)) ?? [])
         links = Set(
             try Files.list("/sys/class/net").filter { name in
                 (try? Files.list("/sys/class/net/\(host.bridge)/brif"))?.contains(name) == true

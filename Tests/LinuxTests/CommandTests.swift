@@ -65,6 +65,57 @@ import Testing
         try await expectCancelled(Command("/bin/sh", ["-c", "(while echo x; do sleep 0.05; done) & echo started; wait"]))
     }
 
+    @Test(arguments: ["sleep 5 & echo hi", "(while echo x >/dev/null; do :; done) & echo hi", "setsid sleep 5 & echo hi"])
+    func whatAProgramLeavesBehindIsNotWaitedFor(_ script: String) async throws {
+        var command = Command("/bin/sh", ["-c", script])
+        command.spawn.newSession = true
+        command.spawn.timeLimit = .seconds(20)
+        let start = ContinuousClock.now
+        let result = try await command.run()
+        #expect(result.status == .code(0) && result.text == "hi\n" && result.isIncomplete)
+        #expect(.now - start < .seconds(2))
+    }
+
+    @Test func whatATimeLimitedSessionLeavesBehindIsKilled() async throws {
+        var command = Command("/bin/sh", ["-c", "sleep 1000 & echo $!"])
+        command.spawn.newSession = true
+        command.spawn.timeLimit = .seconds(20)
+        let text = try await command.run().text
+        let child = try #require(pid_t(text.prefix { $0.isNumber }))
+        // Its new parent reaps it, sooner or later.
+        func isRunning() -> Bool {
+            (try? Files.readText("/proc/\(child)/stat")).map { !$0.contains(") Z ") && !$0.contains(") X ") } ?? false
+        }
+        for _ in 0..<100 where isRunning() { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(!isRunning())
+    }
+
+    @Test func aLeftProcessThatWritesForEverIsCutOff() throws {
+        let start = ContinuousClock.now
+        var command = Command("/bin/sh", ["-c", "yes & exit 3"])
+        command.outputLimit = 1000
+        let result = try command.runBlocking()
+        #expect(result.status == .code(3) && result.output.count <= 1000 && result.isIncomplete)
+        #expect(.now - start < .seconds(2))
+    }
+
+    @Test func aProgramThatClosesItsOutputIsHeldByItsTimeLimit() async throws {
+        var command = Command("/bin/sh", ["-c", "exec >&- 2>&-; exec sleep 20"])
+        command.spawn.timeLimit = .milliseconds(300)
+        let start = ContinuousClock.now
+        await #expect(throws: TimeLimitExceeded.self) { try await command.run() }
+        #expect(.now - start < .seconds(3))
+    }
+
+    @Test func noCallerCollectsWithoutABound() throws {
+        #expect(Command("/bin/true").outputLimit <= 64 << 20)
+        var command = Command("/bin/sh", ["-c", "head -c 5000 /dev/zero; head -c 5000 /dev/zero >&2"])
+        command.outputLimit = 100
+        let result = try command.runBlocking()
+        #expect(result.output.count == 100 && result.errors.count == 100 && result.isIncomplete)
+        #expect(try !Command("/bin/echo", ["x"]).runBlocking().isIncomplete)
+    }
+
     @Test func aTaskThatIsCancelledAlreadyStartsNothing() async {
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }

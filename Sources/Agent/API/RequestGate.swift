@@ -15,6 +15,8 @@ struct RequestGate: RouterMiddleware {
 
     /// Bytes of a body.
     static let longestBody = 2 << 20
+    /// Seconds that a body may take to arrive.
+    private static let longestUpload: Int64 = 60
 
     func handle(
         _ request: Request, context: AgentRequestContext, next: (Request, AgentRequestContext) async throws -> Response
@@ -55,7 +57,13 @@ struct RequestGate: RouterMiddleware {
             for value in request.headers[values: field] { try operation.check(header: name, value) }
         }
         var body: [UInt8] = []
-        if let object = operation.body { body = try await check(&request, object) }
+        if let object = operation.body {
+            // One that trickles in ends with its connection.
+            let channel = context.channel
+            let deadline = channel.eventLoop.scheduleTask(in: .seconds(Self.longestUpload)) { channel.close(promise: nil) }
+            defer { deadline.cancel() }
+            body = try await check(&request, object)
+        }
         if operation.isConditional { context.precondition = Precondition(tags: request.headers[.ifMatch]) }
         if operation.isOnce, let key = request.headers[.idempotencyKey] {
             return try await once(key, body, request, context) { try await carryOut(operation, $0, $1, next) }

@@ -8,7 +8,9 @@ extension APIObject {
             APIField("name", .any, "What commands call it.", required: true),
             APIField("kind", .any, "`image`, `snapshot`, `automatic`, `build`, `now`.", required: true),
             APIField("created", .integer(Int64.min...Int64.max), "Seconds since 1970; not there for now."),
-            APIField("changes", .object(.changeSummary), "What changed since the moment before."),
+            APIField(
+                "changes", .object(.changeSummary),
+                "What changed since the moment before; not there where counting it takes too long."),
             APIField("path", .object(.pathState), "What the path that was asked for had."),
         ])
 

@@ -1,33 +1,80 @@
 import AgentAPI
 import Layers
 import Linux
+import Synchronization
 
-/// Reads what was for the page, one after another: it takes as long as what changed is large.
+/// Reads what was for the page, one after another: it takes as long as what changed is large, which who runs in a task decides.
 actor TimelineReader {
+    /// What a listener's readers may cost.
+    struct Share: Sendable {
+        /// For one answer.
+        var time: Duration
+        /// How many may wait for their turn.
+        var waiting: Int
+        /// Whether it rests after each answer for as long as that took.
+        var rests: Bool
+
+        static func of(_ listener: APIListener) -> Share {
+            switch listener {
+            case .web: Share(time: .seconds(2), waiting: 4, rests: true)
+            case .socket, .tls: Share(time: .seconds(30), waiting: 16, rests: false)
+            }
+        }
+    }
+
     private let tasks: TaskManager
+    private let share: Share
     private var last: Task<Void, Never>?
+    private var waiting = 0
 
     /// Of how many changed paths the names are told.
     private static let most = 500
 
-    init(tasks: TaskManager) {
+    init(tasks: TaskManager, share: Share) {
         self.tasks = tasks
+        self.share = share
     }
 
-    /// - Parameter path: what of it was there at each moment is told with it; else nil.
+    /// - Parameters:
+    ///   - path: what of it was there at each moment is told with it; else nil.
+    ///   - counts: whether what changed between them is counted, as far as there is time.
     func moments(of asked: Subject, showing path: String?, counts: Bool) async throws -> [TimelineMoment] {
-        try await read(asked) { pool, timeline in
-            if let path { return try pool.moments(of: timeline, showing: path) }
-            return counts ? try pool.momentsWithChanges(of: timeline) : try pool.moments(of: timeline)
+        let counted = Mutex<[TimelineMoment]>([])
+        do {
+            return try await read(asked) { pool, timeline in
+                if let path { return try pool.moments(of: timeline, showing: path) }
+                guard counts else { return try pool.moments(of: timeline) }
+                let moments = try pool.moments(of: timeline)
+                counted.withLock { $0 = moments }
+                return try pool.momentsWithChanges(of: timeline) { index, moment in
+                    counted.withLock { if $0.indices.contains(index) { $0[index] = moment } }
+                }
+            }
+        } catch is TooLong {
+            let moments = counted.withLock { $0 }
+            guard !moments.isEmpty else { throw AgentError(.failed, TooLong(time: share.time).description) }
+            return moments
         }
     }
 
     func changes(in asked: Subject, from: String, to: String) async throws -> TimelineChanges {
-        try await read(asked) { pool, timeline in
-            let changes = try pool.changes(in: timeline, from: from, to: to)
-            return TimelineChanges(
-                from: from, to: to, summary: ChangeSummary(changes), changes: Array(changes.prefix(Self.most)),
-                left: changes.count - min(changes.count, Self.most))
+        do {
+            return try await read(asked) { pool, timeline in
+                let changes = try pool.changes(in: timeline, from: from, to: to)
+                return TimelineChanges(
+                    from: from, to: to, summary: ChangeSummary(changes), changes: Array(changes.prefix(Self.most)),
+                    left: changes.count - min(changes.count, Self.most))
+            }
+        } catch let error as TooLong {
+            throw AgentError(.failed, error.description)
+        }
+    }
+
+    private struct TooLong: Error, CustomStringConvertible {
+        let time: Duration
+
+        var description: String {
+            "to compare the two takes longer than \(time.components.seconds) s; on the host: dish diff, dish volume diff, dish image diff"
         }
     }
 
@@ -44,22 +91,58 @@ actor TimelineReader {
     private func read<Result: Sendable>(
         _ asked: Subject, _ body: @escaping @Sendable (Pool, Timeline) throws -> Result
     ) async throws -> Result {
-        let (before, pool) = (last, tasks.configuration.pool)
+        let (before, pool, share) = (last, tasks.configuration.pool, share)
         // By its id: names may be the beginning of one.
         let task = asked.kind == .task ? try await tasks.task(asked.name).id : nil
+        guard waiting <= share.waiting else {
+            throw AgentError(.conflict, "too many ask what was at once; try again in a moment")
+        }
+        waiting += 1
         let reading = Task {
             await before?.value
-            return try await blocking {
-                let pool = try pool.holdingLayers()
-                return try body(pool, Self.timeline(asked, task: task, in: pool))
+            let start = ContinuousClock.now
+            let work = Task {
+                try await blocking {
+                    let pool = try pool.holdingLayers()
+                    return try body(pool, Self.timeline(asked, task: task, in: pool))
+                }
             }
+            let answer = await Self.outcome(of: work, within: share.time)
+            return (answer, work, start)
         }
-        last = Task { _ = try? await reading.value }
+        last = Task {
+            let (_, work, start) = await reading.value
+            // What is given up ends where it next looks whether it is.
+            _ = await work.result
+            if share.rests { try? await Task.sleep(for: .now - start) }
+        }
+        let answer = await reading.value.0
+        waiting -= 1
+        guard let answer else { throw TooLong(time: share.time) }
         do {
-            return try await reading.value
+            return try answer.get()
         } catch {
             throw TaskManager.refusal(error)
         }
+    }
+
+    /// What comes of a task, which is cancelled when the time is over; nil then.
+    private static func outcome<Value: Sendable>(
+        of work: Task<Value, any Error>, within time: Duration
+    ) async -> Result<Value, any Error>? {
+        let (answers, continuation) = AsyncStream.makeStream(of: Result<Value, any Error>?.self)
+        let waiting = Task { continuation.yield(await work.result) }
+        let limit = Task {
+            try await Task.sleep(for: time)
+            work.cancel()
+            continuation.yield(nil)
+        }
+        defer {
+            waiting.cancel()
+            limit.cancel()
+        }
+        for await answer in answers { return answer }
+        return nil
     }
 
     private static func timeline(_ asked: Subject, task: String?, in pool: Pool) throws -> Timeline {

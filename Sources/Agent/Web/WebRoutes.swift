@@ -9,6 +9,7 @@ struct WebRoutes {
     let tasks: TaskManager
     let jobs: JobManager
     let map: PoolMapReader
+    let listener: APIListener
 
     func add(to router: Router<AgentRequestContext>) {
         let (tasks, jobs, map) = (tasks, jobs, map)
@@ -21,7 +22,7 @@ struct WebRoutes {
                 return try await blocking { try PoolReport(tasks.configuration.pool, in: registry) }
             }
         }
-        let timelines = TimelineReader(tasks: tasks)
+        let timelines = TimelineReader(tasks: tasks, share: .of(listener))
         router.get("/v1/timeline") { request, _ in
             let query = request.uri.queryParameters
             return await answer {

@@ -148,6 +148,11 @@ int dish_prctl(int option, unsigned long argument);
 int dish_own_new_files(uint32_t uid, uint32_t gid);
 // accept4(2), close-on-exec and non-blocking.
 int dish_accept(int listener);
+// Has the kernel say who sends to a Unix socket (unix(7), SO_PASSCRED).
+int dish_ask_for_senders(int socket);
+// recvmsg(2) without waiting. *sender is the sender's process in this PID namespace, which the kernel vouches for; 0 for
+// one that isn't known, or isn't in it. Descriptors that come along are closed.
+long dish_receive_from(int socket, void *buffer, unsigned long size, int *sender);
 
 // A detached copy of the mounts at a descriptor and below (open_tree(2)).
 int dish_clone_mount(int descriptor);

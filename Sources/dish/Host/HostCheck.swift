@@ -84,7 +84,7 @@ struct HostCheck: Codable {
             HostCheck(
                 "apt", apt == nil ? .warning : .ok, apt ?? "not installed",
                 "images with Debian packages are planned with it; other images can be built"))
-        checks += [nftables(), ipv6()]
+        checks += [nftables(), addressGuard(), ipv6()]
         return checks
     }
 
@@ -111,6 +111,13 @@ struct HostCheck: Codable {
         let answer = try? Command(path, ["--check", "add table ip dish-doctor"]).runBlocking()
         let works = answer?.status.isSuccess == true
         return HostCheck("nftables", works ? .ok : .warning, works ? path : "the kernel takes no rules for IPv4", refused)
+    }
+
+    private static func addressGuard() -> HostCheck {
+        let obstacle = TaskNetwork.guardObstacle()
+        return HostCheck(
+            "bridges", obstacle == nil ? .ok : .warning, obstacle ?? "a task can send from its own only",
+            "tasks of one bridge can send from each other's IPv6 addresses")
     }
 
     private static func ipv6() -> HostCheck {

@@ -14,19 +14,25 @@ struct AttachedSession {
     /// How the task ended; nil when its helper is gone without having said.
     func run() throws -> ExitRecord? {
         let connection = try HelperConnection(helper, deadline: 5000)
+        // The helper doesn't read a connection whose input the program doesn't take: signals have one of their own.
+        let control = try HelperConnection(helper, deadline: 5000)
+        if input { try connection.send(.signal(0)) }
         try connection.send(.attach)
         let raw = terminal && input ? RawTerminal() : nil
         let signals = try SignalDescriptor(terminal ? [SIGWINCH] : [SIGINT, SIGTERM, SIGHUP, SIGQUIT])
-        if terminal { try sendWindowSize(connection) }
+        if terminal { try sendWindowSize(control) }
         var readsInput = input
+        // What was read, and the helper doesn't take yet.
+        var pending: [UInt8]?
         while true {
             var polled = [
-                pollfd(fd: connection.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(
+                    fd: connection.descriptor, events: Int16(POLLIN) | (pending == nil ? 0 : Int16(POLLOUT)), revents: 0),
                 pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: readsInput ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: readsInput && pending == nil ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&polled, 3, -1) >= 0 || errno == EINTR else { throw SystemError("wait for the task") }
-            if polled[0].revents != 0 {
+            if polled[0].revents & ~Int16(POLLOUT) != 0 {
                 switch try connection.receive() {
                 case .output(let bytes): try Files.write(bytes, to: STDOUT_FILENO, "standard output")
                 case .errors(let bytes): try Files.write(bytes, to: STDERR_FILENO, "standard error")
@@ -37,14 +43,16 @@ struct AttachedSession {
                 default: break
                 }
             }
+            // The helper may be gone; what it said last is still to be read.
             if polled[1].revents != 0, let number = signals.next() {
-                if number == SIGWINCH { try sendWindowSize(connection) } else { try connection.send(.signal(UInt8(number))) }
+                if number == SIGWINCH { try? sendWindowSize(control) } else { try? control.send(.signal(UInt8(number))) }
             }
             if polled[2].revents != 0 {
                 let bytes = readInput()
-                try connection.send(.input(bytes))
+                pending = bytes
                 if bytes.isEmpty { readsInput = false }
             }
+            if let bytes = pending, (try? connection.sendNow(.input(bytes))) ?? true { pending = nil }
         }
     }
 
