@@ -136,7 +136,8 @@ let package = Package(
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
         .testTarget(name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux"], swiftSettings: settings),
         .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
-        .testTarget(name: "RegistryTests", dependencies: ["Layers", "Linux", "OCI", "Registry"], swiftSettings: settings),
+        .testTarget(
+            name: "RegistryTests", dependencies: ["Fixtures", "Layers", "Linux", "OCI", "Registry"], swiftSettings: settings),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
             swiftSettings: settings),

@@ -80,7 +80,7 @@ struct BuildSandbox: Sendable {
 
     private static let volatileRun = "mkdir -p /run/systemd/nspawn; mount -t tmpfs -o mode=0700 tmpfs /run/systemd/nspawn\n"
 
-    /// Runs a script with `/bin/sh -e` and returns what it printed.
+    /// Runs a script with `/bin/sh -e`. What it prints goes to `onOutput`; only the end of it is kept, for the error.
     ///
     /// - Parameters:
     ///   - timeout: how long it may run, where that is less than any step may.
@@ -94,7 +94,12 @@ struct BuildSandbox: Sendable {
         configure(&container)
         var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
-        command.onOutput = onOutput
+        let tail = OutputTail()
+        command.outputLimit = 0
+        command.onOutput = {
+            tail.add($0)
+            onOutput($0)
+        }
         let isShorter = timeout.map { own in command.spawn.timeLimit.map { own < $0 } ?? true } ?? false
         if isShorter { command.spawn.timeLimit = timeout }
         let result: Command.Result
@@ -108,7 +113,7 @@ struct BuildSandbox: Sendable {
                     : "\(what): \(error)")
         }
         guard result.status.isSuccess else {
-            let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
+            let lines = tail.lines(40)
             throw BuildError(.step, "\(what): \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")
         }
         // What a killed process should have made is missing, whether or not anybody minded.

@@ -30,12 +30,12 @@ public struct ImageUsage: Sendable, Codable {
         for (path, size) in sizes {
             var directory = Files.parent(of: path)
             while directory != "/" {
-                directories[directory, default: 0] += size
+                directories[directory] = (directories[directory] ?? 0).saturatingAdd(size)
                 directory = Files.parent(of: directory)
             }
         }
         self.layer = layer.id
-        size = sizes.values.reduce(0, +)
+        size = sizes.values.reduce(0) { $0.saturatingAdd($1) }
         self.directories = Self.biggest(directories, most)
         files = Self.biggest(sizes, most)
         packages = Self.biggest(try Self.packages(sizes, root: pool.root(of: layer.id)), most)
@@ -55,7 +55,7 @@ public struct ImageUsage: Sendable, Codable {
             let name = list.dropFirst(folder.count).dropLast(5).prefix { $0 != ":" }
             let file = try root.open(inRoot: list, O_RDONLY)
             let text = String(decoding: try Files.read(file, list), as: UTF8.self)
-            let total = text.split(separator: "\n").reduce(0) { $0 + (sizes[merged($1)] ?? 0) }
+            let total = text.split(separator: "\n").reduce(UInt64(0)) { $0.saturatingAdd(sizes[merged($1)] ?? 0) }
             packages[String(name)] = total
         }
         return packages

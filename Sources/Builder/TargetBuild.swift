@@ -142,6 +142,7 @@ extension Builder {
             try Subvolume.deleteRecursively(steps.before)
             let tree = try pool.tree(
                 of: staged, parent: origin?.layer.id ?? work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
+            if !staged.leftOut.isEmpty { report(.step(label, "\(staged.leftOut)")) }
             try pool.releaseSpace(of: staged)
             try work.target.requireBudget(for: TreeDigest(tree).size)
             return tree
@@ -166,7 +167,7 @@ extension Builder {
         // All of it: packages that were taken from a layer would not be compared.
         let tree = try await tree(of: work, in: staged, steps, reusesPackages: false).tree
         let changes = try await blocking { () -> [TreeChange]? in
-            TreeDigest(tree).id == layer.id ? nil : tree.changes(from: try pool.tree(of: layer.id))
+            try tree.hasID(layer.id, root: staged.root) ? nil : tree.changes(from: try pool.tree(of: layer.id))
         }
         guard let changes else { return }
         let shown = changes.prefix(20).map { "  | \($0.kind) \($0.path) \($0.aspects.joined(separator: ", "))" }

@@ -164,7 +164,12 @@ public struct PackageInstaller: Sendable {
         ]
         var command = Command(try runtime.spawn(container))
         command.mergesErrors = true
-        command.onOutput = log
+        let tail = OutputTail()
+        command.outputLimit = 0
+        command.onOutput = {
+            tail.add($0)
+            log($0)
+        }
         let result: Command.Result
         do {
             result = try await command.run()
@@ -172,7 +177,7 @@ public struct PackageInstaller: Sendable {
             throw PackageError("install packages: \(error)")
         }
         guard result.status.isSuccess else {
-            let lines = result.text.split(separator: "\n", omittingEmptySubsequences: false).suffix(40)
+            let lines = tail.lines(40)
             throw PackageError("install packages: \(result.status)\n\(lines.map { "  | \($0)" }.joined(separator: "\n"))")
         }
     }

@@ -64,7 +64,7 @@ public struct CollectionPlan: Sendable, Equatable {
             left[oldest.id] = nil
             for id in oldest.needs { users[id, default: 0] -= 1 }
             removals.append(oldest.id)
-            bytes += oldest.size
+            bytes = bytes.saturatingAdd(oldest.size)
         }
         self.removals = removals
     }

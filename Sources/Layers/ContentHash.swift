@@ -2,7 +2,7 @@ import Crypto
 import Glibc
 public import Linux
 
-/// SHA-256 of content.
+/// SHA-256 of content. That of a tree's files is `FileDigest`.
 public enum ContentHash {
     /// The digest of what can still be read from a file.
     public static func file(_ file: consuming OwnedFD, _ path: String) throws -> [UInt8] {
@@ -11,6 +11,7 @@ public enum ContentHash {
         defer { buffer.deallocate() }
         let number = file.number
         while true {
+            try Cancellation.check()
             let count = try retryingInterrupts("read", path) { Glibc.read(number, buffer.baseAddress, buffer.count) }
             if count == 0 { return Array(hash.finalize()) }
             hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))

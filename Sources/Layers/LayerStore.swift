@@ -48,17 +48,19 @@ extension Pool {
     ///   - packages: the layer it was made from, if that wasn't the parent.
     ///   - created: when it was built, in seconds since 1970; nil for now.
     ///   - isSynced: whether all content of the root is on disk, as it is once `tree(of:parent:)` has compared it with a parent.
+    ///   - id: its id where that is one of an earlier version of the format; nil for the tree's.
     ///   - commits: whether its place in `layers` is on disk on return, or the caller commits the file system.
     public func publish(
         _ staged: StagingDirectory, tree: Tree, parent: LayerID?, packages: LayerID? = nil, label: String, created: Int64? = nil,
-        isSynced: Bool = false, commits: Bool = true
+        id: LayerID? = nil, isSynced: Bool = false, commits: Bool = true
     ) throws -> Layer {
         let uuid = try Subvolume.info(staged.root).uuid
         let (digest, file) = try concurrently({ TreeDigest(tree) }, { TreeFile.encode(tree, subvolume: uuid) })
-        try hold(digest.id)
-        if let existing = try layer(digest.id) { return existing }
+        let id = id ?? digest.id
+        try hold(id)
+        if let existing = try layer(id) { return existing }
         let layer = Layer(
-            id: digest.id, parent: parent, label: label, created: created ?? Int64(time(nil)),
+            id: id, parent: parent, label: label, created: created ?? Int64(time(nil)),
             entries: digest.entries, size: digest.size, packages: packages)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)
@@ -71,14 +73,14 @@ extension Pool {
         let filesystem = try filesystem()
         // The kernel has committed the flag, and all before it, already: there is little left to wait for.
         if isSynced { try filesystem.commit() } else { try filesystem.sync() }
-        let target = "\(layers)/\(digest.id.hex)"
+        let target = "\(layers)/\(id.hex)"
         guard rename(entry, target) == 0 else {
             let code = errno
             // Another build published the same tree meanwhile.
-            if code == EEXIST || code == ENOTEMPTY, let existing = try self.layer(digest.id) { return existing }
+            if code == EEXIST || code == ENOTEMPTY, let existing = try self.layer(id) { return existing }
             // What was removed without a place for it, and only in part.
             if code == EEXIST || code == ENOTEMPTY {
-                try removeInPlace(digest.id)
+                try removeInPlace(id)
                 if rename(entry, target) == 0 { return layer }
             }
             throw SystemError("publish layer", target, code: code)

@@ -10,7 +10,7 @@ extension Pool {
         let uuid = try Subvolume.info(root(of: id)).uuid
         if let bytes = try? Files.read(path), let tree = TreeFile.decode(bytes, subvolume: uuid) { return tree }
         let tree = try Tree(of: root(of: id))
-        guard TreeDigest(tree).id == id else {
+        guard try tree.hasID(id, root: root(of: id)) else {
             throw PoolError(
                 .damaged,
                 "the layer \(id.short) at '\(root(of: id))' isn't what its id says; remove it: dish image rm \(id.short)")
@@ -24,15 +24,23 @@ extension Pool {
     /// - Parameter latestTime: seconds since 1970; later modification times are set to it. Nil leaves all as they are.
     public func tree(of staged: StagingDirectory, parent: LayerID?, latestTime: Int64? = nil) throws -> Tree {
         try flattenSubvolumes(in: staged)
-        guard let parent else { return try Tree(of: staged.root, latestTime: latestTime) }
+        guard let parent else { return try withoutDevices(Tree(of: staged.root, latestTime: latestTime), in: staged) }
         let (source, _) = try concurrently({ TreeIndex(try tree(of: parent)) }, { try filesystem().sync() })
-        return try Tree(ofSnapshot: staged.root, of: source, latestTime: latestTime)
+        return try withoutDevices(Tree(ofSnapshot: staged.root, of: source, latestTime: latestTime), in: staged)
     }
 
     /// The same, with all of it read: of a root that was changed before the snapshot in staging was made.
     func wholeTree(of staged: StagingDirectory) throws -> Tree {
         try flattenSubvolumes(in: staged)
-        return try Tree(of: staged.root)
+        return try withoutDevices(Tree(of: staged.root), in: staged)
+    }
+
+    /// Whatever made the root: what is no layer's business doesn't get into one. `StagingDirectory.leftOut` has what it was.
+    private func withoutDevices(_ tree: Tree, in staged: StagingDirectory) throws -> Tree {
+        let (tree, leftOut) = try tree.withoutDevices(in: staged.root)
+        if leftOut.isEmpty { return tree }
+        staged.note(leftOut)
+        return tree
     }
 
     func treeFile(of id: LayerID) -> String { "\(layers)/\(id.hex)/tree" }

@@ -1,12 +1,19 @@
 import Btrfs
 import Glibc
-import Linux
+public import Linux
+import Synchronization
 
 /// A place for unfinished work in a pool. Whatever is still in it when this value goes is removed; what
 /// a killed process left is removed by `Pool.cleanStaging`.
 public final class StagingDirectory: Sendable {
     public let path: String
     private let lock: FileLock
+    private let devices = Mutex(LeftOutNodes())
+
+    /// Device nodes that were taken away from the root.
+    public var leftOut: LeftOutNodes { devices.withLock { $0 } }
+
+    func note(_ nodes: LeftOutNodes) { devices.withLock { $0.add(nodes) } }
 
     /// Where the root file system being made is.
     public var root: String { "\(path)/rootfs" }

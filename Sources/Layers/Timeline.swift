@@ -50,8 +50,8 @@ public struct ChangeSummary: Sendable, Codable, Equatable {
             guard change.kind != .changed || change.aspects.contains("content") || change.aspects.contains("type") else {
                 continue
             }
-            written += change.newSize ?? 0
-            replaced += change.oldSize ?? 0
+            written = written.saturatingAdd(change.newSize ?? 0)
+            replaced = replaced.saturatingAdd(change.oldSize ?? 0)
         }
     }
 }

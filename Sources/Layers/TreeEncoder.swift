@@ -71,7 +71,7 @@ struct TreeEncoder {
         }
         switch node.kind {
         case .file(let length, let content):
-            size += Int64(length)
+            size = size.saturatingAdd(Int64(clamping: length))
             append(length, to: &record)
             content.withBytes { record.append(contentsOf: $0) }
         case .directory: record.append(contentsOf: digest(ofDirectory: index))

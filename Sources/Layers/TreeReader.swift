@@ -53,16 +53,20 @@ struct TreeReader: ~Copyable {
         self.written = written
     }
 
-    /// Puts the SHA-256 of their content into all nodes of regular files.
+    /// Puts the digest of their content into all nodes of regular files.
     private mutating func addContents() throws {
         let files = files
         let descriptor = root.number
         let results = Mutex(
             (digests: [ContentDigest](repeating: ContentDigest(), count: files.count), failure: (any Error)?.none))
         let chunk = 16
+        let cancellation = Cancellation.current
         DispatchQueue.concurrentPerform(iterations: (files.count + chunk - 1) / chunk) { index in
+            guard results.withLock({ $0.failure == nil }) else { return }
             let range = index * chunk..<min(files.count, (index + 1) * chunk)
-            let hashed = Result { try files[range].map { try Self.hash($0.path, below: descriptor) } }
+            let hashed = Result {
+                try Cancellation.joining(cancellation) { try files[range].map { try Self.hash($0.path, below: descriptor) } }
+            }
             results.withLock { all in
                 switch hashed {
                 case .success(let digests): all.digests.replaceSubrange(range, with: digests)
@@ -133,6 +137,7 @@ struct TreeReader: ~Copyable {
     }
 
     private mutating func addChildren(of directory: borrowing OwnedFD, _ path: [UInt8]) throws {
+        try Cancellation.check()
         let number = directory.number
         guard depth <= Self.greatestDepth else {
             throw PoolError(
@@ -181,7 +186,7 @@ struct TreeReader: ~Copyable {
         how.flags = UInt64(O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME_IF_ALLOWED)
         how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
         let opened = try retryingInterrupts("open", text(path)) { withPath(path) { dish_openat2(root, $0, &how) } }
-        return ContentDigest(try ContentHash.file(OwnedFD(adopting: opened), text(path)))
+        return try FileDigest.read(OwnedFD(adopting: opened), text(path))
     }
 }
 

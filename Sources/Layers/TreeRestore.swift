@@ -164,7 +164,7 @@ public struct TreeRestore {
         // A length of 0 is up to the end.
         if size > 0 { try retryingInterrupts("share content of", text(name)) { dish_clone_range(to, 0, from, 0, 0) } }
         try Self.adopt(old, new, name)
-        result.bytes += size
+        result.bytes = result.bytes.saturatingAdd(size)
     }
 
     /// Gives what is open the attributes, owner, mode and times of another.

@@ -6,16 +6,26 @@ import Glibc
 /// thread, like its namespaces and the children that die with it. Dispatch's threads would not do: it has as many as there
 /// are processors, so that one call waits for another's disk.
 ///
+/// When the task is cancelled, so is the call's `Cancellation`: the call is waited for, and ends early where it checks that.
+///
 /// - Throws: what the call throws; `SystemError` with `EAGAIN` when there can be no more threads.
 public func blocking<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
-        do {
-            try startThread { continuation.resume(with: Swift.Result(catching: body)) }
-        } catch {
-            continuation.resume(throwing: error)
+    let cancellation = Cancellation()
+    return try await withTaskCancellationHandler {
+        try await withCheckedThrowingContinuation { continuation in
+            do {
+                try startThread {
+                    continuation.resume(
+                        with: Swift.Result { try Cancellation.$current.withValue(cancellation, operation: body) })
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
         }
+    } onCancel: {
+        cancellation.cancel()
     }
 }
 

@@ -11,6 +11,11 @@ public struct ArchiveMembers: Sendable {
     private var files: [String: File] = [:]
     /// Further names: older archives have links between the directories of their layers.
     private var links: [String: String] = [:]
+    /// Bytes of all names.
+    private var nameBytes = 0
+
+    private static let mostNames = 100_000
+    private static let mostNameBytes = 16 << 20
 
     /// - Parameters:
     ///   - descriptor: the archive, not compressed.
@@ -19,11 +24,11 @@ public struct ArchiveMembers: Sendable {
         var members = ArchiveMembers()
         var reader = TarReader(ArchiveInput(descriptor, limit: limit))
         while let entry = try reader.next() {
+            if entry.kind == .file || entry.kind == .symbolicLink || entry.kind == .hardLink { try members.count(entry) }
             let name = clean(String(decoding: entry.path, as: UTF8.self))
             switch entry.kind {
             case .file:
                 guard entry.regions == nil else { throw OCIError(.unsupported, "'\(shown(entry.path))' is stored sparse") }
-                guard members.files.count < 100_000 else { throw OCIError(.hostile, "more than 100000 files") }
                 let path = "\(directory)/\(members.files.count)"
                 let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
                 try reader.content { try Files.write($0, to: file.number, path) }
@@ -36,6 +41,13 @@ public struct ArchiveMembers: Sendable {
             }
         }
         return members
+    }
+
+    private mutating func count(_ entry: TarEntry) throws {
+        nameBytes += entry.path.count + entry.link.count
+        guard files.count + links.count < Self.mostNames, nameBytes <= Self.mostNameBytes else {
+            throw OCIError(.hostile, "more than \(Self.mostNames) files, or names of more than \(Self.mostNameBytes >> 20) MiB")
+        }
     }
 
     public func file(_ name: String) -> File? {

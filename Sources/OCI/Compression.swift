@@ -23,9 +23,10 @@ public enum Compression: Sendable {
     public func read<Result: Sendable>(
         _ path: String, _ body: @escaping @Sendable (CInt) throws -> Result
     ) async throws -> Result {
-        let file = try OwnedFD.open(path, O_RDONLY)
+        let opened = try BlobFile(path)
+        let file = try opened.descriptor.duplicate()
         guard let program else { return try await Self.readPlain(file, body) }
-        var spawn = Spawn(try Self.find(program), ["-d", "-c", "-q"])
+        var spawn = Spawn(try Self.find(program), ["-d", "-c", "-q"] + (self == .zstd ? ["--memory=\(Self.zstdMemory)"] : []))
         spawn.descriptors = [file.number, -1, -1]
         let (result, status) = try await PipedCommand(spawn).read { try body($0.number) }
         guard status.isSuccess else { throw OCIError(.damaged, "decompress '\(path)': \(program) ended with \(status)") }
@@ -47,6 +48,9 @@ public enum Compression: Sendable {
         }
         return result
     }
+
+    /// Bytes of the window that a frame may ask for: none but those of `zstd --ultra -22` and `--long` ask for more.
+    private static let zstdMemory = 64 << 20
 
     private var program: String? {
         switch self {

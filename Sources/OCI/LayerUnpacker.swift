@@ -1,18 +1,25 @@
 import CLinux
 import Glibc
-import Linux
+public import Linux
 
 /// Puts a layer of an OCI image (image-spec, layer.md) over what is in a root: its files, and its whiteouts.
 public final class LayerUnpacker {
     private let root: ImageRoot
     /// Names that this layer has put there, with the directories above them: its whiteouts don't hide them.
-    private var own: Set<[UInt8]> = []
+    private var own = PathSet()
     /// The times that directories get when all is done: changing what is in one changes its time.
     private var directoryTimes: [[UInt8]: (seconds: Int64, nanoseconds: UInt32)] = [:]
     /// The directory that was opened last: archives list a directory's files together.
     private var last: (path: [UInt8], directory: Opened)?
-    /// Devices that were left out.
-    public private(set) var skipped: [String] = []
+    /// Bytes of the paths in `directoryTimes`.
+    private var directoryBytes = 0
+    private static let mostDirectoryBytes = 48 << 20
+    /// Entries that the archive may still have, and directories that may be made for them.
+    private var room = ArchiveLimits.mostEntries
+    /// Devices that were left out (`DeviceNode`).
+    public private(set) var leftOut = LeftOutNodes()
+    /// Their names: there is nothing for further names to link to.
+    private var missing = PathSet()
 
     private final class Opened: Sendable {
         let file: OwnedFD
@@ -32,7 +39,13 @@ public final class LayerUnpacker {
     /// - Returns: the digest of the archive.
     /// - Throws: `OCIError`, whose text names the entry; `SystemError`.
     public func unpack(_ descriptor: CInt, limit: UInt64) throws -> BlobDigest {
-        var reader = TarReader(ArchiveInput(descriptor, limit: limit))
+        try unpack(descriptor, ArchiveLimits(bytes: limit))
+    }
+
+    /// The same with a limit of entries, too.
+    public func unpack(_ descriptor: CInt, _ limits: ArchiveLimits) throws -> BlobDigest {
+        room = limits.entries
+        var reader = TarReader(ArchiveInput(descriptor, limit: limits.bytes), entries: limits.entries)
         while let entry = try reader.next() {
             do {
                 try put(entry, &reader)
@@ -55,13 +68,12 @@ public final class LayerUnpacker {
             return try finish(entry, [], directory: root.directory.number)
         }
         if path.name.starts(with: EntryPath.whiteout) { return try hide(path) }
-        if try isLeftOut(entry, path) { return }
         let directory = try parent(of: path)
         let (number, name, joined) = (directory.file.number, path.name, path.joined)
+        // What has the name below goes, even where nothing takes its place.
         try makeRoom(for: entry, name, in: number)
-        for count in 1...path.components.count {
-            own.insert(Array(path.components.prefix(count).joined(separator: [UInt8(ascii: "/")])))
-        }
+        own.insert(path)
+        if try isLeftOut(entry, path) { return }
         switch entry.kind {
         case .directory:
             if ImageRoot.status(of: name, in: number) == nil {
@@ -116,30 +128,31 @@ public final class LayerUnpacker {
 
     private func hide(_ name: [UInt8], in directory: CInt, _ parent: [UInt8]) throws {
         let path = parent.isEmpty ? name : parent + [UInt8(ascii: "/")] + name
-        guard own.contains(path) else { return try ImageRoot.remove(name, in: directory) }
+        guard try own.contains(EntryPath(path)) else { return try ImageRoot.remove(name, in: directory) }
         guard let status = ImageRoot.status(of: name, in: directory), ImageRoot.isDirectory(status) else { return }
         let opened = try ImageRoot.openChild(name, in: directory)
         try clear(opened.number, path)
     }
 
     private func clear(_ directory: CInt, _ path: [UInt8]) throws {
+        try Cancellation.check()
         for name in try ImageRoot.list(directory) { try hide(name, in: directory, path) }
     }
 
-    /// Devices lead out of a container. The harmless ones are as good as files; what else is below `/dev` no container
-    /// sees, because it has its own there.
+    /// Devices that no image may have, and further names of them.
     private func isLeftOut(_ entry: TarEntry, _ path: EntryPath) throws -> Bool {
-        guard entry.kind == .characterDevice || entry.kind == .blockDevice, !isHarmless(entry) else { return false }
-        guard path.components.count > 1, path.components[0].elementsEqual("dev".utf8) else {
-            throw OCIError(.hostile, "it is the device \(entry.major):\(entry.minor), which leads out of a container")
+        switch entry.kind {
+        case .characterDevice, .blockDevice:
+            let node = DeviceNode(isBlock: entry.kind == .blockDevice, major: entry.major, minor: entry.minor)
+            if node.isHarmless { return false }
+        case .hardLink: guard !missing.isEmpty, missing.contains(try EntryPath(entry.link)) else { return false }
+        default:
+            missing.remove(path)
+            return false
         }
-        skipped.append("/" + shown(path.joined))
+        missing.insert(path)
+        leftOut.add("/" + shown(path.joined))
         return true
-    }
-
-    private func isHarmless(_ entry: TarEntry) -> Bool {
-        guard entry.kind == .characterDevice else { return false }
-        return entry.major == 1 && [3, 5, 7, 8, 9].contains(entry.minor) || entry.major == 5 && [0, 2].contains(entry.minor)
     }
 
     /// The directory an entry belongs in; missing ones are made.
@@ -164,7 +177,9 @@ public final class LayerUnpacker {
                 try retryingInterrupts("create directory", shown(next)) { withBytes(name) { mkdirat(number, $0, 0o700) } }
                 // Not by mkdir(2): that would depend on this process's umask.
                 try retryingInterrupts("set mode of", shown(next)) { withBytes(name) { fchmodat(number, $0, 0o755, 0) } }
-                directoryTimes[next] = (0, 0)
+                room -= 1
+                guard room > 0 else { throw OCIError(.hostile, "too many directories that the archive doesn't list") }
+                try setTime(of: next, (0, 0))
             }
             opened = try root.openDirectory(next)
             current = next
@@ -176,7 +191,14 @@ public final class LayerUnpacker {
         guard directoryTimes[path] == nil else { return }
         var status = stat()
         try retryingInterrupts("read", shown(path)) { fstat(directory, &status) }
-        directoryTimes[path] = (Int64(status.st_mtim.tv_sec), UInt32(status.st_mtim.tv_nsec))
+        try setTime(of: path, (Int64(status.st_mtim.tv_sec), UInt32(status.st_mtim.tv_nsec)))
+    }
+
+    private func setTime(of path: [UInt8], _ time: (seconds: Int64, nanoseconds: UInt32)) throws {
+        if directoryTimes.updateValue(time, forKey: path) == nil { directoryBytes += path.count }
+        guard directoryBytes <= Self.mostDirectoryBytes else {
+            throw OCIError(.hostile, "names of directories of more than \(Self.mostDirectoryBytes >> 20) MiB")
+        }
     }
 
     private func setDirectoryTimes() throws {
@@ -226,7 +248,7 @@ extension LayerUnpacker {
 
     private func finish(_ entry: TarEntry, _ path: [UInt8], directory: CInt) throws {
         try finish(entry, path, file: directory)
-        directoryTimes[path] = (entry.seconds, entry.nanoseconds)
+        try setTime(of: path, (entry.seconds, entry.nanoseconds))
     }
 
     /// The same for what can't be opened: links, devices, pipes.

@@ -36,7 +36,7 @@ public struct Layout: Sendable {
 
     /// All images, named or not.
     public func index() throws -> Index {
-        try OCIJSON.decode(Index.self, try Files.read("\(path)/index.json"), "'\(path)/index.json'")
+        try OCIJSON.decode(Index.self, try BlobFile.read("\(path)/index.json"), "'\(path)/index.json'")
     }
 
     /// The image with a name; with nil, the only one.
@@ -65,11 +65,7 @@ public struct Layout: Sendable {
     public func read(_ descriptor: Descriptor) throws -> [UInt8] {
         let path = path(of: descriptor.digest)
         guard Files.exists(path) else { throw OCIError(.notFound, "there is no blob \(descriptor.digest) in '\(self.path)'") }
-        var status = stat()
-        guard stat(path, &status) == 0, status.st_size <= OCIJSON.limit else {
-            throw OCIError(.damaged, "'\(path)' has \(status.st_size) bytes where at most \(OCIJSON.limit >> 20) MiB belong")
-        }
-        let bytes = try Files.read(path)
+        let bytes = try BlobFile.read(path)
         guard BlobDigest(of: bytes) == descriptor.digest else {
             throw OCIError(.damaged, "'\(path)' doesn't have the digest it is named by; the layout is damaged")
         }

@@ -1,3 +1,5 @@
+import Linux
+
 /// Where in a stream a parser is. It is given bytes and says how many of them it has used; it keeps none.
 struct StreamParser {
     /// Bytes used so far.
@@ -130,6 +132,7 @@ public struct StreamReader<Source: ByteSource>: ~Copyable {
             filled = 0..<filled.count
         }
         while filled.count < needed, !hasEnded {
+            try Cancellation.check()
             let count = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled.upperBound...]))
             if count == 0 { hasEnded = true }
             filled = filled.lowerBound..<filled.upperBound + count

@@ -45,6 +45,25 @@ public final class SmallRegistry: Sendable {
     public func forgetLog() { unlink("\(directory)/log") }
 }
 
+/// A registry and another server that want credentials which aren't theirs (credential_trap.py).
+public final class CredentialTrap: Sendable {
+    public let host: String
+    private let directory: String
+    private let server: PythonServer
+
+    public init() async throws {
+        let (port, other) = (try FreePort.tcp(), try FreePort.tcp())
+        host = "127.0.0.1:\(port)"
+        directory = try Scratch.make("trap")
+        server = try await PythonServer(
+            "credential_trap.py", ["\(port)", "\(other)", directory], answersAt: "http://127.0.0.1:\(port)/v2/")
+        unlink("\(directory)/log")
+    }
+
+    /// A line for each request: which server, method, path, Authorization, body.
+    public var log: [Substring] { ((try? Files.readText("\(directory)/log")) ?? "").split(separator: "\n") }
+}
+
 /// Who gives the tokens for a `TestRegistry` (token_server.py): all of `team/` to whoever has its password, pulling from `public/`
 /// to everybody.
 public final class TokenServer: Sendable {

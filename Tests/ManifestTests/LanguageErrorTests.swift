@@ -120,6 +120,9 @@ struct LanguageErrorTests {
         Mistake(
             "files: [{path: /a, template: x, variables: {A: b}}]",
             "f:4:49: 'A' can't be a template's variable: use a-z, 0-9 and '_'"),
+        Mistake(
+            "devices: [{path: /a, type: block, major: 7, minor: 0}]",
+            "f:4:15: an image can't have the block device 7:0, only null"),
         Mistake("devices: [{path: /a, type: pipe, major: 1, minor: 3}]", "f:4:32: 'type' must be char or block, not 'pipe'"),
         Mistake(
             "devices: [{path: /a, type: char, major: x, minor: 3}]",

@@ -72,19 +72,28 @@ import Testing
         #expect(lstat("\(archive.root)/link", &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
     }
 
-    @Test func devicesOfTheHostAreRefusedOrLeftOut() throws {
+    @Test func devicesOfTheHostAreLeftOut() throws {
         func device(_ path: String, _ kind: TarEntry.Kind, _ major: UInt32, _ minor: UInt32) -> TarEntry {
             var entry = TestArchive.entry(path, kind)
             (entry.major, entry.minor) = (major, minor)
             return entry
         }
-        try refuses("leads out of a container") { try $0.writer.add(device("srv/disk", .blockDevice, 8, 0)) }
-        try refuses("leads out of a container") { try $0.writer.add(device("mem", .characterDevice, 1, 1)) }
-        try refuses("leads out of a container") { try $0.writer.add(device("dev", .blockDevice, 8, 0)) }
         let archive = try TestArchive()
-        try archive.writer.add(device("dev/sda", .blockDevice, 8, 0))
-        #expect(try archive.unpack().skipped == ["/dev/sda"])
-        #expect(!Files.exists("\(archive.root)/dev/sda"))
+        try archive.add("file", "x")
+        for number in 0..<20 { try archive.writer.add(device("dev/sd\(number)", .blockDevice, 8, UInt32(number))) }
+        try archive.writer.add(device("srv/disk", .blockDevice, 8, 0))
+        try archive.writer.add(device("mem", .characterDevice, 1, 1))
+        // What it takes the place of is gone, and so are further names of it.
+        try archive.writer.add(device("file", .characterDevice, 10, 232))
+        try archive.add("again", .hardLink, link: "mem")
+        try archive.add("srv/back", .hardLink, link: "again")
+        try archive.add("srv/disk", "a file again")
+        try archive.add("other", .hardLink, link: "srv/disk")
+        let leftOut = try archive.unpack().leftOut
+        #expect(leftOut.count == 25 && leftOut.paths == (0..<10).map { "/dev/sd\($0)" })
+        #expect("\(leftOut)".hasSuffix("/dev/sd9 and 15 more"))
+        #expect(try Files.list(archive.root) == ["dev", "other", "srv"] && Files.list("\(archive.root)/srv") == ["disk"])
+        #expect(try Files.list("\(archive.root)/dev") == [] && Files.readText("\(archive.root)/other") == "a file again")
     }
 
     @Test func setIDBitsAreKept() throws {
@@ -140,8 +149,110 @@ import Testing
         }
     }
 
+    /// One record: `LENGTH KEY=VALUE` and the end of the line.
+    private func record(_ key: String, _ value: Int) -> [UInt8] {
+        let rest = Array(" \(key)=".utf8) + [UInt8](repeating: UInt8(ascii: "v"), count: value) + [10]
+        var length = rest.count + 1
+        while String(length).utf8.count + rest.count != length { length = String(length).utf8.count + rest.count }
+        return Array(String(length).utf8) + rest
+    }
+
+    private func header(_ type: Character, _ body: [UInt8], _ archive: TestArchive) throws {
+        let made = try TestArchive()
+        var entry = TestArchive.entry("header", .file)
+        entry.size = UInt64(body.count)
+        try made.add(entry, body)
+        var bytes = try made.bytes()
+        bytes[156] = type.asciiValue ?? 0
+        let sum = bytes[..<512].enumerated().reduce(0) { $0 + ((148..<156).contains($1.offset) ? 32 : Int($1.element)) }
+        let digits = Array(String(sum, radix: 8).utf8)
+        bytes.replaceSubrange(148..<156, with: [UInt8](repeating: 48, count: 6 - digits.count) + digits + [0, 32])
+        try archive.add(raw: bytes)
+    }
+
+    @Test func headersThatNobodyNeedsAreRefusedEarly() throws {
+        // Any number of them before one entry.
+        try refuses("for one entry") { archive in
+            for _ in 0..<20 { try header("x", record("comment", 100_000), archive) }
+        }
+        try refuses("for one entry") { archive in
+            for _ in 0..<2100 { try header("L", Array("name".utf8), archive) }
+        }
+        // Each with the most that it may have.
+        try refuses("of extended headers for") { archive in
+            let body = record("comment", 1_000_000)
+            for number in 0..<40 {
+                try header("x", body, archive)
+                try archive.add("\(number)", "")
+            }
+        }
+        try refuses("global header sets attributes") { try header("g", record("SCHILY.xattr.user.x", 10), $0) }
+        try refuses("global headers of more than") { archive in
+            for number in 0..<8 {
+                try header("g", record("key\(number)", 15_000), archive)
+                try archive.add("\(number)", "")
+            }
+        }
+        try refuses("attributes of one file") { archive in
+            try header("x", (0..<30_000).flatMap { record("SCHILY.xattr.user.\($0)", 1) }, archive)
+            try archive.add("file", "")
+        }
+        // The last one of a key holds.
+        let archive = try TestArchive()
+        for _ in 0..<100 {
+            try header("g", record("comment", 10_000), archive)
+            try archive.add("file", "x")
+        }
+        #expect(try archive.entries().count == 100)
+    }
+
+    @Test func directoriesThatNothingListsCount() throws {
+        let archive = try TestArchive()
+        for number in 0..<20 { try archive.add("\(number)/" + String(repeating: "d/", count: 99) + "x", "") }
+        _ = try archive.writer.finish()
+        lseek(archive.number, 0, SEEK_SET)
+        let unpacker = try LayerUnpacker(root: archive.root)
+        let error = #expect(throws: OCIError.self) {
+            try unpacker.unpack(archive.number, ArchiveLimits(bytes: 1 << 30, entries: 1000))
+        }
+        #expect(error?.description.contains("doesn't list") == true)
+    }
+
+    @Test func readingEndsWhenItIsCancelled() async throws {
+        let archive = try TestArchive()
+        try archive.add("file", "x")
+        _ = try archive.writer.finish()
+        lseek(archive.number, 0, SEEK_SET)
+        let cancellation = Cancellation()
+        cancellation.cancel()
+        #expect(throws: CancellationError.self) {
+            try Cancellation.joining(cancellation) {
+                try LayerUnpacker(root: archive.root).unpack(archive.number, limit: 1 << 20)
+            }
+        }
+        // A task that waits for a thread tells it.
+        let task = Task {
+            try await blocking { while true { try Cancellation.check() } }
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+    }
+
+    @Test func whatIsNoFileIsNotOpenedAsABlob() throws {
+        let archive = try TestArchive()
+        #expect(mkfifo("\(archive.root)/pipe", 0o600) == 0)
+        for path in ["\(archive.root)/pipe", "/dev/zero", archive.root] {
+            #expect(throws: OCIError.self, "\(path)") { try BlobFile.read(path) }
+        }
+    }
+
+    @Test func limitsGoWithTheSizeOfAnArchive() {
+        #expect(ArchiveLimits(stored: 1 << 20, room: .max).bytes == 8 << 30 + 256 << 20)
+        #expect(ArchiveLimits(stored: .max, room: 1000) == ArchiveLimits(bytes: 1000, entries: 500_000 + 1 << 36))
+    }
+
     @Test func hugeHeadersAreRefused() throws {
-        try refuses("an extended header of") { archive in
+        try refuses("extended headers of") { archive in
             var entry = TestArchive.entry("x", .file)
             entry.attributes = [(Array("user.huge".utf8), [UInt8](repeating: 1, count: 2 << 20))]
             try archive.writer.add(entry)

@@ -50,13 +50,13 @@ final class TestArchive {
     func add(raw bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try writer.write($0) } }
 
     @discardableResult
-    func unpack(limit: UInt64 = 1 << 30) throws -> (found: BlobDigest, skipped: [String]) {
+    func unpack(limit: UInt64 = 1 << 30) throws -> (found: BlobDigest, leftOut: LeftOutNodes) {
         let written = try writer.finish()
         lseek(file.number, 0, SEEK_SET)
         let unpacker = try LayerUnpacker(root: root)
         let found = try unpacker.unpack(file.number, limit: limit)
         guard found == written else { throw SystemError("compare digests", code: EIO) }
-        return (found, unpacker.skipped)
+        return (found, unpacker.leftOut)
     }
 
     func entries() throws -> [(TarEntry, [UInt8])] {

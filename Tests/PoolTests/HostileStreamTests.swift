@@ -143,13 +143,25 @@ extension Streams {
             }
         }
 
-        @Test func devicesAndPipesAreLegalAndNeverOpened() async throws {
+        @Test func devicesOfTheHostAreRefused() async throws {
             try await withTarget { target in
-                // A device of the host's: /dev/null and a loop device's numbers.
+                for (mode, device) in [(S_IFBLK, 0x700), (S_IFCHR, 0x101), (S_IFCHR, 0xae8), (S_IFBLK, 0)] as [(mode_t, UInt64)] {
+                    let error = #expect(throws: StreamError.self) {
+                        try target.apply(.makeNode(path: path("node"), inode: nil, mode: UInt64(mode | 0o666), device: device))
+                    }
+                    #expect(error?.code == .refused && error?.reason.contains("'/node' is the") == true, "\(error?.reason ?? "")")
+                    var status = stat()
+                    #expect(lstat("\(target.root)/node", &status) != 0)
+                }
+            }
+        }
+
+        @Test func harmlessDevicesAndPipesAreLegalAndNeverOpened() async throws {
+            try await withTarget { target in
                 try target.apply(.makeNode(path: path("null"), inode: nil, mode: UInt64(S_IFCHR | 0o666), device: 0x103))
-                try target.apply(.makeNode(path: path("loop"), inode: nil, mode: UInt64(S_IFBLK), device: 0x700))
+                try target.apply(.makeNode(path: path("whiteout"), inode: nil, mode: UInt64(S_IFCHR), device: 0))
                 try target.apply(.makeFIFO(path: path("fifo"), inode: nil))
-                for name in ["null", "loop", "fifo"] {
+                for name in ["null", "whiteout", "fifo"] {
                     expectRefused(target, .write(path: path(name), offset: 0), [1])
                     expectRefused(target, .truncate(path: path(name), size: 0))
                     expectRefused(target, .fallocate(path: path(name), mode: 0, offset: 0, length: 1))

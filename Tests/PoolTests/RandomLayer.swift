@@ -80,8 +80,9 @@ struct RandomLayer {
         case (3, _): if symlink("target-\(counter)", root + new) == 0 { others.append(new) }
         case (4, _): if mkfifo(root + new, 0o640) == 0 { others.append(new) }
         case (5, _):
-            let type = [S_IFCHR, S_IFBLK][number(0...1)]
-            if mknod(root + new, type | 0o620, dev_t(dish_makedev(UInt32(number(0...4000)), UInt32(number(0...70_000))))) == 0 {
+            // Those that a layer may have.
+            let (major, minor) = [(0, 0), (1, 3), (1, 5), (1, 9), (5, 0), (5, 2)][number(0...5)] as (UInt32, UInt32)
+            if mknod(root + new, S_IFCHR | 0o620, dev_t(dish_makedev(major, minor))) == 0 {
                 others.append(new)
             }
         case (6, _): if mknod(root + new, S_IFSOCK | 0o600, 0) == 0 { others.append(new) }

@@ -51,7 +51,9 @@ extension Streams {
                 let early = try await host.dish("image", "receive", "\(folder)/second", "--pool", pools[1].path)
                 #expect(early.code == 1 && early.errors.contains("isn't in the pool"), "\(early)")
                 for file in ["first", "second", "second"] {
-                    let received = try await host.dish("image", "receive", "\(folder)/\(file)", "--pool", pools[1].path, "--json")
+                    let received = try await host.dish(
+                        "image", "receive", "\(folder)/\(file)", "--trust-names", "--force", "--pool",
+                        pools[1].path, "--json")
                     #expect(received.code == 0, "\(received)")
                 }
                 let app = try pools[1].resolve("//test:app")
@@ -140,7 +142,7 @@ extension Streams {
                         #expect(try Subvolume.info(pools[1].root(of: layer.id)).isReadOnly)
                     }
                     if round % 5 == 4 {
-                        let again = try await host.dish("image", "receive", file, "--pool", pools[1].path)
+                        let again = try await host.dish("image", "receive", file, "--trust-names", "--pool", pools[1].path)
                         #expect(again.code == 0, "round \(round): \(again)")
                         #expect(pools[1].stagingEntries == [], "round \(round)")
                         #expect(try pools[1].resolve("//test:app").id == ids[2])

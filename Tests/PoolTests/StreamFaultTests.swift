@@ -206,7 +206,7 @@ extension Streams {
                 }
                 let again = try await host.dish("image", "receive", file, "--pool", pools[1].path)
                 #expect(again.code == 0, "\(again)")
-                #expect(try pools[1].resolve("//test:layer").id == layer)
+                #expect(try pools[1].resolve(layer.hex).id == layer)
             }
         }
     }

@@ -19,6 +19,7 @@ final class PullProgress: Sendable {
             case .expecting(let bytes): values.expected = bytes
             case .transferred(let bytes): values.done += Int64(bytes)
             case .step(let text): values.step = text
+            case .leftOut(let nodes): values.step = "\(nodes)"
             }
         }
     }

@@ -18,7 +18,8 @@ extension ImageBuild {
                 guard let image = inputs.ociImage else { return }
                 for (index, layer) in image.layers.enumerated() {
                     step("apply layer \(index + 1) of \(image.layers.count) of \(base.layout.value.path)")
-                    try await image.apply(layer, to: root)
+                    let leftOut = try await image.apply(layer, to: root)
+                    if !leftOut.isEmpty { step("\(leftOut)") }
                 }
                 try await blocking {
                     try RootDirectory(root).write(ImageConfiguration.path, image.configuration.encoded(), mode: 0o644)

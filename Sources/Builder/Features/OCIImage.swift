@@ -53,22 +53,27 @@ struct OCIImage: Sendable {
 
     /// Puts a layer over what is in a root.
     ///
+    /// - Returns: device nodes that weren't taken.
     /// - Throws: `BuildError` `.path`.
-    func apply(_ layer: Layer, to root: String) async throws {
+    func apply(_ layer: Layer, to root: String) async throws -> LeftOutNodes {
         let found = try await blocking { try ContentHash.file(try OwnedFD.open(layer.path, O_RDONLY), layer.path) }
         guard hexadecimal(found) == layer.digest.hex else {
             throw BuildError(.path, "'\(layer.path)' doesn't have the digest it is named by; the layout is damaged")
         }
         do {
-            let compression = try Compression(of: OwnedFD.open(layer.path, O_RDONLY))
+            let file = try BlobFile(layer.path)
+            let compression = try Compression(of: file.descriptor)
+            let limits = ArchiveLimits(stored: file.size, room: UInt64(Int64.max))
             // The step's disk limit is the limit of what it unpacks to.
-            let digest = try await compression.read(layer.path) {
-                try LayerUnpacker(root: root).unpack($0, limit: UInt64(Int64.max))
+            let (digest, leftOut) = try await compression.read(layer.path) { descriptor in
+                let unpacker = try LayerUnpacker(root: root)
+                return (try unpacker.unpack(descriptor, limits), unpacker.leftOut)
             }
             if let diffID = layer.diffID, diffID != digest {
                 throw BuildError(
                     .path, "the archive in '\(layer.path)' has the digest \(digest), and the image's config says \(diffID)")
             }
+            return leftOut
         } catch let error as OCIError {
             throw BuildError(.path, "unpack '\(layer.path)': \(error)")
         }

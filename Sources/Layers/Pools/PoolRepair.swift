@@ -92,12 +92,14 @@ public struct PoolRepair: Sendable {
         let isRecorded = record?.id == id
         guard readsContent || !isRecorded || !info.isReadOnly else { return nil }
         let digest: TreeDigest
+        let isWhole: Bool
         do {
-            digest = TreeDigest(try Tree(of: root))
+            let tree = try Tree(of: root)
+            (digest, isWhole) = (TreeDigest(tree), try tree.hasID(id, root: root))
         } catch let error as SystemError {
             return try setAside(layer: id, "its content can't be read: \(error)")
         }
-        guard digest.id == id else { return try setAside(layer: id, "its content is another than its id says") }
+        guard isWhole else { return try setAside(layer: id, "its content is another than its id says") }
         if !isRecorded {
             if !isDry { try StateFile.write(try recalled(id, digest), "\(pool.layers)/\(id.hex)/layer.json") }
             return PoolFinding(

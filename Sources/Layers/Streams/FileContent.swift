@@ -68,6 +68,7 @@ struct FileContent {
         var same = same[...]
         var position: UInt64 = 0
         while position < size {
+            try Cancellation.check()
             while let first = same.first, first.upperBound <= position { same.removeFirst() }
             if !proves, let first = same.first, first.contains(position) {
                 // To the window in which the equal range ends.
@@ -99,14 +100,23 @@ struct FileContent {
         if target == .empty, end < size { try body(.truncate(size)) }
     }
 
-    /// Where data begins again, when a new file has a hole of a window or more at a window's beginning. Holes are zeros, so this
-    /// changes nothing but how long it takes.
+    /// Where data begins again in one of the files, when both have a hole of a window or more at a window's beginning. Holes are zeros, so
+    /// this changes nothing but how long it takes.
     private func afterHole(_ position: UInt64) throws -> UInt64? {
-        guard target == .empty, old == nil else { return nil }
+        var data = try Self.data(in: file, from: position, to: size, path)
+        if let old { data = min(data, try Self.data(in: old, from: position, to: oldSize, path)) }
+        if data >= size { return size }
+        let next = data / UInt64(Self.window) * UInt64(Self.window)
+        return next > position ? next : nil
+    }
+
+    /// Where a file has data next; `UInt64.max` where none follows.
+    private static func data(in file: CInt, from position: UInt64, to end: UInt64, _ path: String) throws -> UInt64 {
+        guard position < end else { return .max }
         let data = dish_seek_data(file, Int64(position))
-        if data < 0 { return errno == ENXIO ? size : nil }
-        let next = UInt64(data) / UInt64(Self.window) * UInt64(Self.window)
-        return next > position ? min(next, size) : nil
+        if data >= 0 { return UInt64(data) }
+        guard errno == ENXIO else { throw SystemError("read", path) }
+        return .max
     }
 
     private mutating func window(

@@ -20,11 +20,25 @@ extension Pool {
         return try receive(&reader, first, description, isAlone: true, progress)
     }
 
-    /// Makes all layers of an image file, as `writeImage` wrote it, and names them. Layers that are here already are skipped.
+    /// Layers of one image file; others have 127 at most.
+    private static var mostLayers: Int { 500 }
+
+    /// Makes all layers of an image file, as `writeImage` wrote it. Layers that are here already are skipped.
     ///
+    /// - Parameters:
+    ///   - names: what they are called.
+    ///   - check: throws for a name that they may not have.
     /// - Returns: the layers in the file's order, the image itself last.
     public func receiveImage<Source: ByteSource>(
-        _ source: Source, progress: ((UInt64) -> Void)? = nil
+        _ source: Source, names: ReceivedNames, check: (String) throws -> Void = { _ in }, progress: ((UInt64) -> Void)? = nil
+    ) throws -> [Layer] {
+        try withoutActuallyEscaping(check) { check in
+            try receiveImage(source, ReceivedNaming(names: names, check: check), progress)
+        }
+    }
+
+    private func receiveImage<Source: ByteSource>(
+        _ source: Source, _ naming: ReceivedNaming, _ progress: ((UInt64) -> Void)?
     ) throws -> [Layer] {
         var reader = StreamReader(source)
         var layers: [Layer] = []
@@ -35,14 +49,20 @@ extension Pool {
                     .invalidValue, at: head.offset,
                     "the stream doesn't say which layer it is; it wasn't written by 'dish image send'")
             }
+            guard layers.count < Self.mostLayers else {
+                throw StreamError(
+                    .refused, at: head.offset, "the image has more than \(Self.mostLayers) layers, which are taken at most")
+            }
+            try naming.require(description, in: self)
             if let existing = try layer(description.id) {
                 try reader.skipStream()
                 layers.append(existing)
             } else {
                 layers.append(try receive(&reader, head, description, isAlone: false, progress))
             }
-            try name(description.label, description.id)
+            try naming.give(to: description, in: self)
         }
+        try naming.give(to: layers.last?.id, in: self)
         return layers
     }
 
@@ -76,13 +96,15 @@ extension Pool {
         let filesystem = try filesystem()
         let staged = try StagingDirectory(in: self)
         var sources: [SubvolumeUUID: TreeApplier.CloneSource] = [:]
+        var baseSize: Int64 = 0
         if let base = description.base {
-            guard try layer(base) != nil else {
+            guard let record = try layer(base) else {
                 throw PoolError(
                     .unknownImage,
                     "layer \(description.id.short) comes as its difference from layer \(base.short), which isn't in the pool at '\(path)'; receive that one first"
                 )
             }
+            baseSize = record.size
             try Subvolume.snapshot(root(of: base), to: staged.root)
             sources[base.streamUUID] = .init(try OwnedFD.open(root(of: base), O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
         } else {
@@ -90,7 +112,9 @@ extension Pool {
         }
         let root = try OwnedFD.open(staged.root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let written = WrittenContent()
-        let applier = try StreamApplier(root, uuid: head.uuid, sources: sources, witness: written.witness)
+        let applier = try StreamApplier(
+            root, uuid: head.uuid, sources: sources, cloneLimit: StreamApplier.cloneLimit(baseSize: baseSize),
+            witness: written.witness)
         // Before the staging directory is removed.
         defer { applier.stop() }
         try apply(&reader, to: applier, progress)
@@ -99,13 +123,15 @@ extension Pool {
             throw StreamError(.trailingBytes, at: reader.offset, "another stream follows the layer's")
         }
         let tree = try finishedTree(of: staged, base: description.base, written) { try filesystem.sync() }
-        let id = TreeDigest(tree).id
-        guard id == description.id else {
+        guard try tree.hasID(description.id, root: staged.root) else {
             throw PoolError(
-                .damaged, "what came of the stream is layer \(id.short), not \(description.id.short): the stream is damaged")
+                .damaged,
+                "what came of the stream is layer \(TreeDigest(tree).id.short), not \(description.id.short): the stream is damaged"
+            )
         }
         return try publish(
-            staged, tree: tree, parent: description.parent, label: description.label, created: description.created)
+            staged, tree: tree, parent: description.parent, label: description.label, created: description.created,
+            id: description.id)
     }
 
     private func apply<Source: ByteSource>(

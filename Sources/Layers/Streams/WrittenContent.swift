@@ -1,4 +1,3 @@
-import Crypto
 import SendStream
 import Synchronization
 
@@ -24,17 +23,19 @@ final class WrittenContent: Sendable {
 
     private final class Witness: ContentWitness {
         private let written: WrittenContent
-        private var hash = SHA256()
+        private var hash = PlainContentHash()
 
         init(_ written: WrittenContent) { self.written = written }
 
-        func begin() { hash = SHA256() }
+        func begin() { hash = PlainContentHash() }
 
-        func add(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+        func add(_ bytes: UnsafeRawBufferPointer) { hash.add(bytes) }
+
+        func addZeros(_ count: UInt64) { hash.addZeros(count) }
 
         func end(inode: UInt64, size: UInt64) {
-            let file = File(size: size, digest: ContentDigest(Array(hash.finalize())))
-            written.files.withLock { $0[inode] = file }
+            guard let digest = hash.finish() else { return forget(inode: inode) }
+            written.files.withLock { $0[inode] = File(size: size, digest: digest) }
         }
 
         func forget(inode: UInt64) { written.files.withLock { $0[inode] = nil } }

@@ -92,7 +92,7 @@ extension Pool {
         let uuid = try Subvolume.info("\(directory)/data").uuid
         if let bytes = try? Files.read("\(directory)/tree"), let tree = TreeFile.decode(bytes, subvolume: uuid) { return tree }
         let tree = try Tree(of: "\(directory)/data")
-        guard TreeDigest(tree).id == snapshot.id else {
+        guard try tree.hasID(snapshot.id, root: "\(directory)/data") else {
             throw PoolError(
                 .damaged,
                 "the snapshot '\(snapshot.name)' of the volume '\(volume)' isn't what its id says; remove it: dish volume rm \(volume)@\(snapshot.name)"
@@ -103,11 +103,15 @@ extension Pool {
     }
 
     /// Gives a snapshot in staging, whose subvolume is read-only, its record; it has no name yet.
+    ///
+    /// - Parameter id: its id where that may be one of an earlier version of the format; nil for the tree's.
     func describeSnapshot(
-        _ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory, scheduled: Bool = false
+        _ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory, scheduled: Bool = false,
+        id: LayerID? = nil
     ) throws -> VolumeSnapshot {
         let digest = TreeDigest(tree)
-        var snapshot = VolumeSnapshot(name: name, id: digest.id, created: created, entries: digest.entries, size: digest.size)
+        var snapshot = VolumeSnapshot(
+            name: name, id: id ?? digest.id, created: created, entries: digest.entries, size: digest.size)
         if scheduled { snapshot.scheduled = true }
         try StateFile.write(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
         let uuid = try Subvolume.info("\(staged.snapshot)/data").uuid
@@ -117,9 +121,10 @@ extension Pool {
     }
 
     func publishSnapshot(
-        _ tree: Tree, as name: String, created: Int64, of volume: String, in staged: StagingDirectory, scheduled: Bool = false
+        _ tree: Tree, as name: String, created: Int64, of volume: String, in staged: StagingDirectory, scheduled: Bool = false,
+        id: LayerID? = nil
     ) throws -> VolumeSnapshot {
-        let snapshot = try describeSnapshot(tree, as: name, created: created, in: staged, scheduled: scheduled)
+        let snapshot = try describeSnapshot(tree, as: name, created: created, in: staged, scheduled: scheduled, id: id)
         try filesystem().sync()
         let target = directory(ofSnapshot: name, of: volume)
         guard rename(staged.snapshot, target) == 0 else {

@@ -143,21 +143,25 @@ extension Pool {
         } else {
             try Subvolume.create(root, in: volume.groups)
         }
-        try apply(&reader, to: OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), head.uuid, sources)
+        try apply(
+            &reader, to: OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), head.uuid, sources,
+            cloneLimit: StreamApplier.cloneLimit(baseSize: base?.size ?? 0))
         try filesystem().sync()
         let tree = try base.map { try Tree(ofSnapshot: root, of: self.tree(of: $0, of: name)) } ?? Tree(of: root)
-        let id = TreeDigest(tree).id
-        guard id == description.id else {
+        guard try tree.hasID(description.id, root: root) else {
             throw PoolError(
-                .damaged, "what came of the stream has the id \(id.short), not \(description.id.short): the stream is damaged")
+                .damaged,
+                "what came of the stream has the id \(TreeDigest(tree).id.short), not \(description.id.short): the stream is damaged"
+            )
         }
         try Subvolume.makeReadOnly(root)
         guard existing == nil else {
             let snapshot = try publishSnapshot(
-                tree, as: description.snapshot, created: description.created, of: name, in: staged)
+                tree, as: description.snapshot, created: description.created, of: name, in: staged, id: description.id)
             return ReceivedVolume(volume: name, snapshot: snapshot, wasHere: false, data: try follow(snapshot, name))
         }
-        let snapshot = try describeSnapshot(tree, as: description.snapshot, created: description.created, in: staged)
+        let snapshot = try describeSnapshot(
+            tree, as: description.snapshot, created: description.created, in: staged, id: description.id)
         try Subvolume.snapshot(root, to: "\(staged.volume)/data", in: volume.groups)
         try retryingInterrupts("rename", staged.snapshot) {
             rename(staged.snapshot, "\(staged.volume)/snapshots/\(snapshot.name)")
@@ -175,9 +179,9 @@ extension Pool {
 
     private func apply<Source: ByteSource>(
         _ reader: inout StreamReader<Source>, to root: consuming OwnedFD, _ uuid: SubvolumeUUID,
-        _ sources: [SubvolumeUUID: TreeApplier.CloneSource]
+        _ sources: [SubvolumeUUID: TreeApplier.CloneSource], cloneLimit: UInt64
     ) throws {
-        let applier = try StreamApplier(root, uuid: uuid, sources: sources)
+        let applier = try StreamApplier(root, uuid: uuid, sources: sources, cloneLimit: cloneLimit)
         // Before the staging directory is removed.
         defer { applier.stop() }
         var isDone = false
@@ -226,7 +230,7 @@ extension Pool {
         guard let origin else { return false }
         try filesystem().sync()
         let tree = try Tree(ofSnapshot: self.data(ofVolume: volume), of: self.tree(of: origin, of: volume))
-        return TreeDigest(tree).id == origin.id
+        return try tree.hasID(origin.id, root: self.data(ofVolume: volume))
     }
 }
 

@@ -10,6 +10,16 @@ public struct Device: FeatureContent {
     public let minor: UInt32
     public let ownership: Ownership
 
+    /// The rule of `DeviceNode`, which no importer makes an exception of.
+    private var isHarmless: Bool {
+        switch (kind, major, minor) {
+        case (.char, 0, 0), (.char, 1, 3), (.char, 1, 5), (.char, 1, 7), (.char, 1, 8), (.char, 1, 9), (.char, 5, 0),
+            (.char, 5, 2):
+            true
+        default: false
+        }
+    }
+
     static let rank = 110
     var name: String { path }
     var provides: [Provision] { [.path(path)] }
@@ -17,7 +27,7 @@ public struct Device: FeatureContent {
 
     static let key = KeySchema(
         "devices", .list(of: .mapping(schema)),
-        "Device nodes. A task's own `/dev` hides what is there, and user namespaces keep a node from being opened: this is for roots that other things read."
+        "Device nodes: of `null`, `zero`, `full`, `random`, `urandom`, `tty` and `ptmx` (character devices 1:3, 1:5, 1:7, 1:8, 1:9, 5:0 and 5:2), and overlay's whiteout (0:0); others are refused. A task's own `/dev` hides what is there, and no node in a root can be opened (`nodev`): this is for roots that other things read."
     )
 
     static let schema = MappingSchema(
@@ -32,12 +42,20 @@ public struct Device: FeatureContent {
         ] + Ownership.keys(mode: "0600"))
 
     static func features(_ mapping: CheckedMapping) throws(ManifestError) -> [Feature] {
-        try mapping.mappings(key.name).map { entry in
+        var features: [Feature] = []
+        for entry in try mapping.mappings(key.name) {
             let device = Device(
                 path: entry.text("path") ?? "", kind: entry.text("type").flatMap { Kind(rawValue: $0) } ?? .char,
                 major: entry.number("major") ?? 0, minor: entry.number("minor") ?? 0,
                 ownership: Ownership(entry, mode: 0o600))
-            return Feature(.device(device), at: entry.place)
+            guard device.isHarmless else {
+                throw ManifestError(
+                    entry.place,
+                    "an image can't have the \(device.kind == .char ? "character" : "block") device \(device.major):\(device.minor), only null, zero, full, random, urandom, tty, ptmx and 0:0; a task's own /dev has what it may use"
+                )
+            }
+            features.append(Feature(.device(device), at: entry.place))
         }
+        return features
     }
 }

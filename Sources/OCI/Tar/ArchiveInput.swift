@@ -55,12 +55,16 @@ struct ArchiveInput: ~Copyable {
     }
 
     private mutating func fill() throws {
+        try Cancellation.check()
         let (descriptor, buffer) = (descriptor, buffer)
         filled = try retryingInterrupts("read", "archive") { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
         consumed = 0
         count += UInt64(filled)
         guard count <= limit else {
-            throw OCIError(.hostile, "it unpacks to more than \(limit >> 20) MiB, which is nine tenths of what the pool has free")
+            throw OCIError(
+                .hostile,
+                "it unpacks to more than \(limit >> 20) MiB, which is nine tenths of what the pool has free, or far more than an archive of its size has in it"
+            )
         }
         hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
     }

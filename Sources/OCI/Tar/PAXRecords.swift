@@ -23,6 +23,31 @@ struct PAXRecords {
         }
     }
 
+    var isEmpty: Bool { records.isEmpty }
+
+    /// Whether one of them is an extended attribute.
+    var setsAttributes: Bool { records.contains { $0.key.hasPrefix(Self.attribute) } }
+
+    private static let attribute = "SCHILY.xattr."
+    /// The most attributes of a file, and the most bytes of their names: the kernel lists no more (`XATTR_LIST_MAX`).
+    private static let mostAttributes = 1000
+    private static let mostNameBytes = 60 << 10
+
+    mutating func add(_ other: PAXRecords) {
+        if records.isEmpty { records = other.records } else { records += other.records }
+    }
+
+    /// Takes further records, each instead of an earlier one of its key.
+    ///
+    /// - Parameter limit: the most bytes that all have.
+    mutating func replace(with other: PAXRecords, limit: UInt64) throws {
+        var latest: [String: [UInt8]] = [:]
+        for record in records + other.records { latest[record.key] = record.value }
+        let bytes = latest.reduce(0) { $0 + $1.key.utf8.count + $1.value.count }
+        guard bytes <= limit else { throw OCIError(.hostile, "global headers of more than \(limit >> 10) KiB") }
+        records = latest.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value) }
+    }
+
     static func + (left: PAXRecords, right: PAXRecords) -> PAXRecords {
         var sum = left
         sum.records += right.records
@@ -55,14 +80,23 @@ struct PAXRecords {
         if let user = try number("uid") { entry.user = UInt32(truncatingIfNeeded: min(user, UInt64(UInt32.max - 1))) }
         if let group = try number("gid") { entry.group = UInt32(truncatingIfNeeded: min(group, UInt64(UInt32.max - 1))) }
         if let time = self["mtime"] { (entry.seconds, entry.nanoseconds) = try Self.time(time) }
-        let prefix = "SCHILY.xattr."
-        for record in records where record.key.hasPrefix(prefix) {
-            let name = Array(record.key.dropFirst(prefix.count).utf8)
-            entry.attributes.removeAll { $0.name == name }
-            entry.attributes.append((name, record.value))
-        }
-        entry.attributes.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        try applyAttributes(to: &entry)
         return try applySparse(to: &entry)
+    }
+
+    private func applyAttributes(to entry: inout TarEntry) throws {
+        var attributes: [[UInt8]: [UInt8]] = [:]
+        for record in records where record.key.hasPrefix(Self.attribute) {
+            attributes[Array(record.key.dropFirst(Self.attribute.count).utf8)] = record.value
+        }
+        if attributes.isEmpty { return }
+        guard attributes.count <= Self.mostAttributes, attributes.keys.reduce(0, { $0 + $1.count + 1 }) <= Self.mostNameBytes
+        else {
+            throw OCIError(.hostile, "\(attributes.count) attributes of one file, or names of more than 60 KiB")
+        }
+        for attribute in entry.attributes where attributes[attribute.name] == nil { attributes[attribute.name] = attribute.value }
+        entry.attributes = attributes.map { (name: $0.key, value: $0.value) }
+            .sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
 
     private func applySparse(to entry: inout TarEntry) throws -> Bool {

@@ -7,14 +7,23 @@ struct TarReader: ~Copyable {
     private var isAtEnd = false
     private var global = PAXRecords()
     private var entries = 0
+    /// Bytes of all extended headers and sparse maps so far.
+    private var headerBytes: UInt64 = 0
+    private let entryLimit: Int
 
-    /// The most bytes of an extended header, and of a name.
+    /// The most bytes that the extended headers of one entry have together, names included.
     private static let headerLimit: UInt64 = 1 << 20
-    private static let entryLimit = 10_000_000
+    /// The most bytes that those which hold for all further entries have.
+    private static let globalLimit: UInt64 = 64 << 10
+    /// The most bytes of extended headers in an archive: so many, and so many for each entry.
+    private static let freeHeaderBytes: UInt64 = 32 << 20
+    private static let headerBytesPerEntry: UInt64 = 8 << 10
     private static let regionLimit = 1 << 20
 
-    init(_ input: consuming ArchiveInput) {
+    /// - Parameter entries: the most that there may be.
+    init(_ input: consuming ArchiveInput, entries: Int = ArchiveLimits.mostEntries) {
         self.input = input
+        entryLimit = entries
     }
 
     /// The next entry; what wasn't read of the last one is skipped.
@@ -25,6 +34,8 @@ struct TarReader: ~Copyable {
         if isAtEnd { return nil }
         var records = PAXRecords()
         var (longPath, longLink): ([UInt8]?, [UInt8]?)
+        // Of this entry's headers.
+        var used: UInt64 = 0
         while true {
             let block = try input.read(TarHeader.size)
             if block.isEmpty {
@@ -37,15 +48,17 @@ struct TarReader: ~Copyable {
                 return nil
             }
             switch header.type {
-            case UInt8(ascii: "x"): records = records + (try PAXRecords(extended(header)))
+            case UInt8(ascii: "x"): records.add(try PAXRecords(extended(header, &used, Self.headerLimit)))
             case UInt8(ascii: "g"):
-                global = global + (try PAXRecords(extended(header)))
-                guard global.records.count < 10_000 else { throw OCIError(.hostile, "more than 10000 global records") }
-            case UInt8(ascii: "L"): longPath = Array(try extended(header).prefix { $0 != 0 })
-            case UInt8(ascii: "K"): longLink = Array(try extended(header).prefix { $0 != 0 })
+                let more = try PAXRecords(extended(header, &used, Self.globalLimit))
+                guard !more.setsAttributes else { throw OCIError(.hostile, "a global header sets attributes of all files") }
+                // It says all there is to say again, or something else: what was said before of the same keys is over.
+                try global.replace(with: more, limit: Self.globalLimit)
+            case UInt8(ascii: "L"): longPath = Array(try extended(header, &used, Self.headerLimit).prefix { $0 != 0 })
+            case UInt8(ascii: "K"): longLink = Array(try extended(header, &used, Self.headerLimit).prefix { $0 != 0 })
             default:
                 entries += 1
-                guard entries <= Self.entryLimit else { throw OCIError(.hostile, "more than \(Self.entryLimit) entries") }
+                guard entries <= entryLimit else { throw OCIError(.hostile, "more than \(entryLimit) entries") }
                 return try entry(header, records, longPath, longLink)
             }
         }
@@ -72,7 +85,7 @@ struct TarReader: ~Copyable {
         var entry = try header.entry()
         if let longPath { entry.path = longPath }
         if let longLink { entry.link = longLink }
-        let hasMap = try (global + records).apply(to: &entry)
+        let hasMap = try (global.isEmpty ? records : global + records).apply(to: &entry)
         // How archives older than the type of directories say it: only the whole name tells.
         if entry.kind == .file, entry.path.last == UInt8(ascii: "/") { entry.kind = .directory }
         guard entry.kind == .file else {
@@ -90,6 +103,7 @@ struct TarReader: ~Copyable {
                 let more = try TarHeader.continuation(block)
                 regions += more.regions
                 continues = more.continues
+                try count(UInt64(block.count))
                 guard regions.count <= Self.regionLimit else { throw OCIError(.hostile, "a file with more than a million holes") }
             }
             entry.regions = regions
@@ -116,6 +130,7 @@ struct TarReader: ~Copyable {
             let block = try input.read(512)
             guard block.count == 512 else { throw OCIError(.damaged, "the archive ends within a sparse map") }
             left -= 512
+            try count(512)
             text = Array(text[position...]) + block
             position = 0
             while numbers.count < wanted, let end = text[position...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -153,15 +168,31 @@ struct TarReader: ~Copyable {
     }
 
     /// The data of a header that belongs to the next one.
-    private mutating func extended(_ header: TarHeader) throws -> [UInt8] {
+    ///
+    /// - Parameter used: bytes of those that came before it.
+    private mutating func extended(_ header: TarHeader, _ used: inout UInt64, _ limit: UInt64) throws -> [UInt8] {
         let size = try header.dataSize()
-        guard size <= Self.headerLimit else { throw OCIError(.hostile, "an extended header of \(size) bytes") }
+        // Headers without data cost their reader something, too.
+        guard size <= limit, used + size + UInt64(TarHeader.size) <= Self.headerLimit + UInt64(TarHeader.size) else {
+            throw OCIError(.hostile, "extended headers of more than \((used + min(size, 1 << 40)) >> 10) KiB for one entry")
+        }
+        used += size + UInt64(TarHeader.size)
+        try count(size + UInt64(TarHeader.size))
         begin(size)
         let bytes = try input.read(Int(size))
         guard bytes.count == Int(size) else { throw OCIError(.damaged, "the archive ends within an extended header") }
         left = 0
         try skipRest()
         return bytes
+    }
+
+    /// Counts bytes that say something of files instead of being in them.
+    private mutating func count(_ bytes: UInt64) throws {
+        headerBytes += bytes
+        guard headerBytes <= Self.freeHeaderBytes + UInt64(entries) * Self.headerBytesPerEntry else {
+            throw OCIError(
+                .hostile, "\(headerBytes >> 20) MiB of extended headers for \(entries) entries; nobody's archive has so many")
+        }
     }
 
     private mutating func begin(_ size: UInt64) {

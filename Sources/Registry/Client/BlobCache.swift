@@ -64,6 +64,7 @@ final class PartialBlob: @unchecked Sendable {
         defer { buffer.deallocate() }
         let number = file.number
         while true {
+            try Cancellation.check()
             let read = try retryingInterrupts("read", path) { Glibc.read(number, buffer.baseAddress, buffer.count) }
             if read == 0 { break }
             hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<read]))

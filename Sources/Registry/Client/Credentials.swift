@@ -80,6 +80,7 @@ struct CredentialStore: Sendable {
         // Where its secrets are it knows from there: a session bus, a key ring, a cloud's variables.
         command.spawn.environment = ProcessInfo.processInfo.environment
         command.input = Array(host.utf8)
+        command.outputLimit = 1 << 20
         command.spawn.timeLimit = .seconds(60)
         let result = try await command.run()
         guard result.status.isSuccess else {

@@ -36,15 +36,17 @@ public struct LayoutRepository: Repository {
         let (source, target) = (layout.path(of: blob.digest), cache.path(of: blob.digest))
         if Files.exists(target) { return target }
         return try await blocking {
-            guard let file = try? OwnedFD.open(source, O_RDONLY) else {
+            guard Files.exists(source) else {
                 throw RegistryError(.notFound, "there is no blob \(blob.digest) in \(name)")
             }
+            let file = try BlobFile(source)
             let partial = try PartialBlob(blob, in: cache)
             try partial.restart()
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 4096)
             defer { buffer.deallocate() }
-            let number = file.number
+            let number = file.descriptor.number
             while true {
+                try Cancellation.check()
                 let count = try retryingInterrupts("read", source) { Glibc.read(number, buffer.baseAddress, buffer.count) }
                 if count == 0 { break }
                 try partial.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))

@@ -75,7 +75,7 @@ public struct Reference: Sendable, Equatable, CustomStringConvertible {
     /// Whether the host is this one.
     var isLoopback: Bool {
         let name = host.hasPrefix("[") ? host.prefix { $0 != "]" }.dropFirst() : host.prefix { $0 != ":" }
-        return name == "localhost" || name == "::1" || name.hasPrefix("127.")
+        return HTTPRequest.isLoopback(name)
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -71,6 +71,8 @@ public actor Remote {
         guard response.head.status == 401, let challenge = challenges.first(where: { $0 != .basic }) ?? challenges.first else {
             return response
         }
+        // Whoever a redirect leads to doesn't say where this registry's credentials go.
+        guard HTTPRequest.origin(of: response.url) == HTTPRequest.origin(of: base) else { return response }
         guard let value = try await answer(challenge), value != used else { return response }
         authorization = value
         return try await transfer(request.authorized(value), sink)
@@ -135,11 +137,22 @@ public actor Remote {
         switch challenge {
         case .basic: return credentials?.basic
         case .bearer(let realm, let service, let scope):
-            guard realm.hasPrefix("https://") || base?.hasPrefix("http://") == true else {
-                throw RegistryError(.refused, "\(reference.host) sends for a token to '\(realm)', which is no HTTPS")
-            }
+            try requireTrusted(realm, credentials != nil)
             return "Bearer " + (try await token(realm, service, scope, credentials))
         }
+    }
+
+    /// Credentials go to the registry they are for, and to where it says itself that its tokens are: over HTTPS, as it must be spoken
+    /// to as well; over plain HTTP to the registry's own host alone.
+    private func requireTrusted(_ realm: String, _ hasCredentials: Bool) throws {
+        func refused(_ why: String) -> RegistryError {
+            RegistryError(.refused, "\(reference.host) sends for a token to '\(realm)', \(why); nothing was sent there")
+        }
+        guard let host = HTTPRequest.host(of: realm) else { throw refused("which is no place for credentials") }
+        let isPlain = base?.hasPrefix("http://") == true
+        guard realm.hasPrefix("https://") || isPlain && realm.hasPrefix("http://") else { throw refused("which is no HTTPS") }
+        guard isPlain, hasCredentials, host != HTTPRequest.host(of: base ?? "") else { return }
+        throw refused("which is another host, and says so without HTTPS")
     }
 
     private struct Token: Decodable {
@@ -166,6 +179,7 @@ public actor Remote {
             request = HTTPRequest("GET", realm + (realm.contains("?") ? "&" : "?") + fields.joined(separator: "&"))
             if let credentials { request.headers.append((name: "Authorization", value: credentials.basic)) }
         }
+        request.staysAtOrigin = true
         let response = try await transfer(request, nil)
         guard response.head.isSuccess else { throw failure(response, "get a token from '\(realm)'") }
         let token = try OCIJSON.decode(Token.self, response.body, "the token from '\(realm)'")

@@ -57,6 +57,12 @@ struct HTTPClient: Sendable {
                     .refused, "'\(request.url)' redirects to '\(target)', which is no HTTPS; nothing was sent there")
             }
             if HTTPRequest.origin(of: target) != request.origin {
+                guard !request.staysAtOrigin else {
+                    throw RegistryError(
+                        .refused,
+                        "'\(request.url.prefix { $0 != "?" })' redirects a request with credentials to '\(HTTPRequest.origin(of: target))'; nothing was sent there"
+                    )
+                }
                 request.headers.removeAll { $0.name.lowercased() == "authorization" }
             }
             if response.head.status == 303 { (request.method, request.body) = ("GET", .none) }

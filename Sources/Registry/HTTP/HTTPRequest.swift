@@ -12,6 +12,8 @@ struct HTTPRequest: Sendable {
     var url: String
     var headers: [(name: String, value: String)] = []
     var body = Body.none
+    /// Whether it has secrets in other places than `Authorization`: no redirect takes it to another origin.
+    var staysAtOrigin = false
 
     init(_ method: String, _ url: String) {
         self.method = method
@@ -28,6 +30,21 @@ struct HTTPRequest: Sendable {
 
     /// Scheme, host and port: where secrets made for this request may go.
     var origin: Substring { Self.origin(of: url) }
+
+    /// The host, without user and port; nil for a URL with a user in it, which is only there to look like a host.
+    static func host(of url: String) -> Substring? {
+        let origin = origin(of: url)
+        guard let separator = origin.firstRange(of: "://") else { return nil }
+        let authority = origin[separator.upperBound...]
+        if authority.contains("@") { return nil }
+        if authority.hasPrefix("[") { return authority.prefix { $0 != "]" }.dropFirst() }
+        return authority.prefix { $0 != ":" }
+    }
+
+    static func isLoopback(_ host: some StringProtocol) -> Bool {
+        // 127.example.com is a name.
+        host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." }
+    }
 
     static func origin(of url: String) -> Substring {
         guard let separator = url.firstRange(of: "://") else { return url[...] }

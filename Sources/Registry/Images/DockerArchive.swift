@@ -15,7 +15,9 @@ struct DockerArchive: Sendable {
     ///   - directory: an empty one, for what is in it.
     ///   - limit: the most bytes it may unpack to.
     static func open(_ path: String, into directory: String, limit: UInt64) async throws -> FoundImage {
-        let compression = try Compression(of: OwnedFD.open(path, O_RDONLY))
+        let file = try BlobFile(path)
+        let compression = try Compression(of: file.descriptor)
+        let limit = ArchiveLimits(stored: file.size, room: limit).bytes
         // Names in it are looked up in this list, never on disk.
         let members = try await compression.read(path) { try ArchiveMembers.extract($0, into: directory, limit: limit) }
         func read(_ name: String) throws -> [UInt8] {

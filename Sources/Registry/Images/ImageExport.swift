@@ -57,7 +57,7 @@ public struct ImageExport: Sendable {
             throw PoolError(
                 .damaged, "the layer \(missing.short) below the image is not in the pool; build or pull the image again")
         }
-        report(.expecting(bytes: UInt64(stack.reduce(0) { $0 + max(0, $1.size) })))
+        report(.expecting(bytes: UInt64(stack.reduce(Int64(0)) { $0.saturatingAdd(max(0, $1.size)) })))
         var written: [Written] = []
         for (index, layer) in stack.enumerated() {
             let packer = try await blocking { try LayerPacker(layer.id, parent: index > 0 ? stack[index - 1].id : nil, in: pool) }

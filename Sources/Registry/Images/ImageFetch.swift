@@ -26,6 +26,6 @@ public struct ImageFetch: Sendable {
                 return try await PackagePull(pool, policy: policy, report: report).run(reference, from: remote)
             }
         }
-        return try await ImageImport(pool, options, policy: policy, report: report).run(.registry(reference), name: nil).layer
+        return try await ImageImport(pool, options, policy: policy, report: report).run(.registry(reference)).layer
     }
 }

@@ -20,9 +20,10 @@ public struct ImageImport: Sendable {
         self.report = report
     }
 
-    /// - Parameter name: what it is called in the pool; nil for its own name.
-    /// - Returns: the image's layer and its name.
-    public func run(_ source: ImageSource, name: String?) async throws -> (layer: Layer, name: String) {
+    /// - Parameter names: what it is called in the pool; an image of a registry, or of a layout's tag, is called by that where there is
+    ///   none. No other name is taken from what isn't asked for by name.
+    /// - Returns: the image's layer and its name, if it has one.
+    public func run(_ source: ImageSource, names: ReceivedNames = .none) async throws -> (layer: Layer, name: String?) {
         let pool = pool
         try await blocking { try pool.cleanStaging() }
         let cache = try BlobCache(pool)
@@ -40,16 +41,37 @@ public struct ImageImport: Sendable {
             let repository = try LayoutRepository(path, creating: false)
             image = try await .find(
                 descriptor.digest.description, in: repository, cache,
-                name: descriptor.annotations?[Descriptor.nameAnnotation] ?? Files.name(of: path))
+                name: descriptor.annotations?[Descriptor.nameAnnotation])
         case .dockerArchive(let path):
             image = try await DockerArchive.open(path, into: scratch.path, limit: limit())
         }
-        guard let called = name ?? image.name else {
-            throw RegistryError(.invalid, "the image in \(source) has no name; give it one: --name NAME")
-        }
-        let layer = try await take(image, called, cache)
+        let called = try name(of: image, from: source, names)
+        let layer = try await take(image, called ?? Files.name(of: source.description), cache)
+        guard let called else { return (layer, nil) }
+        if case .fromFile(let replacing) = names, source.asked == nil, !replacing { try pool.requireFree(called, for: layer.id) }
         try pool.name(called, layer.id)
         return (layer, called)
+    }
+
+    private func name(of image: FoundImage, from source: ImageSource, _ names: ReceivedNames) throws -> String? {
+        // What a registry has was checked when it was found.
+        func checked(_ name: String) throws -> String {
+            if case .registry(let reference) = source {
+                try policy.checkName(name, of: [reference.description])
+            } else {
+                try policy.checkName(name)
+            }
+            return name
+        }
+        switch names {
+        case .name(let name): return try checked(name)
+        case .none: return try source.asked.map(checked)
+        case .fromFile:
+            guard let name = source.asked ?? image.name else {
+                throw RegistryError(.invalid, "the image in \(source) has no name; give it one: --name NAME")
+            }
+            return try checked(name)
+        }
     }
 
     private func take(_ image: FoundImage, _ name: String, _ cache: BlobCache) async throws -> Layer {
@@ -91,19 +113,20 @@ public struct ImageImport: Sendable {
     }
 
     private func unpack(_ path: String, _ digest: BlobDigest, on parent: Layer?, label: String) async throws -> Layer {
-        let limit = try limit()
-        let compression = try Compression(of: OwnedFD.open(path, O_RDONLY))
+        let file = try BlobFile(path)
+        let limits = ArchiveLimits(stored: file.size, room: try limit())
+        let compression = try Compression(of: file.descriptor)
         let layer = try await make(on: parent, label: label) { root in
             try await compression.read(path) { descriptor in
                 let unpacker = try LayerUnpacker(root: root)
-                let found = try unpacker.unpack(descriptor, limit: limit)
+                let found = try unpacker.unpack(descriptor, limits)
                 guard found == digest else {
                     throw OCIError(.damaged, "a layer's archive has the digest \(found), and the image's config says \(digest)")
                 }
-                return unpacker.skipped
+                return unpacker.leftOut
             }
         }
-        if !layer.skipped.isEmpty { report(.step("devices left out: \(layer.skipped.joined(separator: " "))")) }
+        if !layer.leftOut.isEmpty { report(.leftOut(layer.leftOut)) }
         try pool.record(action: action("layer", digest.description, on: parent), made: layer.layer.id)
         return layer.layer
     }
@@ -117,7 +140,7 @@ public struct ImageImport: Sendable {
         let made = try await make(on: parent, label: "\(name) settings") { root in
             try await blocking {
                 try LayerUnpacker.put(content, at: ImageConfiguration.path, root: root)
-                return []
+                return LeftOutNodes()
             }
         }
         try pool.record(action: key, made: made.layer.id)
@@ -125,8 +148,8 @@ public struct ImageImport: Sendable {
     }
 
     private func make(
-        on parent: Layer?, label: String, _ body: (_ root: String) async throws -> [String]
-    ) async throws -> (layer: Layer, skipped: [String]) {
+        on parent: Layer?, label: String, _ body: (_ root: String) async throws -> LeftOutNodes
+    ) async throws -> (layer: Layer, leftOut: LeftOutNodes) {
         let pool = pool
         let staged = try await blocking { () -> StagingDirectory in
             let staged = try StagingDirectory(in: pool)
@@ -142,11 +165,11 @@ public struct ImageImport: Sendable {
             return staged
         }
         do {
-            let skipped = try await body(staged.root)
+            let leftOut = try await body(staged.root)
             let layer = try await blocking {
                 try pool.publish(staged, tree: pool.tree(of: staged, parent: parent?.id), parent: parent?.id, label: label)
             }
-            return (layer, skipped)
+            return (layer, leftOut)
         } catch let error as SystemError where error.code == ENOSPC || error.code == EDQUOT {
             throw PoolError(
                 .full, "\(error): the pool at '\(pool.path)' is full; make room (dish image gc, dish rm), then do it again")

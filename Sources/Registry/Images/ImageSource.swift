@@ -28,6 +28,15 @@ public enum ImageSource: Sendable, CustomStringConvertible {
         }
     }
 
+    /// The name that whoever wrote it asked for; nil for whatever there is.
+    var asked: String? {
+        switch self {
+        case .registry(let reference): reference.description
+        case .layout(_, let name): name
+        case .dockerArchive: nil
+        }
+    }
+
     public var description: String {
         switch self {
         case .registry(let reference): reference.description

@@ -1,3 +1,5 @@
+public import Linux
+
 /// What a transfer tells while it goes on.
 public enum TransferEvent: Sendable {
     /// So many bytes will be transferred at most.
@@ -6,4 +8,6 @@ public enum TransferEvent: Sendable {
     case transferred(bytes: Int)
     /// A step has begun or ended; the text is for people.
     case step(String)
+    /// Device nodes of an image weren't taken.
+    case leftOut(LeftOutNodes)
 }

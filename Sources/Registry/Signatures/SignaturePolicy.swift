@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+public import Layers
 import Linux
 import OCI
 
@@ -57,6 +58,34 @@ public struct SignaturePolicy: Sendable {
     func rule(for name: String) -> Rule? {
         rules.filter { name == $0.prefix || name.hasPrefix($0.prefix.hasSuffix("/") ? $0.prefix : $0.prefix + "/") }
             .max { $0.prefix.utf8.count < $1.prefix.utf8.count }
+    }
+
+    /// Decides whether an image that didn't come from a registry may have a name, or a further one: an image of a registry's name is
+    /// taken for one that was fetched from there.
+    ///
+    /// - Parameter others: names that the image has already. What was fetched under a rule may have other names of that rule.
+    /// - Throws: `RegistryError` `.untrusted`.
+    public func checkName(_ name: String, of others: [String] = []) throws {
+        guard let reference = try? Reference(name) else { return }
+        func fault(_ why: String) -> RegistryError {
+            RegistryError(
+                .untrusted, "an image that wasn't fetched as such can't be called '\(name)': \(why); choose another name")
+        }
+        guard let rule = rule(for: reference.name) else {
+            if otherwise == .accept { return }
+            throw fault("the policy '\(path)' accepts only what it names")
+        }
+        if rule.accept == true { return }
+        if rule.reject == true { throw fault("the policy '\(path)' rejects the prefix '\(rule.prefix)'") }
+        let isTrusted = others.contains { other in
+            (try? Reference(other)).flatMap { self.rule(for: $0.name) }?.prefix == rule.prefix
+        }
+        guard isTrusted else { throw fault("the policy '\(path)' demands signatures for '\(rule.prefix)'; pull it") }
+    }
+
+    /// Decides whether a layer of a pool may have a name.
+    public func checkName(_ name: String, of layer: LayerID, in pool: Pool) throws {
+        try checkName(name, of: pool.allNames().filter { $0.value == layer }.map(\.key))
     }
 
     /// Decides whether an image may be fetched.

@@ -7,6 +7,8 @@ public protocol ContentWitness: AnyObject {
     func begin()
     /// What comes next in it.
     func add(_ bytes: UnsafeRawBufferPointer)
+    /// So many zeros come next in it, of which the file has none on disk.
+    func addZeros(_ count: UInt64)
     /// All of its bytes were told.
     func end(inode: UInt64, size: UInt64)
     /// What was told of a file holds no longer.

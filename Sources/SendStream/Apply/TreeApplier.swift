@@ -171,17 +171,10 @@ public final class TreeApplier {
             file?.told = nil
             return
         }
-        var hole = offset - told
-        while hole > 0 {
-            let count = min(hole, UInt64(Self.zeros.count))
-            Self.zeros.withUnsafeBytes { witness.add(UnsafeRawBufferPointer(rebasing: $0.prefix(Int(count)))) }
-            hole -= count
-        }
+        if offset > told { witness.addZeros(offset - told) }
         witness.add(data)
         file?.told = offset + UInt64(data.count)
     }
-
-    private static let zeros = [UInt8](repeating: 0, count: 64 << 10)
 
     func closeFile() {
         guard let file else { return }
@@ -298,6 +291,16 @@ public final class TreeApplier {
         }
         // The kernel's encoding: 12 bits of major number, 20 of minor number.
         let (major, minor) = (UInt32(device >> 8 & 0xfff), UInt32(device & 0xff | device >> 12 & 0xfff00))
+        if type == S_IFCHR || type == S_IFBLK {
+            let node = DeviceNode(isBlock: type == S_IFBLK, major: major, minor: minor)
+            // Without it something else would come out than the stream says.
+            guard node.isHarmless else {
+                throw CommandFault(
+                    .refused,
+                    "'\(shown(path))' is the \(node), and what comes from outside may have none but \(DeviceNode.harmlessNames); send one without it"
+                )
+            }
+        }
         try make(path, "create device") { mknodat($0, $1, type, dev_t(dish_makedev(major, minor))) }
     }
 

@@ -29,6 +29,7 @@ struct ImagePull: AsyncParsableCommand {
         let reference = try Reference(reference)
         let (from, options, name) = (from, registry.options, name)
         let policy = try SignaturePolicy()
+        if let name { try policy.checkName(name, of: [reference.description]) }
         let layer = try await transferring { report in
             let pull = PackagePull(pool, policy: policy, report: report)
             if let from {

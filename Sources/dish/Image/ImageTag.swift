@@ -1,5 +1,6 @@
 import ArgumentParser
 import Layers
+import Registry
 
 struct ImageTag: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "tag", abstract: "Give an image a further name.")
@@ -13,6 +14,8 @@ struct ImageTag: ParsableCommand {
     func run() throws {
         try requireRoot(to: "name images")
         let pool = try pool.open()
-        try pool.name(name, pool.resolve(image).id)
+        let layer = try pool.resolve(image).id
+        try SignaturePolicy().checkName(name, of: layer, in: pool)
+        try pool.name(name, layer)
     }
 }

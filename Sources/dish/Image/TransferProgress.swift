@@ -31,11 +31,15 @@ final class TransferProgress: Sendable {
         switch event {
         case .expecting(let bytes): state.value.withLock { $0.expected = bytes }
         case .transferred(let bytes): state.value.withLock { $0.done += Int64(bytes) }
-        case .step(let given):
-            let text = printable(given)
-            state.value.withLock { $0.step = text }
-            if let live { live.line(text) } else { print(text, to: .errors) }
+        case .step(let text): line(text)
+        case .leftOut(let nodes): line("\(nodes)")
         }
+    }
+
+    private func line(_ given: String) {
+        let text = printable(given)
+        state.value.withLock { $0.step = text }
+        if let live { live.line(text) } else { print(text, to: .errors) }
     }
 
     /// Takes the live display away and says how much was transferred.

@@ -2,6 +2,7 @@ import AgentAPI
 import ArgumentParser
 import Layers
 import Linux
+import Registry
 
 struct CommitTask: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,14 +24,17 @@ struct CommitTask: AsyncParsableCommand {
         try requireRoot(to: "make images")
         let status = try await AgentClient.local(to: "make an image of a task").task(task)
         let name = name
-        let (pool, layer) = try await blocking {
+        try SignaturePolicy().checkName(name)
+        let (pool, layer, leftOut) = try await blocking {
             let pool = try Pool(at: status.pool)
             guard let record = try pool.allTasks().first(where: { $0.id == status.id }) else {
                 throw PoolError(
                     .unknownImage, "the task '\(status.name)' has no root file system in the pool at '\(status.pool)'")
             }
-            return (pool, try pool.commit(record, as: name))
+            let (layer, leftOut) = try pool.commit(record, as: name)
+            return (pool, layer, leftOut)
         }
+        if !leftOut.isEmpty { print(printable("\(leftOut)"), to: .errors) }
         if json.json { return try printJSON(ImageList.Row(layer, names: pool.allNames())) }
         print(layer.id.hex, to: .output)
     }

@@ -131,8 +131,7 @@ struct Run: AsyncParsableCommand {
         if (try? pool.resolve(reference.description)) == nil {
             let policy = try SignaturePolicy()
             _ = try await transferring { report in
-                try await ImageImport(pool, RegistryOptions(), policy: policy, report: report).run(
-                    .registry(reference), name: nil)
+                try await ImageImport(pool, RegistryOptions(), policy: policy, report: report).run(.registry(reference))
             }
         }
         return reference.description
