@@ -174,12 +174,23 @@ struct EntryTests {
             let text = "\\033]0;title\\007\\033[31mred\\033[0m \\302\\233c \\342\\200\\256 ok\\n"
             let run = try await host.dish("run", "--name", "loud", "//os:base", "--", "printf", text)
             try #require(run.code == 0, "\(run)")
-            let dish = Programs.path("dish")
+            let (dish, folder) = (Programs.path("dish"), try Scratch.make("loud"))
             let shown = try await host.dish(arguments: [], under: ["/bin/sh", "-c", "script -qec '\(dish) logs loud' /dev/null"])
             #expect(shown.output == "^[]0;title^Gred <U+009B>c <U+202E> ok\r\n", "\(shown)")
             let raw = try await host.dish(
                 arguments: [], under: ["/bin/sh", "-c", "script -qec '\(dish) logs --raw loud' /dev/null"])
             #expect(raw.output.contains("\u{1B}[31mred"), "\(raw)")
+            // So does what a task without a terminal prints while it is watched.
+            let watch = "\(dish) run --rm //os:base -- printf '\\033]0;title\\007ok'"
+            try Files.replace("\(folder)/run", with: watch.utf8, durable: false)
+            let watched = try await host.dish(
+                arguments: [], under: ["/bin/sh", "-c", "script -qec 'sh \(folder)/run' /dev/null </dev/null"])
+            #expect(watched.output == "^[]0;title^Gok", "\(watched)")
+            // An image gets no descriptor of the terminal that it is looked into from.
+            let look = "\(dish) image shell //os:base -- readlink /proc/self/fd/0 | cat"
+            let looked = try await host.dish(
+                arguments: [], under: ["/bin/sh", "-c", "script -qec '\(look)' /dev/null </dev/null"])
+            #expect(looked.output.hasPrefix("pipe:"), "\(looked)")
             #expect(try await host.dish("logs", "loud").output.contains("\u{1B}[31mred"))
         }
     }
