@@ -28,7 +28,8 @@ public struct ImageShell: Sendable {
         binds.append(.init(path, at: Self.script))
     }
 
-    /// The process to start, on the caller's standard input and output.
+    /// The process to start: on the caller's terminal, of which systemd-nspawn makes another one for what runs inside, or else in a
+    /// session of its own, with descriptors that the caller makes for it. systemd-nspawn hands those on as they are.
     ///
     /// - Parameter command: empty for a shell.
     public func spawn(_ command: [String], isTerminal: Bool) throws -> Spawn {
@@ -40,8 +41,8 @@ public struct ImageShell: Sendable {
         if isTerminal { container.environment["TERM"] = "xterm-256color" }
         var spawn = try BuildSandbox.contained(BuildSandbox.sealed(container), by: runtime)
         // A terminal that is the caller's is not the container's: nspawn has one of its own for it.
+        if isTerminal { spawn.descriptors = [0, 1, 2] }
         spawn.newSession = !isTerminal
-        spawn.descriptors = [0, 1, 2]
         spawn.deathSignal = SIGKILL
         return spawn
     }

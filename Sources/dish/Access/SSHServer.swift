@@ -2,6 +2,7 @@ import AgentAPI
 import CLinux
 import Glibc
 import Linux
+import TaskHelper
 
 /// An `sshd` of a task's image, for one connection over this program's standard input and output.
 struct SSHServer {
@@ -42,6 +43,7 @@ struct SSHServer {
         signal(SIGTERM, SIG_IGN)
         var session = try TaskSession(task)
         session.terminal = false
+        session.heedsSignals = false
         session.directory = "/"
         return try session.run([program] + arguments)
     }
@@ -78,12 +80,14 @@ struct SSHServer {
     ///
     /// Blocks, on a thread of its own: in the task's mount namespace.
     private func keepDirectory() throws {
-        guard let leader = task.processes?.leader else { return }
+        let leader = try task.leader()
         let path = "/run/sshd"
-        if try Mounts.list(of: "\(leader)").contains(where: { $0.path == path }) { return }
+        if try Mounts.list(of: "\(leader.pid)").contains(where: { $0.path == path }) { return }
         let root = try TaskRoot(task)
         let run = try root.directory.open(inRoot: "/run", O_RDONLY | O_DIRECTORY)
-        let namespace = try OwnedFD.open("/proc/\(leader)/ns/mnt", O_RDONLY)
+        let namespace = try OwnedFD.open("/proc/\(leader.pid)/ns/mnt", O_RDONLY)
+        // Its number can't have been another's when that was opened.
+        guard leader.isRunning else { throw AgentError(.conflict, "the task '\(task.name)' has just ended") }
         guard dish_unshare(DISH_CLONE_FS) == 0, dish_setns(namespace.number, DISH_CLONE_NEWNS) == 0 else {
             throw SystemError("join mount namespace")
         }

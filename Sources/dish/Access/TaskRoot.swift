@@ -2,6 +2,7 @@ import AgentAPI
 import CLinux
 import Glibc
 import Linux
+import TaskHelper
 
 /// A task's root directory, from outside. Paths are resolved in it: links lead where they lead inside, never out.
 struct TaskRoot: ~Copyable {
@@ -13,8 +14,12 @@ struct TaskRoot: ~Copyable {
 
     /// A running task as it sees itself; another one's root file system.
     init(_ task: TaskStatus) throws {
-        if let leader = task.processes?.leader, !task.state.hasEnded {
-            directory = try OwnedFD.open("/proc/\(leader)/root", O_RDONLY | O_DIRECTORY)
+        if task.processes?.leader != nil, !task.state.hasEnded {
+            let leader = try task.leader()
+            let opened = try OwnedFD.open("/proc/\(leader.pid)/root", O_RDONLY | O_DIRECTORY)
+            // Its number can't have been another's when it was opened.
+            guard leader.isRunning else { throw AgentError(.conflict, "the task '\(task.name)' has just ended") }
+            directory = opened
             firstID = task.userBase ?? 0
             isLive = true
         } else {

@@ -41,12 +41,17 @@ struct ImageShellCommand: ParsableCommand {
         } else {
             shell = try ImageShell(of: pool.root(of: pool.resolve(image).id), in: pool, runtime: Nspawn())
         }
-        let spawn = try shell.spawn(command, isTerminal: isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+        let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+        let spawn = try shell.spawn(command, isTerminal: isTerminal)
+        let code = try isTerminal ? onThisTerminal(spawn) : PipedSession().run(spawn)
+        shell.close()
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func onThisTerminal(_ spawn: Spawn) throws -> CInt {
         // What is typed is for the shell inside.
         signal(SIGINT, SIG_IGN)
         signal(SIGQUIT, SIG_IGN)
-        let status = try ExitStatus.wait(for: try spawn.start())
-        shell.close()
-        if !status.isSuccess { throw ExitCode(status.shellCode) }
+        return try ExitStatus.wait(for: spawn.start()).shellCode
     }
 }

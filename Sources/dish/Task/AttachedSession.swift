@@ -24,6 +24,11 @@ struct AttachedSession {
         var readsInput = input
         // What was read, and the helper doesn't take yet.
         var pending: [UInt8]?
+        var (output, errors) = (AttachedStream(STDOUT_FILENO, terminal), AttachedStream(STDERR_FILENO, terminal))
+        defer {
+            output.end()
+            errors.end()
+        }
         while true {
             var polled = [
                 pollfd(
@@ -34,8 +39,8 @@ struct AttachedSession {
             guard poll(&polled, 3, -1) >= 0 || errno == EINTR else { throw SystemError("wait for the task") }
             if polled[0].revents & ~Int16(POLLOUT) != 0 {
                 switch try connection.receive() {
-                case .output(let bytes): try Files.write(bytes, to: STDOUT_FILENO, "standard output")
-                case .errors(let bytes): try Files.write(bytes, to: STDERR_FILENO, "standard error")
+                case .output(let bytes): try output.print(bytes)
+                case .errors(let bytes): try errors.print(bytes)
                 case .exited(let record):
                     _ = consume raw
                     return record
@@ -64,5 +69,24 @@ struct AttachedSession {
         var bytes = [UInt8](repeating: 0, count: HelperMessage.capacity - 1)
         let count = read(STDIN_FILENO, &bytes, bytes.count)
         return count > 0 ? Array(bytes[..<count]) : []
+    }
+}
+
+/// Where a task's output goes: to a terminal cleaned, unless the task has one of its own, which is joined to it.
+private struct AttachedStream {
+    private let target: CInt
+    private var text: PrintableStream?
+
+    init(_ target: CInt, _ hasTerminal: Bool) {
+        self.target = target
+        text = !hasTerminal && isatty(target) != 0 ? PrintableStream(keepsReturns: true) : nil
+    }
+
+    mutating func print(_ bytes: [UInt8]) throws {
+        try Files.write(text?.clean(bytes) ?? bytes, to: target, "output")
+    }
+
+    mutating func end() {
+        if let rest = text?.end() { try? Files.write(rest, to: target, "output") }
     }
 }

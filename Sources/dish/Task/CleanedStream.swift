@@ -38,17 +38,13 @@ struct CleanedStream {
 
     private static func pass(_ source: CInt, to target: CInt) {
         var buffer = [UInt8](repeating: 0, count: 65536)
-        var line: [UInt8] = []
+        var text = PrintableStream()
         while true {
             let count = read(source, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
-            line += buffer[..<count]
-            // A character, or a sequence of colours, isn't cut in two, but for a line that is longer than any text.
-            let end = line.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? (line.count > 1 << 20 ? line.count : 0)
-            guard (try? Files.write(printable(Array(line[..<end])), to: target, "terminal")) != nil else { return }
-            line.removeFirst(end)
+            guard (try? Files.write(text.clean(Array(buffer[..<count])), to: target, "terminal")) != nil else { return }
         }
-        try? Files.write(printable(line), to: target, "terminal")
+        try? Files.write(text.end(), to: target, "terminal")
     }
 }

@@ -5,7 +5,11 @@ import Linux
 /// Joins this program's standard streams to pipes of a command, which gets no descriptor of this program. Blocks.
 ///
 /// Each stream has a thread, so that one that nobody reads holds no other up. What is under way is bounded by the pipes and one buffer.
+/// What goes to a terminal is cleaned.
 struct PipedSession {
+    /// Whether SIGINT, SIGTERM, SIGHUP and SIGQUIT of this program end the command; else they do what they did before.
+    var heedsSignals = true
+
     /// Bytes, of a pipe and of what is passed at once.
     private static let capacity = 256 << 10
     /// F_SETPIPE_SZ: fcntl(2).
@@ -35,11 +39,29 @@ struct PipedSession {
             close(done)
         }
         close(finished.writing)
-        let code = try ExitStatus.wait(for: child).shellCode
+        let code = try wait(for: child, ended)
         // Its end is there when the last of the threads has closed it.
         _ = try? Files.read(OwnedFD(adopting: finished.reading), "pipe")
         _ = consume ending
         return code
+    }
+
+    private func wait(for child: pid_t, _ ending: CInt) throws -> CInt {
+        guard heedsSignals else { return try ExitStatus.wait(for: child).shellCode }
+        let signals = try SignalDescriptor([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+        var received: CInt?
+        while received == nil {
+            var polled = [
+                pollfd(fd: ending, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { throw SystemError("wait for the command") }
+            if polled[0].revents != 0 { break }
+            if polled[1].revents != 0 { received = signals.next() }
+        }
+        if received != nil { kill(child, SIGKILL) }
+        let code = try ExitStatus.wait(for: child).shellCode
+        return received.map { 128 + $0 } ?? code
     }
 
     private static func pipe() throws -> (reading: CInt, writing: CInt) {
@@ -62,6 +84,8 @@ struct PipedSession {
     private static func pass(_ source: CInt, to target: CInt, _ ending: CInt) {
         _ = dish_fcntl(source, F_SETFL, Int(O_NONBLOCK))
         var buffer = [UInt8](repeating: 0, count: capacity)
+        var text = isatty(target) != 0 ? PrintableStream(keepsReturns: true) : nil
+        defer { if let end = text?.end() { _ = write(end[...], to: target) } }
         // What there is to take once the command has ended; nil before.
         var rest: Int?
         while rest.map({ $0 > 0 }) ?? true {
@@ -85,7 +109,7 @@ struct PipedSession {
             }
             rest = rest.map { $0 - count }
             // The command then learns that nobody reads, as it would without this program.
-            guard write(buffer[..<count], to: target) else { return }
+            guard write(text?.clean(Array(buffer[..<count]))[...] ?? buffer[..<count], to: target) else { return }
         }
     }
 

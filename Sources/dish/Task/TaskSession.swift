@@ -14,22 +14,19 @@ struct TaskSession: Sendable {
     var environment: [String: String] = [:]
     /// nil: when this program has one.
     var terminal: Bool?
+    /// Whether signals that end this program end the command.
+    var heedsSignals = true
     /// Whether the command has all capabilities and no filter of system calls.
     var isPrivileged = false
     private let task: TaskStatus
     private let leader: ProcessIdentity
 
     init(_ task: TaskStatus) throws {
-        guard let pid = task.processes?.leader, !task.state.hasEnded else {
+        guard task.processes?.leader != nil, !task.state.hasEnded else {
             throw AgentError(.conflict, "the task '\(task.name)' is \(task.state.rawValue), so nothing can run in it")
         }
-        // The helper's own record says when it started, too: its number may be another's since the agent was asked.
-        let record = task.paths.state.flatMap { try? Files.readText("\($0)/running") }.flatMap { RunningRecord($0) }
-        guard let leader = record?.leader ?? ProcessIdentity(running: pid_t(pid)), leader.pid == pid_t(pid) else {
-            throw AgentError(.conflict, "the task '\(task.name)' has just ended or been restarted; try it again")
-        }
+        leader = try task.leader()
         self.task = task
-        self.leader = leader
     }
 
     /// Runs a command to its end and returns its exit code; 127 when there is no such command, 126 when it can't be executed. Blocks.
@@ -62,7 +59,7 @@ struct TaskSession: Sendable {
             if terminal ?? (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) {
                 code = try TerminalSession().run(spawn)
             } else {
-                code = try PipedSession().run(spawn)
+                code = try PipedSession(heedsSignals: heedsSignals).run(spawn)
             }
             _ = consume entry
             return code
@@ -73,5 +70,20 @@ struct TaskSession: Sendable {
             print("dish: \(error)", to: .errors)
             return error.code == ENOENT || error.code == ENOTDIR ? 127 : 126
         }
+    }
+}
+
+extension TaskStatus {
+    /// The first process of a running task.
+    ///
+    /// - Throws: `AgentError` when it is another one by now.
+    func leader() throws -> ProcessIdentity {
+        // The helper's own record says when it started, too: its number may be another's since the agent was asked.
+        let record = paths.state.flatMap { try? Files.readText("\($0)/running") }.flatMap { RunningRecord($0) }
+        let number = pid_t(processes?.leader ?? 0)
+        guard let leader = record?.leader ?? ProcessIdentity(running: number), leader.pid == number, leader.isRunning else {
+            throw AgentError(.conflict, "the task '\(name)' has just ended or been restarted; try it again")
+        }
+        return leader
     }
 }
