@@ -82,7 +82,15 @@ struct BuildInputs: Sendable {
         let full = path(of: source.value)
         do {
             let directory = try OwnedFD.open(workspace.path(of: source.value.folder), O_RDONLY | O_DIRECTORY)
-            return try body(try directory.open(beneath: source.value.path, O_RDONLY), full)
+            // Opening a pipe waits for a writer.
+            let file = try directory.open(beneath: source.value.path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+            var status = stat()
+            let number = file.number
+            try retryingInterrupts("stat", full) { fstat(number, &status) }
+            guard [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else {
+                throw ManifestError(source.place, "the source '\(full)' is no regular file")
+            }
+            return try body(file, full)
         } catch let error as SystemError {
             switch error.code {
             case ENOENT: throw ManifestError(source.place, "the source file '\(full)' doesn't exist")

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Layers
 import Linux
 import Manifest
+import OCI
 
 /// `IMAGES.lock` at a workspace's root: which packages, exactly, each image adds. People commit it; it
 /// names no archive.
@@ -26,7 +27,7 @@ public struct LockFile: Sendable, Codable, Equatable {
         guard Files.exists(path) else { return LockFile() }
         let lock: LockFile
         do {
-            lock = try JSONDecoder().decode(LockFile.self, from: Data(try Files.read(path)))
+            lock = try JSONDecoder().decode(LockFile.self, from: Data(try BlobFile.read(path, limit: 64 << 20)))
         } catch let error as DecodingError {
             throw BuildError(.lock, "'\(path)' is not a lock file (\(error)); restore it or remove it and run: dish image plan")
         }

@@ -1,5 +1,6 @@
 import Linux
 public import Manifest
+import OCI
 
 /// A folder tree with `IMAGES.yaml` files, and the images they define.
 ///
@@ -74,9 +75,13 @@ public struct Workspace: Sendable {
         return labels.sorted()
     }
 
+    /// Bytes that are read of a file; what it may have is less (`YAMLDocument`).
+    private static let largestFile = 4 << 20
+
     func read(_ folder: String) throws -> ImageFile {
         let path = "\(path(of: folder))/\(ImageFile.name)"
         let shown = folder.isEmpty ? ImageFile.name : "\(folder)/\(ImageFile.name)"
-        return try ImageFile(try Files.readText(path), file: shown, folder: folder)
+        return try ImageFile(
+            String(decoding: try BlobFile.read(path, limit: Self.largestFile), as: UTF8.self), file: shown, folder: folder)
     }
 }

@@ -118,6 +118,7 @@ struct FileBlocks {
         var regions: [TarEntry.Region] = []
         var position: UInt64 = 0
         while position < size {
+            try Cancellation.check()
             // What is a hole on disk needs no reading.
             let data = lseek(descriptor, off_t(position), seekData)
             if data < 0 {
@@ -148,6 +149,7 @@ struct FileBlocks {
         var position = region.offset
         let end = region.offset + region.length
         while position < end {
+            try Cancellation.check()
             let count = try retryingInterrupts("read", name) {
                 pread(descriptor, buffer.baseAddress, min(buffer.count, Int(end - position)), off_t(position))
             }

@@ -32,6 +32,17 @@ func withWorkspace<Result>(
         }
     }
 
+    @Test func whatIsNoFileIsNotWaitedFor() throws {
+        try withWorkspace(stack) { workspace in
+            for (folder, name) in [("fifo", "IMAGES.yaml"), (".", "IMAGES.lock")] {
+                try Files.makeDirectories("\(workspace.root)/\(folder)")
+                #expect(mkfifo("\(workspace.root)/\(folder)/\(name)", 0o600) == 0)
+            }
+            #expect(throws: (any Error).self) { try workspace.targets([Label("//fifo:app")!]) }
+            #expect(throws: (any Error).self) { try LockFile.read(workspace) }
+        }
+    }
+
     @Test func allImagesAreFoundInTheOrderOfTheirLabels() throws {
         try withWorkspace(stack.merging([".git/IMAGES.yaml": "nonsense"]) { $1 }) { workspace in
             let labels = try workspace.allLabels().map(\.description)
