@@ -71,7 +71,7 @@ public struct AgentServer: Sendable {
     /// - Parameter names: what browsers may call this host beside its own name.
     public func serve(web address: WebAddress, names: [String]) async throws {
         let names = Set((names + [HostResources.name()]).map { $0.lowercased() })
-        let limits = ConnectionLimits(most: 128, ofPeer: 32)
+        let limits = ConnectionLimits(most: 128, ofPeer: 64)
         let app = Application(
             router: router(.web(names: names), limits),
             server: .http1(configuration: Self.connections(limits)),

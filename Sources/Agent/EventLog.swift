@@ -36,6 +36,8 @@ public final class EventLog: Sendable {
     private let state: Mutex<State>
     private let entries: AsyncStream<Entry>.Continuation
     private let changes = ChangeSignal()
+    /// The last one who reads the files: one at a time does, however many ask.
+    private let reading = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter directory: made where it is missing.
     public init(directory: String, logger: Logger) {
@@ -131,7 +133,16 @@ public final class EventLog: Sendable {
         }
         await flush()
         let files = files
-        return try await blocking { try files.all().filter { $0.sequence > sequence && $0.time >= time } }
+        let read = reading.withLock { last in
+            let before = last
+            let read = Task {
+                await before?.value
+                return try await blocking { try files.all().filter { $0.sequence > sequence && $0.time >= time } }
+            }
+            last = Task { _ = await read.result }
+            return read
+        }
+        return try await read.value
     }
 
     /// Events as they happen, after those that have happened since one. Nothing for some seconds is an empty batch.
