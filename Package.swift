@@ -47,8 +47,6 @@ let package = Package(
             name: "TaskAccess", dependencies: ["CLinux", "Linux", "Seccomp", "TaskHelper"], swiftSettings: settings),
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(
-            name: "DebianPackages", dependencies: ["CLinux", "Linux", "Runtime"], swiftSettings: settings),
-        .target(
             name: "Manifest",
             dependencies: ["CYAML"],
             swiftSettings: settings,
@@ -64,6 +62,8 @@ let package = Package(
             dependencies: ["CLinux", "Linux", "Layers", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings
         ),
+        .target(
+            name: "DebianPackages", dependencies: ["CLinux", "Linux", "OCI", "Runtime"], swiftSettings: settings),
         .target(
             name: "Builder",
             dependencies: [
@@ -132,7 +132,7 @@ let package = Package(
         .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),
         .testTarget(name: "TaskAccessTests", dependencies: ["Linux", "TaskAccess"], swiftSettings: settings),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
-        .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux"], swiftSettings: settings),
+        .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
         .testTarget(name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux"], swiftSettings: settings),
         .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
@@ -156,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "PoolTests",
             dependencies: [
-                "Agent", "AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Runtime", "SendStream",
+                "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Runtime", "SendStream",
                 "TaskHelper", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

@@ -36,12 +36,10 @@ struct HostsFile: Sendable {
     /// Whether an image has a file of its own: one that knows more than the local host.
     static func isOwn(root: String) -> Bool {
         guard let directory = try? OwnedFD.open(root, O_RDONLY | O_DIRECTORY),
-            let file = try? directory.open(inRoot: "/etc/hosts", O_RDONLY)
+            // What isn't a file, or is larger than any such list, is none of the image's own.
+            let bytes = try? directory.readFile(inRoot: "/etc/hosts")
         else { return false }
-        var bytes = [UInt8](repeating: 0, count: 65536)
-        let count = read(file.number, &bytes, bytes.count)
-        guard count >= 0 else { return true }
-        return String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").contains { line in
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
             let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
             guard let address = words.first else { return false }
             return !address.hasPrefix("127.") && address != "::1" && !address.hasPrefix("ff02::") && !address.hasPrefix("fe00::")

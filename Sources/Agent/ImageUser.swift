@@ -59,14 +59,14 @@ struct ImageUser: Sendable, Equatable {
 
     /// The lines of a file, split at colons; none for one that isn't there. It is followed inside the image only.
     private static func lines(_ path: String, _ root: borrowing OwnedFD) throws -> [[String]] {
-        // Something that waits for a writer would be opened for ever.
-        guard let file = try? root.open(inRoot: path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else { return [] }
-        var status = stat()
-        let number = file.number
-        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= fileLimit else {
+        let bytes: [UInt8]
+        do {
+            bytes = try root.readFile(inRoot: path, limit: fileLimit)
+        } catch {
+            guard error.code == EINVAL || error.code == EFBIG else { return [] }
             throw AgentError(.invalid, "the image's \(path) is no file, or larger than \(fileLimit >> 20) MiB")
         }
-        return String(decoding: try Files.read(file, path), as: UTF8.self).split(separator: "\n").map {
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map {
             $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         }
     }

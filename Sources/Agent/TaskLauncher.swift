@@ -108,9 +108,11 @@ struct TaskLauncher: Sendable {
     /// Takes the rest away, the intent last.
     ///
     /// - Parameter keepsLogs: whether its logs stay readable for a time.
-    func remove(_ task: TaskIntent, keepsLogs: Bool) async throws {
+    /// - Returns: what couldn't be removed, and is out of the way.
+    @discardableResult
+    func remove(_ task: TaskIntent, keepsLogs: Bool) async throws -> StuckEntry? {
         let pool = pool
-        try await blocking {
+        return try await blocking {
             // What couldn't be given back when the task ended is not forgotten with it.
             try configuration.network.removeNamespace(of: task.id)
             // A helper that was killed after it had recorded the end left it.
@@ -120,8 +122,9 @@ struct TaskLauncher: Sendable {
                 try pool.keepLogs(
                     of: RemovedTask(task.record, created: task.created, removed: Int64(time(nil))), else: task.record)
             }
-            try pool.removeTask(task.record)
+            let stuck = try pool.removeTask(task.record)
             try RemovedStates(configuration).take(task.id)
+            return stuck
         }
     }
 

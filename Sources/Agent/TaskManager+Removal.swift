@@ -1,6 +1,7 @@
 import AgentAPI
 import Layers
 import Linux
+import Logging
 
 /// How tasks go.
 extension TaskManager {
@@ -63,11 +64,12 @@ extension TaskManager {
 
     /// Does what the machine says of a task that is to go.
     func remove(_ intent: TaskIntent) async throws {
+        let stuck: StuckEntry?
         do {
             let purges = intent.request.removeWhenDone || tasks[intent.id]?.purges == true
             tasks[intent.id]?.isVanishing = true
             await tasks[intent.id]?.writing?.value
-            try await launcher.remove(intent, keepsLogs: !purges)
+            stuck = try await launcher.remove(intent, keepsLogs: !purges)
         } catch {
             let failure = AgentError(.failed, "remove task '\(intent.name)': \(error)")
             _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
@@ -77,10 +79,14 @@ extension TaskManager {
             throw failure
         }
         let because = tasks[intent.id]?.because ?? ""
+        if let stuck {
+            logger.warning("not all of a removed task is gone", metadata: ["task": "\(intent.name)", "reason": "\(stuck)"])
+        }
         tasks[intent.id] = nil
         changes.signal()
         events.record(
             .task, intent.name, id: intent.id, "removed",
-            reason: intent.request.removeWhenDone ? "it was to be removed when it ended" : because)
+            reason: (intent.request.removeWhenDone ? "it was to be removed when it ended" : because)
+                + (stuck.map { "; \($0)" } ?? ""))
     }
 }

@@ -119,7 +119,7 @@ public actor TaskManager {
             logger.error("start task", metadata: ["task": "\(intent.name)", "error": "\(error)"])
             try? await launcher.killLeftovers(intent)
             try? await launcher.release(intent)
-            try? await launcher.remove(intent, keepsLogs: false)
+            _ = try? await launcher.remove(intent, keepsLogs: false)
             tasks[intent.id] = nil
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
@@ -229,7 +229,11 @@ public actor TaskManager {
         await finishRemovals()
         let now = SteadyTime(configuration).now
         do {
-            for task in try await blocking({ try pool.expireLogs(retention, now: now) }) {
+            let logger = logger
+            let expired = try await blocking {
+                try pool.expireLogs(retention, now: now) { logger.warning("logs of a removed task stay", metadata: ["reason": "\($0)"]) }
+            }
+            for task in expired {
                 logger.info("logs of a removed task are kept no longer", metadata: ["task": "\(task.name)", "id": "\(task.id)"])
             }
         } catch {

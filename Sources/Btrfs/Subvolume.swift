@@ -49,25 +49,49 @@ public enum Subvolume {
     public static func delete(_ path: String) throws {
         _ = try open(path)
         let directory = try parent(of: path)
-        try withVolumeArguments(name: Files.name(of: path)) { arguments in
-            try control(directory.number, DISH_BTRFS_SNAP_DESTROY_V2, arguments, "delete subvolume", path)
+        let number = directory.number
+        try withVolumeArguments(name: Array(Files.name(of: path).utf8)) { arguments throws(SystemError) in
+            try control(number, DISH_BTRFS_SNAP_DESTROY_V2, arguments, "delete subvolume", path)
         }
     }
 
-    /// Removes a subvolume and those nested in it, innermost first. One that is gone is no error.
+    /// Removes a subvolume and those nested in it, innermost first, whatever their depth, names and flags. One that is gone is no
+    /// error.
     public static func deleteRecursively(_ path: String) throws {
         guard Files.exists(path) else { return }
         do {
             return try delete(path)
-        } catch let error as SystemError where error.code == ENOTEMPTY {}
-        let filesystem = try Filesystem(at: path)
-        let id = try info(path).id
-        // Names are taken out of it; it goes itself in a moment.
-        try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
-        for nested in try filesystem.subvolumes(below: id).reversed() {
-            try delete("\(path)/\(nested.path)")
+        } catch let error as SystemError where error.code == ENOTEMPTY || error.code == EPERM {}
+        for attempt in 1...100 {
+            let id = try info(path).id
+            // Names are taken out of it; it goes itself in a moment.
+            try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
+            try parent(of: path).removeProtection()
+            try open(path).removeProtection()
+            var removal = try SubvolumeRemoval(at: path)
+            try removal.removeNested(in: id)
+            do {
+                return try delete(path)
+            } catch let error as SystemError where error.code == ENOTEMPTY && attempt < 100 {}
         }
-        try delete(path)
+    }
+
+    /// Removes a subvolume that lies in another one, and those nested in it.
+    ///
+    /// - Parameters:
+    ///   - parent: the id of the one it lies in.
+    ///   - path: any directory of the file system.
+    public static func delete(_ nested: NestedSubvolume, in parent: UInt64, at path: String) throws {
+        var removal = try SubvolumeRemoval(at: path)
+        try removal.remove(nested, in: parent)
+    }
+
+    /// Removes the name of a subvolume from a directory.
+    static func destroy(_ name: FileName, in directory: borrowing OwnedFD) throws(SystemError) {
+        let number = directory.number
+        try withVolumeArguments(name: name) { arguments throws(SystemError) in
+            try control(number, DISH_BTRFS_SNAP_DESTROY_V2, arguments, "delete subvolume", shownName(name))
+        }
     }
 
     /// Closes a subvolume to writing, for good: a published one is never opened again, because that
@@ -125,11 +149,12 @@ public enum Subvolume {
         _ operation: String
     ) throws {
         let directory = try parent(of: path)
-        try withVolumeArguments(name: Files.name(of: path)) { arguments in
+        let number = directory.number
+        try withVolumeArguments(name: Array(Files.name(of: path).utf8)) { arguments throws(SystemError) in
             arguments.storeBytes(of: Int64(source ?? 0), toByteOffset: VolumeArguments.descriptor, as: Int64.self)
             arguments.storeBytes(of: flags, toByteOffset: VolumeArguments.flags, as: UInt64.self)
             guard !groups.isEmpty || limit != nil else {
-                return try control(directory.number, request, arguments, operation, path)
+                return try control(number, request, arguments, operation, path)
             }
             // struct btrfs_qgroup_inherit: flags, counts and limits, then the group ids.
             let header = MemoryLayout<btrfs_qgroup_inherit>.size
@@ -150,7 +175,7 @@ public enum Subvolume {
                 of: flags | UInt64(BTRFS_SUBVOL_QGROUP_INHERIT), toByteOffset: VolumeArguments.flags, as: UInt64.self)
             arguments.storeBytes(of: UInt64(length), toByteOffset: VolumeArguments.inheritSize, as: UInt64.self)
             arguments.storeBytes(of: inherit, toByteOffset: VolumeArguments.inherit, as: UnsafeMutableRawPointer.self)
-            try control(directory.number, request, arguments, operation, path)
+            try control(number, request, arguments, operation, path)
         }
     }
 
@@ -166,13 +191,13 @@ public enum Subvolume {
     }
 
     private static func withVolumeArguments(
-        name: String, _ body: (UnsafeMutableRawPointer) throws -> Void
-    ) throws {
-        guard name.utf8.count < 256, !name.isEmpty else { throw SystemError("name subvolume", name, code: ENAMETOOLONG) }
+        name: FileName, _ body: (UnsafeMutableRawPointer) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        guard name.count < 256, !name.isEmpty else { throw SystemError("name subvolume", shownName(name), code: ENAMETOOLONG) }
         let arguments = UnsafeMutableRawPointer.allocate(byteCount: VolumeArguments.size, alignment: 8)
         defer { arguments.deallocate() }
         arguments.initializeMemory(as: UInt8.self, repeating: 0, count: VolumeArguments.size)
-        for (index, byte) in name.utf8.enumerated() {
+        for (index, byte) in name.enumerated() {
             arguments.storeBytes(of: byte, toByteOffset: VolumeArguments.name + index, as: UInt8.self)
         }
         try body(arguments)

@@ -15,20 +15,25 @@ extension Filesystem {
     /// All subvolumes below one (5 is the top level), a parent before those that lie in it.
     ///
     /// From the `ROOT_REF` items of the tree of tree roots; deleted subvolumes have none.
+    ///
+    /// A path that is too long for the kernel has `…` for what is left out; its beginning tells where the subvolume belongs.
     public func subvolumes(below top: UInt64 = 5) throws -> [ListedSubvolume] {
-        let references = try rootReferences()
+        let references = Dictionary(grouping: try rootReferences(), by: \.parent)
         var found: [ListedSubvolume] = []
         var waiting: [(id: UInt64, prefix: String)] = [(top, "")]
         while let current = waiting.popLast() {
-            for reference in references where reference.parent == current.id {
-                let directory = try directoryPath(reference.directory, in: current.id)
-                let path = current.prefix + directory + reference.name
+            let isLong = current.prefix.utf8.count > Self.pathLimit
+            for reference in references[current.id] ?? [] {
+                let directory = isLong ? "" : try directoryPath(reference.directory, in: current.id)
+                let path = current.prefix + (isLong ? "…" : directory + reference.name)
                 found.append(ListedSubvolume(id: reference.id, parentID: current.id, path: path))
-                waiting.append((reference.id, path + "/"))
+                waiting.append((reference.id, isLong ? current.prefix : path + "/"))
             }
         }
         return found.sorted { $0.path < $1.path }
     }
+
+    private static var pathLimit: Int { Int(PATH_MAX) }
 
     private struct RootReference {
         let id: UInt64
@@ -40,14 +45,10 @@ extension Filesystem {
     private func rootReferences() throws -> [RootReference] {
         var references: [RootReference] = []
         let type = UInt32(BTRFS_ROOT_REF_KEY)
-        try searchTree(directory.number, path, tree: 1, type: type, objects: 5...UInt64.max) { object, offset, item in
-            // struct btrfs_root_ref: directory, sequence, length of the name, then the name.
-            guard item.count >= 18 else { return }
-            let directory = item.loadUnaligned(fromByteOffset: 0, as: UInt64.self).littleEndian
-            let length = Int(item.loadUnaligned(fromByteOffset: 16, as: UInt16.self).littleEndian)
-            guard item.count >= 18 + length else { return }
-            let name = String(decoding: item[18..<18 + length], as: UTF8.self)
-            references.append(RootReference(id: offset, parent: object, directory: directory, name: name))
+        try searchTree(directory.number, path, tree: 1, type: type, objects: 5...UInt64.max) { parent, id, item in
+            guard let (directory, name) = rootReference(item) else { return }
+            references.append(
+                RootReference(id: id, parent: parent, directory: directory, name: String(decoding: name, as: UTF8.self)))
         }
         return references
     }
@@ -58,7 +59,13 @@ extension Filesystem {
         var arguments = btrfs_ioctl_ino_lookup_args()
         arguments.treeid = tree
         arguments.objectid = inode
-        try control(directory.number, DISH_BTRFS_INO_LOOKUP, &arguments, "look up inode \(inode) in", path)
+        do {
+            try control(directory.number, DISH_BTRFS_INO_LOOKUP, &arguments, "look up inode \(inode) in", path)
+        } catch {
+            // Too deep, or removed meanwhile.
+            guard error.code == ENAMETOOLONG || error.code == ENOENT else { throw error }
+            return "…/"
+        }
         return withUnsafeBytes(of: arguments.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 }

@@ -16,10 +16,11 @@ struct ImageContents {
         groups = Self.accounts(try Self.read("etc/group", in: root))
     }
 
+    /// Bytes: dpkg's status of a whole Debian has some ten million.
+    private static let limit = 64 << 20
+
     private static func read(_ path: String, in root: borrowing OwnedFD) throws -> String {
-        guard root.contains(path) else { return "" }
-        let file = try root.open(inRoot: path, O_RDONLY)
-        return String(decoding: try Files.read(file, path), as: UTF8.self)
+        String(decoding: try root.readFileIfPresent(inRoot: path, limit: limit) ?? [], as: UTF8.self)
     }
 
     private static func packages(_ status: String) -> [String: String] {

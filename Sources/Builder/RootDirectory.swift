@@ -15,13 +15,14 @@ struct RootDirectory: ~Copyable, Sendable {
         self.path = path
     }
 
+    /// The largest file that is read, in bytes.
+    private static let fileLimit = 16 << 20
+
     /// A file's content; nil when there is no such file.
+    ///
+    /// - Throws: `SystemError` when it isn't a regular file, or larger than 16 MiB.
     func read(_ path: String) throws -> [UInt8]? {
-        do {
-            return try Files.read(try open(path, O_RDONLY), path)
-        } catch  where error.code == ENOENT {
-            return nil
-        }
+        try directory.readFileIfPresent(inRoot: path, limit: Self.fileLimit)
     }
 
     /// Replaces a file. What has its name is replaced, but for a directory; missing directories above

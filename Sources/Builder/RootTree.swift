@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import Linux
 
-/// Whole trees of an image being built: removed, and put in from a directory of its own root, where programs of
-/// the host may unpack or copy things to: nothing of the image is below it, so no link in the image can lead them astray.
+/// Whole trees of an image being built: removed, and put in from a directory of its own root, where they are unpacked or copied to
+/// first.
 extension RootDirectory {
     /// Removes a path and all below it; a link at its end is removed, not followed.
     ///
@@ -82,15 +82,10 @@ extension RootDirectory {
     }
 
     static func removeTree(_ name: String, in directory: borrowing OwnedFD, _ path: String) throws {
-        let number = directory.number
-        guard type(of: name, in: directory) == S_IFDIR else {
-            try retryingInterrupts("remove", path) { unlinkat(number, name, 0) }
-            return
+        do {
+            try Files.removeTree(Array(name.utf8), in: directory)
+        } catch {
+            throw SystemError("remove '\(path)': \(error.operation)", error.object, code: error.code)
         }
-        let folder = try directory.open(beneath: name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        for entry in try Files.list("/proc/self/fd/\(folder.number)") {
-            try removeTree(entry, in: folder, "\(path)/\(entry)")
-        }
-        try retryingInterrupts("remove directory", path) { unlinkat(number, name, CInt(AT_REMOVEDIR)) }
     }
 }

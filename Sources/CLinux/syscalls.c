@@ -115,6 +115,39 @@ int dish_enable_verity(int fd, uint32_t algorithm, uint32_t block_size, const vo
     return ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments);
 }
 
+int dish_get_file_flags(int fd, uint32_t *flags) {
+    // The kernel reads and writes an int, whatever the macro says.
+    int value = 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &value) < 0) return -1;
+    *flags = (uint32_t)value;
+    return 0;
+}
+
+int dish_set_file_flags(int fd, uint32_t flags) {
+    int value = (int)flags;
+    return ioctl(fd, FS_IOC_SETFLAGS, &value);
+}
+
+int dish_open_inode(int mount, uint64_t tree, uint64_t inode, uint64_t generation, int flags) {
+    // struct btrfs_fid: objectid, root_objectid, gen.
+    enum { SIZE = 20, TYPE = 0x4d };
+    union {
+        struct file_handle handle;
+        unsigned char space[sizeof(struct file_handle) + SIZE];
+    } file = {0};
+    file.handle.handle_bytes = SIZE;
+    file.handle.handle_type = TYPE;
+    uint32_t shortened = (uint32_t)generation;
+    memcpy(file.handle.f_handle, &inode, 8);
+    memcpy(file.handle.f_handle + 8, &tree, 8);
+    memcpy(file.handle.f_handle + 16, &shortened, 4);
+    return open_by_handle_at(mount, &file.handle, flags | O_CLOEXEC);
+}
+
+int dish_link_descriptor(int fd, int directory, const char *name) {
+    return linkat(fd, "", directory, name, AT_EMPTY_PATH);
+}
+
 int64_t dish_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
 int64_t dish_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
 int dish_start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }

@@ -110,15 +110,7 @@ public struct TaskCgroup: Sendable, Equatable {
 
     /// Kills every process in it and below.
     public func kill() {
-        for directory in directories {
-            if (try? Files.set("\(directory)/cgroup.kill", "1")) != nil { continue }
-            // Kernels before 5.14 and v1 hierarchies have no cgroup.kill.
-            for path in Self.descendants(directory) {
-                for pid in ((try? Files.readText("\(path)/cgroup.procs")) ?? "").split(separator: "\n") {
-                    if let pid = pid_t(pid) { Glibc.kill(pid, SIGKILL) }
-                }
-            }
-        }
+        for directory in directories { CgroupTree.kill(directory) }
     }
 
     /// Kills what is in it and removes it; waits up to five seconds for the processes to be gone.
@@ -126,7 +118,7 @@ public struct TaskCgroup: Sendable, Equatable {
         // The last process is gone a moment after its end was told, hardly ever later.
         var (waited, pause): (UInt32, UInt32) = (0, 250)
         while waited < 5_000_000 {
-            let left = (directories + companions).flatMap(Self.descendants).filter { rmdir($0) != 0 && errno != ENOENT }
+            let left = (directories + companions).filter { !CgroupTree.remove($0) }
             if left.isEmpty { break }
             if waited % 500_000 < pause { kill() }
             usleep(pause)
@@ -135,12 +127,6 @@ public struct TaskCgroup: Sendable, Equatable {
         }
         // The others' groups may be in them still; then they stay.
         for parent in parents { rmdir(parent) }
-    }
-
-    /// A group and those below it, innermost first.
-    private static func descendants(_ directory: String) -> [String] {
-        guard let names = try? Files.list(directory) else { return [] }
-        return names.map { "\(directory)/\($0)" }.filter { Files.isDirectory($0) }.flatMap(descendants) + [directory]
     }
 
     /// This process's group in the v2 hierarchy: the line `0::/path`.

@@ -66,13 +66,13 @@ public enum DebianTidy {
     private static func empty(_ path: String, in root: borrowing OwnedFD) throws {
         guard let directory = try? root.open(beneath: path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else { return }
         let keepsFolders = path.hasPrefix("var/log") || path.hasPrefix("var/cache") || path.hasPrefix("var/lib")
+        guard keepsFolders else { return try Files.emptyTree(directory) }
         let number = directory.number
         for name in try Files.list("/proc/self/fd/\(number)") {
             var status = stat()
             guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
             if status.st_mode & S_IFMT == S_IFDIR {
                 try empty("\(path)/\(name)", in: root)
-                if !keepsFolders { unlinkat(number, name, CInt(AT_REMOVEDIR)) }
             } else {
                 try retryingInterrupts("remove", "/\(path)/\(name)") { unlinkat(number, name, 0) }
             }
@@ -105,9 +105,11 @@ public enum DebianTidy {
     /// The third field of shadow(5) is the day of the last change: the day of the build.
     private static func forgetPasswordDates(in root: borrowing OwnedFD) throws {
         guard let etc = try? root.open(beneath: "etc", O_RDONLY | O_DIRECTORY),
-            let file = try? etc.open(beneath: "shadow", O_RDWR | O_NOFOLLOW)
+            // A FIFO is opened for both at once, and a device might do something.
+            let place = try? etc.open(beneath: "shadow", DISH_O_PATH | O_NOFOLLOW),
+            try place.status().st_mode & S_IFMT == S_IFREG, let file = try? place.reopened("/etc/shadow", O_RDWR)
         else { return }
-        let old = try Files.read(file, "/etc/shadow")
+        let old = try file.readAll("/etc/shadow", limit: 16 << 20)
         let lines = String(decoding: old, as: UTF8.self).split(separator: "\n").map { line in
             var fields = line.split(separator: ":", omittingEmptySubsequences: false)
             if fields.count == 9 { fields[2] = "" }

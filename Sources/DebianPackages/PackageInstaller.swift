@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import OCI
 public import Runtime
 
 /// Puts locked packages into a root file system, inside a sandbox without network.
@@ -53,7 +54,7 @@ public struct PackageInstaller: Sendable {
         let staged = try stage(packages, for: root, file)
         defer { try? Files.removeTree(staged.folder) }
         let names = staged.names.map { "\(Self.inside)/\($0)" }.joined(separator: " ")
-        guard Files.exists("\(root)/usr/bin/apt-get") else {
+        guard try OwnedFD.open(root, O_RDONLY | O_DIRECTORY).contains("/usr/bin/apt-get") else {
             return try await run(
                 Self.installWithoutApt(staged.names), root: root, packages: staged.folder, log: log)
         }
@@ -100,6 +101,7 @@ public struct PackageInstaller: Sendable {
             let merged = ["bin", "sbin", "lib"]
         #endif
         for name in merged {
+            // The root is empty yet: nothing in it leads anywhere.
             try Files.makeDirectories("\(root)/usr/\(name)")
             try retryingInterrupts("create symbolic link", "\(root)/\(name)") { symlink("usr/\(name)", "\(root)/\(name)") }
         }
@@ -112,15 +114,26 @@ public struct PackageInstaller: Sendable {
 
     /// Unpacks without dpkg; nothing of the packages runs. One after the other: a directory that several packages
     /// have keeps the time of the last.
+    ///
+    /// A link that one package brings leads the files of the next where it leads in the image, never out of it.
     private func extract(_ files: [String], to root: String) async throws {
-        let script = """
-            for file in "$@"; do
-              dpkg-deb --fsys-tarfile "$file" | tar --extract --keep-directory-symlink --preserve-permissions --numeric-owner --directory "$0"
-            done
-            """
-        let result = try await Command(Spawn("/bin/sh", ["-e", "-c", script, root] + files)).run()
-        guard result.status.isSuccess, result.errors.isEmpty else {
-            throw PackageError("unpack the essential packages: \(result.errorText)")
+        guard let program = Executable.find("dpkg-deb") else {
+            throw PackageError("unpack the essential packages: dpkg-deb is not installed; install it: apt-get install dpkg")
+        }
+        var rules = LayerUnpacker.Rules()
+        (rules.hasWhiteouts, rules.keepsDirectoryLinks) = (false, true)
+        for file in files {
+            let package = try OwnedFD.open(file, O_RDONLY)
+            var spawn = Spawn(program, ["--fsys-tarfile", "/dev/stdin"])
+            spawn.descriptors = [package.number, -1, -1]
+            do {
+                let (_, status) = try await PipedCommand(spawn).read { [rules] archive in
+                    try LayerUnpacker(root: root, rules: rules).unpack(archive.number, limit: UInt64(Int64.max))
+                }
+                guard status.isSuccess else { throw PackageError("unpack '\(file)': dpkg-deb ended with \(status)") }
+            } catch let error as OCIError {
+                throw PackageError("unpack '\(file)': \(error)")
+            }
         }
     }
 

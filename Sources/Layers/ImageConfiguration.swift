@@ -65,15 +65,11 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
     /// The configuration of an image's tree.
     public static func read(root: String) throws -> ImageConfiguration {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
-        guard directory.contains(path) else { return ImageConfiguration() }
-        // The image may be anybody's: something that waits for a writer would be opened for ever.
-        let file = try directory.open(inRoot: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-        var status = stat()
-        let number = file.number
-        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= sizeLimit else {
+        do {
+            return try ImageConfiguration(directory.readFileIfPresent(inRoot: path, limit: sizeLimit))
+        } catch let error as SystemError where error.code == EINVAL || error.code == EFBIG {
             throw PoolError(.damaged, "the image's \(path) is no file, or larger than \(sizeLimit >> 20) MiB")
         }
-        return try ImageConfiguration(try Files.read(file, path))
     }
 
     private static let sizeLimit = 8 << 20

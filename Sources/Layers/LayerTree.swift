@@ -1,4 +1,5 @@
 import Btrfs
+import CLinux
 import Glibc
 import Linux
 
@@ -46,16 +47,25 @@ extension Pool {
     func treeFile(of id: LayerID) -> String { "\(layers)/\(id.hex)/tree" }
 
     /// A snapshot leaves subvolumes inside its source out, so a layer has none: they become directories.
+    ///
+    /// Nothing runs in that root any more, but whatever ran in it chose all names and links: all is done by descriptors of the
+    /// directories that subvolumes lie in. Those nested in one of them are copied with it.
     private func flattenSubvolumes(in staged: StagingDirectory) throws {
-        let nested = try filesystem().subvolumes(below: Subvolume.info(staged.root).id)
-        for subvolume in nested.reversed() {
-            let path = "\(staged.root)/\(subvolume.path)"
-            let result = try Command(
-                "/bin/cp", ["--archive", "--reflink=auto", "--no-target-directory", "--", path, "\(path).dish-new"]
-            ).runBlocking()
-            guard result.status.isSuccess else { throw PoolError(.invalid, "copy subvolume '\(path)': \(result.errorText)") }
-            try Subvolume.delete(path)
-            try retryingInterrupts("rename", path) { rename("\(path).dish-new", path) }
+        let filesystem = try filesystem()
+        let id = try Subvolume.info(staged.root).id
+        for subvolume in try filesystem.nestedSubvolumes(in: id) {
+            let directory = try filesystem.openDirectory(subvolume.directory, of: id)
+            let (number, name) = (directory.number, subvolume.name)
+            let copy = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
+            do {
+                try TreeCopy.copy(name, in: directory, to: directory, as: copy) { try Task.checkCancellation() }
+            } catch let error as SystemError {
+                throw PoolError(.invalid, "make a directory of the subvolume '\(shownName(name))', which the image has: \(error)")
+            }
+            try Subvolume.delete(subvolume, in: id, at: staged.root)
+            try retryingInterrupts("rename to", shownName(name)) {
+                copy.withCString { old in name.withCString { dish_renameat2(number, old, number, $0, DISH_RENAME_NOREPLACE) } }
+            }
         }
     }
 }

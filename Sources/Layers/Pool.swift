@@ -18,6 +18,7 @@ import Linux
 /// pins/<random>                                layers that a process is at work with
 /// kept/<owner>                                 layers that an agent's jobs count on
 /// cache/                                       fetched packages, by digest
+/// stuck/<random>                               what couldn't be removed
 /// ```
 ///
 /// Each subvolume has a parent directory of its own: snapshots into one directory wait for each

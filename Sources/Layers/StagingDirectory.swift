@@ -38,18 +38,20 @@ public final class StagingDirectory: Sendable {
         try Self.remove(path)
     }
 
-    fileprivate static func remove(_ path: String) throws {
+    static func remove(_ path: String) throws {
         if Files.exists(path) {
             // Where all that may be written is, even a subvolume can't be deleted from the directory it is in.
             try? Filesystem(at: path).limit(quotaGroup(ofName: Files.name(of: path)), to: nil)
-            try removeSubvolumes(path, depth: 3)
+            try removeSubvolumes(path)
             try Files.removeTree(path)
         }
         unlink(path + ".lock")
     }
 
-    /// - Parameter depth: how many directories deep they may lie: as those of a volume's snapshots.
-    private static func removeSubvolumes(_ directory: String, depth: Int) throws {
+    /// How many directories deep they may lie: as those of a volume's snapshots. What is below them isn't this program's.
+    private static let depth = 3
+
+    private static func removeSubvolumes(_ directory: String, depth: Int = depth) throws {
         for name in try Files.list(directory) {
             let path = "\(directory)/\(name)"
             guard Files.isDirectory(path, followsLink: false) else { continue }
@@ -67,17 +69,19 @@ extension Pool {
     public func hasStaged(_ name: String) -> Bool { Files.exists("\(staging)/\(name)") }
 
     /// Removes what processes that are gone left in staging. Directories whose owner lives stay.
-    public func cleanStaging() throws {
+    ///
+    /// - Parameter report: called with what couldn't be removed, and is out of the way (`stuckEntries`).
+    public func cleanStaging(report: (StuckEntry) -> Void = { _ in }) throws {
         for name in try Files.list(staging) {
             let path = "\(staging)/\(name)"
             if name.hasSuffix(".lock") {
+                guard let lock = try? FileLock.acquire(path) else { continue }
                 let directory = String(path.dropLast(5))
-                if let lock = try FileLock.acquire(path) {
-                    try StagingDirectory.remove(directory)
-                    _ = consume lock
-                }
+                removeOrSetAside(directory) { try StagingDirectory.remove(directory) }.map(report)
+                unlink(path)
+                _ = consume lock
             } else if !Files.exists(path + ".lock") {
-                try StagingDirectory.remove(path)
+                removeOrSetAside(path) { try StagingDirectory.remove(path) }.map(report)
             }
         }
     }

@@ -113,20 +113,29 @@ extension Pool {
 
     /// Removes what is kept no longer, and what a killed removal left.
     ///
-    /// - Parameter now: seconds since 1970.
+    /// - Parameters:
+    ///   - now: seconds since 1970.
+    ///   - report: called with what couldn't be removed, and is out of the way.
     /// - Returns: whose logs are gone.
-    public func expireLogs(_ retention: LogRetention, now: Int64) throws -> [RemovedTask] {
+    public func expireLogs(
+        _ retention: LogRetention, now: Int64, report: (StuckEntry) -> Void = { _ in }
+    ) throws -> [RemovedTask] {
         guard Files.isDirectory(keptLogs) else { return [] }
         let filesystem = try filesystem()
         let all = try removedTasks()
-        let kept = try all.map { task in
-            LogRetention.Entry(task: task, bytes: try usage(ofLogs: logs(ofRemoved: task), task, filesystem))
+        let kept = all.map { task in
+            // What isn't counted goes by its age.
+            let bytes = try? usage(ofLogs: logs(ofRemoved: task), task, filesystem)
+            return LogRetention.Entry(task: task, bytes: bytes ?? 0)
         }
         let expired = retention.expired(kept, now: now)
-        for task in expired { try removeLogs(ofRemoved: task.id) }
+        func remove(_ id: String) {
+            removeOrSetAside("\(keptLogs)/\(id)") { try removeLogs(ofRemoved: id) }.map(report)
+        }
+        for task in expired { remove(task.id) }
         for id in try Files.list(keptLogs) where !all.contains(where: { $0.id == id }) {
             // One that is just being moved has its task's directory still.
-            if !Files.exists(directory(ofTask: id)) { try removeLogs(ofRemoved: id) }
+            if !Files.exists(directory(ofTask: id)) { remove(id) }
         }
         return expired
     }

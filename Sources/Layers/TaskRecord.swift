@@ -72,7 +72,7 @@ extension Pool {
             try createLogs(of: task)
             try Subvolume.snapshot(root(of: task.layer), to: "\(directory)/rootfs", in: groups)
         } catch {
-            try? removeTask(task)
+            _ = try? removeTask(task)
             throw error
         }
     }
@@ -93,19 +93,25 @@ extension Pool {
     }
 
     /// Removes a task's directory. What is gone already is no error.
-    public func removeTask(_ task: TaskRecord) throws {
+    ///
+    /// - Returns: what couldn't be removed, and is out of the way.
+    @discardableResult
+    public func removeTask(_ task: TaskRecord) throws -> StuckEntry? {
         let directory = directory(ofTask: task.id)
-        guard Files.exists(directory) else { return }
+        guard Files.exists(directory) else { return nil }
         // Taking names away needs room too, and a group that is full has none.
         for group in task.groups + [logQuotaGroup(ofTask: task.id)] { try? filesystem().limit(group, to: nil) }
-        for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
-            try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+        let stuck = removeOrSetAside(directory) {
+            for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
+                try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+            }
+            for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
+            try Files.removeTree(directory)
         }
-        for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
-        try Files.removeTree(directory)
         // The kernel gives space back some time after a commit: half a minute, by itself.
         let filesystem = try filesystem()
         if let space = try? filesystem.space(), space.available < space.total / 10 { try? filesystem.startCommit() }
+        return stuck
     }
 
     /// Removes quota groups of tasks, volumes and builds that are gone and no longer count anything. A deleted

@@ -110,53 +110,8 @@ public enum Files {
 
     /// The names in a directory, without `.` and `..`, sorted.
     public static func list(_ path: String) throws(SystemError) -> [String] {
-        try entries(Array(path.utf8)).map { String(decoding: $0, as: UTF8.self) }.sorted()
-    }
-
-    /// The names in a directory as the kernel has them: bytes.
-    private static func entries(_ path: [UInt8]) throws(SystemError) -> [[UInt8]] {
-        guard let directory = withCString(path, { opendir($0) }) else {
-            throw SystemError("open directory", String(decoding: path, as: UTF8.self))
-        }
-        defer { closedir(directory) }
-        var names: [[UInt8]] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
-        }
-        return names
-    }
-
-    private static func withCString<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-        (path + [0]).withUnsafeBytes { body($0.baseAddress!.assumingMemoryBound(to: CChar.self)) }
-    }
-
-    /// Removes a tree of ordinary files; nothing there is no error. Does not cross into subvolumes.
-    public static func removeTree(_ path: String) throws(SystemError) {
-        do {
-            try remove(Array(path.utf8))
-        } catch {
-            // Somebody else may be removing it too.
-            if error.code != ENOENT { throw error }
-        }
-    }
-
-    private static func remove(_ path: [UInt8]) throws(SystemError) {
-        func text() -> String { String(decoding: path, as: UTF8.self) }
-        var status = stat()
-        try retryingInterrupts("remove", text()) { withCString(path) { lstat($0, &status) } }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            try retryingInterrupts("remove", text()) { withCString(path) { unlink($0) } }
-            return
-        }
-        for name in try entries(path) {
-            do {
-                try remove(path + [UInt8(ascii: "/")] + name)
-            } catch {
-                if error.code != ENOENT { throw error }
-            }
-        }
-        try retryingInterrupts("remove directory", text()) { withCString(path) { rmdir($0) } }
+        let directory = try OwnedFD.open(path, O_RDONLY | O_DIRECTORY)
+        return try directory.names().map { String(decoding: $0, as: UTF8.self) }.sorted()
     }
 
     public static func exists(_ path: String) -> Bool {

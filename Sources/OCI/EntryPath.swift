@@ -27,6 +27,16 @@ struct EntryPath: Sendable {
         }
     }
 
+    private init(_ components: [ArraySlice<UInt8>]) {
+        self.components = components
+    }
+
+    /// The path without its first components; nil when there is nothing else.
+    func dropping(_ count: Int) -> EntryPath? {
+        if count == 0 { return self }
+        return components.count > count ? EntryPath(Array(components.dropFirst(count))) : nil
+    }
+
     static let whiteout = Array(".wh.".utf8)
 
     var name: [UInt8] { components.last.map(Array.init) ?? [] }

@@ -4,7 +4,23 @@ public import Linux
 
 /// Puts a layer of an OCI image (image-spec, layer.md) over what is in a root: its files, and its whiteouts.
 public final class LayerUnpacker {
+    /// How an archive is read.
+    public struct Rules: Sendable {
+        /// Whether names that begin with `.wh.` remove things.
+        public var hasWhiteouts = true
+        /// Whether owners are the archive's; else all of it belongs to root.
+        public var keepsOwners = true
+        /// Whether a directory of the archive leaves a link alone that leads to a directory inside the root, as dpkg does.
+        public var keepsDirectoryLinks = false
+        /// How many first components of each name are left out.
+        public var strip = 0
+
+        /// Those of an image's layer.
+        public init() {}
+    }
+
     private let root: ImageRoot
+    private let rules: Rules
     /// Names that this layer has put there, with the directories above them: its whiteouts don't hide them.
     private var own = PathSet()
     /// The times that directories get when all is done: changing what is in one changes its time.
@@ -27,8 +43,9 @@ public final class LayerUnpacker {
     }
 
     /// - Parameter root: a directory that nobody else changes meanwhile.
-    public init(root: String) throws {
+    public init(root: String, rules: Rules = Rules()) throws {
         self.root = try ImageRoot(root)
+        self.rules = rules
     }
 
     /// Unpacks an archive that isn't compressed.
@@ -60,14 +77,17 @@ public final class LayerUnpacker {
         return try reader.finish()
     }
 
-    private func put(_ entry: TarEntry, _ reader: inout TarReader) throws {
-        let path = try EntryPath(entry.path)
+    private func put(_ archived: TarEntry, _ reader: inout TarReader) throws {
+        guard let path = try EntryPath(archived.path).dropping(rules.strip) else { return }
+        var entry = archived
+        if !rules.keepsOwners { (entry.user, entry.group) = (0, 0) }
         guard !path.components.isEmpty else {
             // The root itself.
             guard entry.kind == .directory else { throw OCIError(.hostile, "the root is no directory") }
             return try finish(entry, [], directory: root.directory.number)
         }
-        if path.name.starts(with: EntryPath.whiteout) { return try hide(path) }
+        if rules.hasWhiteouts, path.name.starts(with: EntryPath.whiteout) { return try hide(path) }
+        if rules.keepsDirectoryLinks, entry.kind == .directory, try isDirectoryLink(path) { return }
         let directory = try parent(of: path)
         let (number, name, joined) = (directory.file.number, path.name, path.joined)
         // What has the name below goes, even where nothing takes its place.
@@ -99,6 +119,13 @@ public final class LayerUnpacker {
             }
         }
         try finish(entry, name, in: number)
+    }
+
+    private func isDirectoryLink(_ path: EntryPath) throws -> Bool {
+        guard let parent = try root.openDirectoryIfPresent(path.parent),
+            let there = ImageRoot.status(of: path.name, in: parent.number), there.st_mode & S_IFMT == S_IFLNK
+        else { return false }
+        return try root.openDirectoryIfPresent(path.joined) != nil
     }
 
     /// Removes what has the name, unless both are directories.
@@ -223,7 +250,9 @@ extension LayerUnpacker {
     }
 
     private func link(_ entry: TarEntry, _ name: [UInt8], in directory: CInt) throws {
-        let target = try EntryPath(entry.link)
+        guard let target = try EntryPath(entry.link).dropping(rules.strip) else {
+            throw OCIError(.damaged, "a hard link to '\(shown(entry.link))', which is left out")
+        }
         guard !target.components.isEmpty else { throw OCIError(.hostile, "a hard link to the root") }
         guard let parent = try root.openDirectoryIfPresent(target.parent) else {
             throw OCIError(.damaged, "a hard link to '\(shown(entry.link))', which is not in the image")

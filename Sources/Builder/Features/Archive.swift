@@ -1,6 +1,8 @@
+import Glibc
 import Linux
+import OCI
 
-/// An archive that the host's tar(1) unpacks.
+/// A tar archive, perhaps compressed.
 struct Archive: Sendable {
     let path: String
 
@@ -8,26 +10,42 @@ struct Archive: Sendable {
         self.path = path
     }
 
-    /// Unpacks into an empty directory, of which GNU tar leads no name out: it removes leading slashes, refuses
-    /// `..`, and makes links that could lead out only when all else is done.
+    /// Unpacks into an empty directory, by descriptor: no name and no link leads out of it.
     ///
     /// - Parameter keepingOwners: whether numeric owners are kept; else all of it belongs to root.
     func unpack(into directory: String, keepingOwners: Bool, strip: UInt32 = 0) async throws {
-        guard let tar = Executable.find("tar") else {
-            throw BuildError(.path, "unpack '\(path)': tar is not installed; install it: apt-get install tar")
+        var rules = LayerUnpacker.Rules()
+        (rules.hasWhiteouts, rules.keepsOwners, rules.strip) = (false, keepingOwners, Int(strip))
+        do {
+            // The step's disk limit is the limit of what it unpacks to.
+            _ = try await read { [rules] archive in
+                try LayerUnpacker(root: directory, rules: rules).unpack(archive, limit: UInt64(Int64.max))
+            }
+        } catch let error as OCIError {
+            throw BuildError(.path, "unpack '\(path)': \(error)")
         }
-        let result = try await Command(
-            tar,
-            [
-                "--extract", "--file=\(path)", "--directory=\(directory)", "--numeric-owner", "--preserve-permissions",
-                keepingOwners ? "--same-owner" : "--no-same-owner", "--strip-components=\(strip)", "--xattrs",
-                "--xattrs-include=security.capability", "--xattrs-include=user.*", "--delay-directory-restore",
-                "--warning=no-timestamp", "--force-local",
-            ]
-        ).run()
-        guard result.status.isSuccess else {
-            let lines = result.errorText.split(separator: "\n").suffix(5).joined(separator: "\n  ")
-            throw BuildError(.path, "unpack '\(path)': \(lines)")
+    }
+
+    private func read(_ body: @escaping @Sendable (CInt) throws -> BlobDigest) async throws -> BlobDigest {
+        let file = try OwnedFD.open(path, O_RDONLY)
+        guard let name = try Self.program(of: file) else { return try await Compression(of: file).read(path, body) }
+        guard let program = Executable.find(name) else {
+            throw BuildError(.path, "unpack '\(path)': \(name) is not installed; install it: apt-get install \(name)-utils")
         }
+        var spawn = Spawn(program, ["-d", "-c", "-q"])
+        spawn.descriptors = [file.number, -1, -1]
+        let (digest, status) = try await PipedCommand(spawn).read { try body($0.number) }
+        guard status.isSuccess else { throw BuildError(.path, "unpack '\(path)': \(name) ended with \(status)") }
+        return digest
+    }
+
+    /// What decompresses the formats that images don't have; nil for all others.
+    private static func program(of file: borrowing OwnedFD) throws -> String? {
+        var bytes = [UInt8](repeating: 0, count: 6)
+        let number = file.number
+        let count = try retryingInterrupts("read", "archive") { pread(number, &bytes, bytes.count, 0) }
+        let start = bytes.prefix(count)
+        if start.elementsEqual([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) { return "xz" }
+        return start.starts(with: "BZh".utf8) ? "bzip2" : nil
     }
 }

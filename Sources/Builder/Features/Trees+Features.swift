@@ -29,9 +29,11 @@ extension ImageBuild {
         guard let layer = layers[clone.image.value] else { return }
         step("take \(clone.path) from \(clone.image.value)")
         try await inWorkDirectory(of: root, place) { work in
-            let source = try await blocking { try Self.path(clone.path, in: layer, of: clone.image) }
-            try await copy(source, to: "\(root)/\(work)/item")
-            try await blocking { try RootDirectory(root).graft("\(work)/item", at: clone.destination) }
+            try await blocking {
+                let target = try RootDirectory(root)
+                try Self.copy(clone.path, in: layer, of: clone.image, to: target, work)
+                try target.graft("\(work)/item", at: clone.destination)
+            }
         }
     }
 
@@ -43,9 +45,11 @@ extension ImageBuild {
         try await blocking { try claim(libraries, of: extraction, from: layer, at: place) }
         try await inWorkDirectory(of: root, place) { work in
             for path in extraction.programs + libraries {
-                let source = try await blocking { try Self.path(path, in: layer, of: extraction.image) }
-                try await copy(source, to: "\(root)/\(work)/item")
-                try await blocking { try RootDirectory(root).graft("\(work)/item", at: path) }
+                try await blocking {
+                    let target = try RootDirectory(root)
+                    try Self.copy(path, in: layer, of: extraction.image, to: target, work)
+                    try target.graft("\(work)/item", at: path)
+                }
             }
         }
     }
@@ -64,8 +68,7 @@ extension ImageBuild {
                     place,
                     "the library \(library), which the programs need, is provided at \(other.place) too; take one of them out")
             }
-            let digest = try ContentHash.file(
-                try OwnedFD.open(Self.path(library, in: layer, of: extraction.image), O_RDONLY), library)
+            let digest = try ContentHash.file(RootDirectory(layer).directory.openFile(inRoot: library), library)
             if let other = extracted.claim(library, digest, at: place) {
                 throw ManifestError(
                     place,
@@ -75,18 +78,24 @@ extension ImageBuild {
         }
     }
 
-    /// The path on the host of something in a layer.
-    private static func path(_ path: String, in layer: String, of image: Located<Label>) throws -> String {
-        guard let found = try? RootDirectory(layer).realPath(path) else {
+    /// Copies what a path leads to in a layer, as `item` into a work directory; data is shared on disk.
+    private static func copy(
+        _ path: String, in layer: String, of image: Located<Label>, to target: borrowing RootDirectory, _ work: String
+    ) throws {
+        let source = try RootDirectory(layer)
+        let top = try source.realPath("/")
+        guard let real = try? source.realPath(path), real == top || real.hasPrefix(top + "/") else {
             throw ManifestError(image.place, "there is no '\(path)' in \(image.value)")
         }
-        return found
-    }
-
-    /// Copies with all attributes; the data is shared on disk.
-    private func copy(_ source: String, to target: String) async throws {
-        let result = try await Command("/bin/cp", ["--archive", "--reflink=auto", "--", source, target]).run()
-        guard result.status.isSuccess else { throw BuildError(.path, "copy '\(source)': \(result.errorText)") }
+        let below = String(real.dropFirst(top.count))
+        let folder = try target.open(work, O_RDONLY | O_DIRECTORY)
+        let directory =
+            below.isEmpty
+            ? try OwnedFD.open(Files.parent(of: layer), O_RDONLY | O_DIRECTORY)
+            : try source.open(Files.parent(of: below), O_RDONLY | O_DIRECTORY)
+        try TreeCopy.copy(Array(Files.name(of: real).utf8), in: directory, to: folder, as: Array("item".utf8)) {
+            try Task.checkCancellation()
+        }
     }
 
     private func inWorkDirectory(

@@ -79,6 +79,10 @@ static const int DISH_F_OFD_GETLK = 36;
 static const int DISH_F_OFD_SETLK = 37;
 static const int DISH_F_OFD_SETLKW = 38;
 static const unsigned DISH_RENAME_NOREPLACE = 1;
+// Flags of inodes, which chattr(1) sets: linux/fs.h.
+static const uint32_t DISH_FS_IMMUTABLE = 0x10;
+static const uint32_t DISH_FS_APPEND = 0x20;
+static const uint32_t DISH_FS_NO_COPY_ON_WRITE = 0x00800000;
 static const unsigned DISH_RENAME_EXCHANGE = 2;
 
 // System calls without a wrapper in glibc 2.36, or with a variadic one.
@@ -127,6 +131,14 @@ long dish_encoded_write(int fd, const void *bytes, unsigned long count, int64_t 
 // FS_IOC_ENABLE_VERITY: linux/fsverity.h.
 int dish_enable_verity(int fd, uint32_t algorithm, uint32_t block_size, const void *salt, uint32_t salt_size,
                        const void *signature, uint32_t signature_size);
+// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of a file or directory that is open.
+int dish_get_file_flags(int fd, uint32_t *flags);
+int dish_set_file_flags(int fd, uint32_t flags);
+// open_by_handle_at(2) of an inode of a Btrfs tree (FILEID_BTRFS_WITHOUT_PARENT of the kernel's exportfs.h), whatever
+// its path is; `mount` is any descriptor of that file system.
+int dish_open_inode(int mount, uint64_t tree, uint64_t inode, uint64_t generation, int flags);
+// linkat(2) of what a descriptor names.
+int dish_link_descriptor(int fd, int directory, const char *name);
 // lseek(2) with SEEK_DATA and SEEK_HOLE.
 int64_t dish_seek_data(int fd, int64_t offset);
 int64_t dish_seek_hole(int fd, int64_t offset);
@@ -242,6 +254,22 @@ struct dish_spawn_request {
 // Starts a child. Returns its process id, or -1 with *step and *error telling what failed; by then
 // the child is reaped. Everything in the child between fork and exec is async-signal-safe.
 int dish_spawn(const struct dish_spawn_request *request, int *step, int *error);
+
+// A reader of a hostile directory. See confine.c.
+struct dish_confined_request {
+    const char *program;          // absolute path, on the host and inside
+    char *const *arguments;       // NULL-terminated, the program's name first
+    char *const *environment;     // NULL-terminated
+    int output;                   // becomes 1
+    int errors;                   // becomes 2
+    int directory;                // the directory that it sees, read-only, at /tree
+    uint32_t first_id;            // on the host, of its 65536 ids
+    uint64_t memory;              // bytes of memory of its own
+    uint64_t processor_seconds;
+};
+
+// Starts it: returns its process id, or -1 with errno, and *step saying what failed.
+int dish_spawn_confined(const struct dish_confined_request *request, const char **step);
 
 // One message with one descriptor over a Unix socket; both return -1 with errno set.
 int dish_send_descriptor(int socket, int descriptor);

@@ -3,7 +3,7 @@ import ArgumentParser
 import Glibc
 import Linux
 
-/// What is chosen from a journal, with the host's journalctl(1).
+/// What is chosen from a journal, with the host's journalctl(1), which is confined: the task wrote what it parses.
 struct JournalQuery: ParsableArguments, Sendable {
     @Flag(help: "The journal instead of the console.")
     var journal = false
@@ -31,20 +31,20 @@ struct JournalQuery: ParsableArguments, Sendable {
         guard let program = Executable.find("journalctl") else {
             throw AgentError(.failed, "journalctl is not installed on this host; install it: apt-get install systemd")
         }
-        guard Files.isDirectory(source.journal) else {
+        guard let directory = try? OwnedFD.open(source.directory, O_RDONLY | O_DIRECTORY).directory(Array("journal".utf8)) else {
             throw AgentError(
                 .notFound,
                 "the task '\(source.name)' has no journal: only booted images with systemd-journald keep one; its console: dish logs \(source.name)"
             )
         }
-        try Self.requireOwnFiles(source.journal, source.name)
-        var spawn = Spawn(program, arguments(source, follow: follow, tail: tail))
+        try Self.requireOwnFiles(directory, source.name)
+        var reader = ConfinedReader(program, arguments(follow: follow, tail: tail))
+        // Who follows a journal for weeks reads all that comes.
+        if follow { reader.processorSeconds = 3600 }
+        for name in ["TERM", "TZ"] { if let value = environmentVariable(name) { reader.environment[name] = value } }
         let output = try CleanedStream(to: STDOUT_FILENO, raw: raw)
         let errors = try CleanedStream(to: STDERR_FILENO, raw: raw)
-        spawn.descriptors = [-1, output.descriptor, errors.descriptor]
-        spawn.deathSignal = SIGKILL
-        for name in ["TERM", "TZ"] { if let value = environmentVariable(name) { spawn.environment[name] = value } }
-        let child = try spawn.start()
+        let child = try reader.start(on: directory, output: output.descriptor, errors: errors.descriptor)
         if follow {
             try source.whileItRuns {
                 var status: CInt = 0
@@ -53,7 +53,8 @@ struct JournalQuery: ParsableArguments, Sendable {
             }
             // It notices a change after a moment.
             usleep(300_000)
-            kill(child, SIGTERM)
+            // It is the first process of its namespace, which gets no other signal.
+            kill(child, SIGKILL)
             _ = try ExitStatus.wait(for: child)
             output.finish()
             errors.finish()
@@ -65,8 +66,8 @@ struct JournalQuery: ParsableArguments, Sendable {
         return code
     }
 
-    private func arguments(_ source: LogSource, follow: Bool, tail: Int?) -> [String] {
-        var list = ["--directory=\(source.journal)", "--no-pager", "--quiet"]
+    private func arguments(follow: Bool, tail: Int?) -> [String] {
+        var list = ["--directory=\(ConfinedReader.place)", "--no-pager", "--quiet"]
         list += unit.map { "--unit=\($0)" }
         for (name, value) in [
             ("priority", priority), ("since", since), ("until", until), ("grep", grep), ("output", output),
@@ -78,18 +79,19 @@ struct JournalQuery: ParsableArguments, Sendable {
     }
 
     /// The files are the task's own: a link among them would show another journal as its.
-    private static func requireOwnFiles(_ directory: String, _ name: String, depth: Int = 1) throws {
-        for entry in try Files.list(directory) {
-            let path = "\(directory)/\(entry)"
+    private static func requireOwnFiles(_ directory: borrowing OwnedFD, _ name: String, depth: Int = 1) throws {
+        for entry in try directory.names() {
             var status = stat()
-            guard lstat(path, &status) == 0 else { continue }
+            let number = directory.number
+            guard entry.withCString({ fstatat(number, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { continue }
             switch status.st_mode & S_IFMT {
             case S_IFREG: continue
-            case S_IFDIR: if depth > 0 { try requireOwnFiles(path, name, depth: depth - 1) }
+            case S_IFDIR: if depth > 0 { try requireOwnFiles(directory.directory(entry), name, depth: depth - 1) }
             default:
                 throw AgentError(
                     .invalid,
-                    "the journal of task '\(name)' has '\(entry)', which is no file; remove it from its /var/log/journal")
+                    "the journal of task '\(name)' has '\(shownName(entry))', which is no file; remove it from its /var/log/journal"
+                )
             }
         }
     }

@@ -23,7 +23,7 @@ struct VolumeClone: ParsableCommand {
     func run() throws {
         try requireRoot(to: "make volumes")
         let pool = try pool.open()
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         let reference = try VolumeReference(source)
         let volume = try pool.cloneVolume(reference.volume, at: reference.snapshot, as: name, size: size.bytes)
         if json.json { try printJSON(VolumeRow(volume, in: pool)) } else { print(volume.name, to: .output) }

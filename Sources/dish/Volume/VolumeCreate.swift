@@ -25,7 +25,7 @@ struct VolumeCreate: ParsableCommand {
     func run() throws {
         try requireRoot(to: "make volumes")
         let pool = try pool.open()
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         var volume = try pool.createVolume(name, size: size.bytes)
         if shared || schedule.schedule != nil {
             volume = try pool.setVolume(name, shared: shared ? true : nil, schedule: schedule.schedule)

@@ -35,7 +35,7 @@ struct VolumeReceive: AsyncParsableCommand {
     func run() async throws {
         try requireRoot(to: "receive volumes")
         let pool = try pool.openHolding()
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         let (name, file, size, options) = (name, file, size.bytes, registry.options)
         let received: ReceivedVolume
         if let place = try from.map({ try VolumePlace($0) }) {

@@ -17,7 +17,7 @@ struct VolumeRemove: ParsableCommand {
     func run() throws {
         try requireRoot(to: "remove volumes")
         let pool = try pool.open()
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         for name in names {
             let reference = try VolumeReference(name)
             if let snapshot = reference.snapshot {

@@ -26,7 +26,7 @@ struct VolumeRestore: AsyncParsableCommand {
     func run() async throws {
         try requireRoot(to: "restore volumes")
         let pool = try pool.open()
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         let ended = await endedTasks()
         let state = hostStateDirectory
         let kept = try pool.restoreVolume(name, to: snapshot, keepsData: !discard) { task in

@@ -63,7 +63,7 @@ struct VolumeSend: AsyncParsableCommand {
     }
 
     private func made(of volume: String, _ pool: Pool) throws -> VolumeSnapshot {
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         let made = try pool.snapshotVolume(volume)
         warn(ofMissing: made.missing, in: volume)
         print("made \(volume)@\(made.snapshot.name)", to: .errors)

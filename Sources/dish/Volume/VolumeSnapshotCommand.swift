@@ -22,7 +22,7 @@ struct VolumeSnapshotCommand: ParsableCommand {
     func run() throws {
         try requireRoot(to: "make snapshots")
         let pool = try pool.open()
-        try pool.cleanStaging()
+        try pool.emptyStaging()
         let made = try pool.snapshotVolume(name, as: snapshot)
         warn(ofMissing: made.missing, in: name)
         if json.json { try printJSON(made.snapshot) } else { print("\(name)@\(made.snapshot.name)", to: .output) }
