@@ -41,8 +41,9 @@ public struct AttackReport: Sendable {
 
     public init(_ text: String) {
         // A terminal ends lines with a carriage return too, which to Swift is one character with the line feed.
+        // Keys that were pushed into it are echoed before a line.
         let words = text.utf8.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.map {
-            String(Substring($0)).split(separator: " ", maxSplits: 2).map(String.init)
+            String(Substring($0.drop { $0 == UInt8(ascii: "#") })).split(separator: " ", maxSplits: 2).map(String.init)
         }
         lines = words.filter {
             $0.count >= 2 && $0[0].contains("/") && ["refused", "contained", "succeeded", "skipped"].contains($0[1])

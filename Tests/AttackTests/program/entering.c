@@ -6,10 +6,14 @@
 #define TIOCLINUX 0x541C
 #endif
 
-/// Whether a terminal belongs to another instance of devpts than the task's.
+/// Whether a terminal belongs to another instance of devpts than the task's, and isn't its console.
 static bool is_outside(int terminal) {
     struct stat own, status;
-    return stat("/dev/pts/ptmx", &own) < 0 || fstat(terminal, &status) < 0 || own.st_dev != status.st_dev;
+    if (fstat(terminal, &status) < 0) return false;
+    // The controlling terminal, whichever that is.
+    if (status.st_rdev == makedev(5, 0)) return getsid(0) == 0;
+    if (stat("/dev/console", &own) == 0 && own.st_dev == status.st_dev && own.st_ino == status.st_ino) return false;
+    return stat("/dev/pts/ptmx", &own) < 0 || own.st_dev != status.st_dev;
 }
 
 /// Calls with every terminal that can be reached by a descriptor or a path.
@@ -211,8 +215,9 @@ ATTACK(entering, new_privileges) {
 ATTACK(entering, another_cgroup) {
     static char own[8192], line[8192];
     if (read_text("/proc/self/cgroup", own, sizeof own) < 0) REFUSED();
-    if (strstr(own, ":/..")) succeeded("outside the task's group: %.200s", own);
-    if (read_text("/proc/1/cgroup", line, sizeof line) == 0 && strstr(line, ":/..")) succeeded("process 1 is outside the group: %.200s", line);
+    // The namespace of a booted task begins at its init's group, and the task's own is the one above.
+    if (strstr(own, ":/../..")) succeeded("outside the task's group: %.200s", own);
+    if (read_text("/proc/1/cgroup", line, sizeof line) == 0 && strstr(line, ":/../..")) succeeded("process 1 is outside the group: %.200s", line);
     refused("in the task's own");
 }
 

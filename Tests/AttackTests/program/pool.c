@@ -50,7 +50,7 @@ ATTACK(pool, search_the_root_tree_v2) {
     whole(BTRFS_IOC_TREE_SEARCH_V2, &given);
 }
 ATTACK(pool, look_an_inode_up) {
-    struct btrfs_ioctl_ino_lookup_args given = {.treeid = 5, .objectid = 256};
+    struct btrfs_ioctl_ino_lookup_args given = {.treeid = 5, .objectid = 257};
     whole(BTRFS_IOC_INO_LOOKUP, &given);
 }
 ATTACK(pool, paths_of_an_inode) {
@@ -115,7 +115,8 @@ ATTACK(pool, errors_of_a_device) {
 }
 ATTACK(pool, device_of_the_pool) {
     static struct btrfs_ioctl_dev_info_args given = {.devid = 1};
-    whole(BTRFS_IOC_DEV_INFO, &given);
+    if (ioctl(root(), BTRFS_IOC_DEV_INFO, &given) == 0) contained("its name and size can be read, by everybody");
+    REFUSED();
 }
 ATTACK(pool, cancel_a_scrub) { whole(BTRFS_IOC_SCRUB_CANCEL, NULL); }
 ATTACK(pool, progress_of_a_scrub) {
@@ -171,7 +172,8 @@ static void made(unsigned long request, uint64_t group, const char *what) {
     int directory = place(path);
     inherit.head.num_qgroups = group != 0;
     inherit.groups[0] = group;
-    struct btrfs_ioctl_vol_args_v2 given = {.flags = BTRFS_SUBVOL_QGROUP_INHERIT, .size = sizeof inherit, .qgroup_inherit = &inherit.head,
+    struct btrfs_ioctl_vol_args_v2 given = {.flags = BTRFS_SUBVOL_QGROUP_INHERIT, .qgroup_inherit = &inherit.head,
+                                            .size = sizeof inherit.head + inherit.head.num_qgroups * sizeof inherit.groups[0],
                                             .name = "nested"};
     struct btrfs_ioctl_vol_args source = {.name = "source"};
     if (request == BTRFS_IOC_SNAP_CREATE_V2) {

@@ -122,7 +122,7 @@ ATTACK(share, leave_the_cgroup) {
     snprintf(text, sizeof text, "%d", getpid());
     for (size_t index = 0; index < sizeof paths / sizeof *paths; index++) {
         if (write_text(paths[index], text) < 0) continue;
-        if (read_text("/proc/self/cgroup", line, sizeof line) == 0 && strstr(line, ":/..")) succeeded("moved by %s", paths[index]);
+        if (read_text("/proc/self/cgroup", line, sizeof line) == 0 && strstr(line, ":/../..")) succeeded("moved by %s", paths[index]);
     }
     contained("it is still in the task's own");
 }
