@@ -4,6 +4,8 @@ import Layers
 import Linux
 import Testing
 
+@testable import OCI
+
 extension Attacks {
     /// Images that were made to hurt whoever takes them: from an archive to a task.
     @Suite struct HostileImageTests {
@@ -28,7 +30,7 @@ extension Attacks {
 
         /// How an import ended, and what it cost.
         private struct Cost {
-            let status: ExitStatus
+            let status: Linux.ExitStatus
             let memory: Int
             let seconds: Int
         }
@@ -44,7 +46,7 @@ extension Attacks {
                     usleep(5000)
                 }
                 return Cost(
-                    status: ExitStatus(waitStatus: status), memory: usage.ru_maxrss,
+                    status: Linux.ExitStatus(waitStatus: status), memory: usage.ru_maxrss,
                     seconds: usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
             }
         }
