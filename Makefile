@@ -51,8 +51,8 @@ fuzz: build-tests
 
 .PHONY: fuzz-short
 fuzz-short: build-tests
-	@echo "== fuzz targets, twenty seconds each"
-	scripts/fuzz -s 20
+	@echo "== fuzz targets, ten seconds each"
+	scripts/fuzz -s 10
 
 bench:
 	@scripts/setup build run bench
