@@ -201,9 +201,8 @@ ATTACK(entering, more_capabilities_than_the_task) {
 
 ATTACK(entering, no_filter) {
     if (status_number("self", "Seccomp", 10) != 2) succeeded("no filter of system calls is in force");
-    unsigned long long own = status_number("self", "Seccomp_filters", 10), first = status_number("1", "Seccomp_filters", 10);
-    if (own < first) succeeded("%llu filters, and process 1 has %llu", own, first);
-    refused("%llu filters are in force", own);
+    // How many there are says nothing: one may be made of several. Each call is an attack of its own.
+    refused("%llu filters are in force", status_number("self", "Seccomp_filters", 10));
 }
 
 ATTACK(entering, new_privileges) {

@@ -114,15 +114,23 @@ ATTACK(share, raise_own_limits) {
     REFUSED();
 }
 
+/// How many levels all groups of a process are above the roots of its cgroup namespace.
+static int levels_above(const char *groups) {
+    int count = 0;
+    while ((groups = strstr(groups, "/.."))) count++, groups++;
+    return count;
+}
+
 ATTACK(share, leave_the_cgroup) {
     const char *const paths[] = {"/sys/fs/cgroup/../cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs", "/sys/fs/cgroup/pids/cgroup.procs",
                                  "/sys/fs/cgroup/memory/cgroup.procs", "/sys/fs/cgroup/devices/cgroup.procs", "/sys/fs/cgroup/cgroup.procs",
                                  "/sys/fs/cgroup/memory/tasks", "/sys/fs/cgroup/devices/tasks"};
     char text[32], line[8192];
     snprintf(text, sizeof text, "%d", getpid());
+    int before = read_text("/proc/self/cgroup", line, sizeof line) == 0 ? levels_above(line) : 0;
     for (size_t index = 0; index < sizeof paths / sizeof *paths; index++) {
         if (write_text(paths[index], text) < 0) continue;
-        if (read_text("/proc/self/cgroup", line, sizeof line) == 0 && strstr(line, ":/../..")) succeeded("moved by %s", paths[index]);
+        if (read_text("/proc/self/cgroup", line, sizeof line) == 0 && levels_above(line) > before) succeeded("moved by %s", paths[index]);
     }
     contained("it is still in the task's own");
 }
