@@ -36,11 +36,11 @@ build-tests:
 
 test-unit: build-tests
 	@echo "== tier 1 of 3: unit tests"
-	$(TEST) --skip '^(PoolTests|HostTests)\.'
+	$(TEST) --skip '^(PoolTests|AttackTests|HostTests)\.'
 
 test-pool: build-tests
-	@echo "== tier 2 of 3: pool tests (root, Btrfs on loop files, systemd-nspawn)"
-	$(TEST) --no-parallel --filter '^PoolTests\.'
+	@echo "== tier 2 of 3: pool tests and attacks (root, Btrfs on loop files, systemd-nspawn)"
+	$(TEST) --no-parallel --filter '^(PoolTests|AttackTests)\.'
 
 test-host: build-tests
 	@echo "== tier 3 of 3: host tests (systemd and cgroup v2 in user-mode-linux)"
@@ -51,8 +51,8 @@ fuzz: build-tests
 
 .PHONY: fuzz-short
 fuzz-short: build-tests
-	@echo "== fuzz targets, twenty seconds each"
-	scripts/fuzz -s 20
+	@echo "== fuzz targets, ten seconds each"
+	scripts/fuzz -s 10
 
 bench:
 	@scripts/setup build run bench

@@ -160,6 +160,11 @@ let package = Package(
                 "TaskHelper", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        // Attacks from inside tasks and by images, on real tasks.
+        .testTarget(
+            name: "AttackTests",
+            dependencies: ["AgentAPI", "Btrfs", "CLinux", "Fixtures", "Layers", "Linux", "OCI"], exclude: ["program"],
+            swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(
             name: "HostTests", dependencies: ["AgentAPI", "Fixtures", "Linux"], exclude: ["machine"], swiftSettings: settings),

@@ -6,7 +6,7 @@ public import Linux
 /// Filters of system calls for the kernel (seccomp(2)), for all kinds of programs that the processor runs.
 public struct SystemCallFilter: Sendable, Equatable {
     /// Another one makes other filters of the same.
-    public static let version = 1
+    public static let version = 2
 
     /// Each is an array of `struct sock_filter`, to be installed in this order.
     public let programs: [[UInt8]]
@@ -30,7 +30,7 @@ public struct SystemCallFilter: Sendable, Equatable {
     private init(programs: [[UInt8]]) { self.programs = programs }
 
     /// What no container may do and systemd-nspawn lets pass: making subvolumes outside of their quota group, pushing input into a
-    /// terminal, audit sockets. Everything else is allowed.
+    /// terminal, audit sockets, and sockets of families that have no namespaces. Everything else is allowed.
     public static func refusals() throws(SystemError) -> SystemCallFilter {
         SystemCallFilter(programs: [try refusingProgram()])
     }
@@ -44,6 +44,10 @@ public struct SystemCallFilter: Sendable, Equatable {
             scmp_arg_cmp(arg: 2, op: SCMP_CMP_EQ, datum_a: 9 /* NETLINK_AUDIT: linux/netlink.h */, datum_b: 0),
         ]
         try rules.add(action + UInt32(EAFNOSUPPORT), "socket", audit)
+        for family in familiesOfTheMachine {
+            let value = scmp_arg_cmp(arg: 0, op: SCMP_CMP_MASKED_EQ, datum_a: 0xffff_ffff, datum_b: family)
+            try rules.add(action + UInt32(EAFNOSUPPORT), "socket", [value])
+        }
         try rules.addArchitectures(otherArchitectures.filter { $0 == "x86" })
         for request in refusedRequests {
             // The kernel looks at no more than 32 bits of it.
@@ -58,6 +62,9 @@ public struct SystemCallFilter: Sendable, Equatable {
     private static let refusedRequests: [UInt] = [
         DISH_BTRFS_SUBVOL_CREATE_V2, DISH_BTRFS_SNAP_CREATE_V2, UInt(TIOCSTI), 0x541c,
     ]
+
+    /// Of linux/socket.h: RDS, Bluetooth, NFC and vsock. Their ports and devices are the whole machine's: network namespaces don't hold them.
+    private static let familiesOfTheMachine: [UInt64] = [21, 31, 39, 40]
 
     /// Beside the native one, those whose programs the kernel may run, too.
     private static var otherArchitectures: [String] {

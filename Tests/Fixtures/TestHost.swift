@@ -71,8 +71,16 @@ public final class TestHost: Sendable {
     }
 
     /// Starts `dish` on a terminal, which is its input, output and errors.
-    public func start(_ arguments: [String], on terminal: CInt, in directory: String? = nil) throws -> pid_t {
+    ///
+    /// - Parameter program: another program, with the first of its arguments, which is given `dish` and its arguments.
+    public func start(
+        _ arguments: [String], on terminal: CInt, in directory: String? = nil, under program: [String] = []
+    ) throws -> pid_t {
         var spawn = spawn(arguments, in: directory)
+        if let first = program.first {
+            spawn.arguments = program.dropFirst() + [spawn.program] + arguments
+            spawn.program = first
+        }
         spawn.environment["TERM"] = "xterm"
         spawn.descriptors = [terminal, terminal, terminal]
         return try spawn.start()

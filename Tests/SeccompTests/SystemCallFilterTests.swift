@@ -55,6 +55,13 @@ import Testing
                 let audit: [UInt64] = [16, 3, 9]
                 #expect(refusing.answer(41, Self.native, audit) == 0x0005_0000 + UInt32(EAFNOSUPPORT))
                 #expect(refusing.answer(41, Self.native, [16, 3, 0]) == Self.allowed)
+                // RDS, Bluetooth, NFC, vsock; Unix, IPv4, IPv6, packets.
+                for family: UInt64 in [21, 31, 39, 40, 40 | 1 << 32] {
+                    #expect(refusing.answer(41, Self.native, [family, 1, 0]) == 0x0005_0000 + UInt32(EAFNOSUPPORT))
+                }
+                for family: UInt64 in [1, 2, 10, 17] {
+                    #expect(refusing.answer(41, Self.native, [family, 1, 0]) == Self.allowed)
+                }
             }
         }
     #endif
