@@ -122,7 +122,8 @@ struct LanguageErrorTests {
             "f:4:49: 'A' can't be a template's variable: use a-z, 0-9 and '_'"),
         Mistake(
             "devices: [{path: /a, type: block, major: 7, minor: 0}]",
-            "f:4:15: an image can't have the block device 7:0, only null"),
+            "f:4:15: an image can't have the block device 7:0, only null, zero, full, random, urandom, tty, ptmx and 0:0; a task's own /dev has what it may use"
+        ),
         Mistake("devices: [{path: /a, type: pipe, major: 1, minor: 3}]", "f:4:32: 'type' must be char or block, not 'pipe'"),
         Mistake(
             "devices: [{path: /a, type: char, major: x, minor: 3}]",
