@@ -206,16 +206,15 @@ struct Supervisor: ~Copyable {
         var sender: CInt = 0
         let count = dish_receive_from(notices.number, &buffer, UInt(buffer.count), &sender)
         guard count > 0, program?.isRuntime(sender) == true else { return }
-        for line in buffer[..<count].split(separator: UInt8(ascii: "\n")).map({ String(decoding: $0, as: UTF8.self) }) {
-            if line.hasPrefix("X_NSPAWN_LEADER_PID="), let pid = pid_t(line.dropFirst("X_NSPAWN_LEADER_PID=".count)), pid > 1 {
-                leader = ProcessIdentity(running: pid)
-                if !spec.boots, phase == .starting { phase = .running }
-                announce()
-            }
-            if line == "READY=1", spec.boots, phase == .starting {
-                phase = .running
-                announce()
-            }
+        let notice = RuntimeNotice(buffer[..<count])
+        if let pid = notice.leader {
+            leader = ProcessIdentity(running: pid)
+            if !spec.boots, phase == .starting { phase = .running }
+            announce()
+        }
+        if notice.isReady, spec.boots, phase == .starting {
+            phase = .running
+            announce()
         }
         // From here it mostly waits, and there is one for each task.
         if phase == .running { dish_unmap_code() }

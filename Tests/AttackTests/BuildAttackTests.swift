@@ -26,6 +26,38 @@ extension Attacks {
             }
         }
 
+        /// Links beside subvolumes, pipes, holes, names and depths: in a step that works and in one that fails.
+        @Test func whatAStepLeavesLeadsNowhereAndHoldsNothingUp() async throws {
+            try await AttackScene.use { scene in
+                let host = scene.host
+                let workspace = try await AttackImage.workspace()
+                let leave = "'\(AttackImage.program)' leave '\(scene.canaryFact())'"
+                try AttackImage.write(
+                    workspace,
+                    more: """
+                          - {name: fails, parent: ":image", run: ["\(leave); exit 1"]}
+                          - {name: works, parent: ":image", run: ["\(leave)"]}
+                          - {name: next, parent: ":image", run: ["echo \(UInt32.random(in: 0 ... .max)) > /srv/next"]}
+
+                        """)
+                func build(_ name: String) async throws -> Outcome {
+                    let outcome = try await host.dish(
+                        arguments: ["image", "build", "//attack:\(name)"], in: workspace.path,
+                        under: ["/usr/bin/timeout", "--signal=KILL", "120"])
+                    #expect(outcome.code != 137, "building '\(name)' doesn't end: \(outcome)")
+                    return outcome
+                }
+                #expect(try await build("fails").code == 1)
+                let works = try await build("works")
+                let next = try await build("next")
+                #expect(next.code == 0, "\(next)")
+                if works.code == 0 { #expect(try await host.dish("image", "rm", "//attack:works").code == 0) }
+                #expect(try await host.dish("volume", "create", "after").code == 0)
+                #expect(try await host.dish("volume", "rm", "after").code == 0)
+                #expect(try Files.list("\(scene.pool)/staging") == [])
+            }
+        }
+
         @Test(arguments: [false, true])
         func aTestOfAnImageReachesNothing(_ boots: Bool) async throws {
             try await AttackScene.use { scene in

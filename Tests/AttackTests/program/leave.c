@@ -55,10 +55,27 @@ static void replace_by_pipe(const char *path) {
     if (mkfifo(path, 0666) == 0) printf("left the pipe %s\n", path);
 }
 
+/// A subvolume with a file, and beside it what a copy of it could be called, with a link of that file's name.
+static void trap(const char *canary) {
+    mkdir("/e", 0755);
+    int directory = open("/e", O_RDONLY | O_DIRECTORY | O_CLOEXEC), inner = directory < 0 ? -1 : subvolume(directory, "a");
+    if (inner < 0) return;
+    int file = openat(inner, "f", O_WRONLY | O_CREAT, 0644);
+    if (write(file, "overwritten", 11) != 11) return;
+    const char *const names[] = {"a.dish-new", "a.new", "a.tmp", "a~", ".a"};
+    for (int index = 0; index < 5; index++) {
+        char path[64];
+        mkdirat(directory, names[index], 0755);
+        snprintf(path, sizeof path, "%s/f", names[index]);
+        if (symlinkat(canary, directory, path) == 0) printf("left /e/%s -> %s\n", path, canary);
+    }
+}
+
 int leave_main(void) {
     const char *canary = fact("canary") ?: "/etc/dish-canary";
     char out[PATH_MAX];
     snprintf(out, sizeof out, "../../../../../../../../../../../..%s", canary);
+    trap(canary);
     subvolumes("/srv/left");
     subvolumes("/var/log/journal/left");
     subvolumes("/left");
