@@ -231,13 +231,23 @@ public actor TaskManager {
         do {
             let logger = logger
             let expired = try await blocking {
-                try pool.expireLogs(retention, now: now) { logger.warning("logs of a removed task stay", metadata: ["reason": "\($0)"]) }
+                try pool.expireLogs(retention, now: now) {
+                    logger.warning("logs of a removed task stay", metadata: ["reason": "\($0)"])
+                }
             }
             for task in expired {
                 logger.info("logs of a removed task are kept no longer", metadata: ["task": "\(task.name)", "id": "\(task.id)"])
             }
         } catch {
             logger.error("remove logs that are kept no longer", metadata: ["error": "\(error)"])
+        }
+        do {
+            let strays = try await blocking { try pool.adoptStrays() }
+            if strays > 0 {
+                logger.warning("subvolumes of tasks were in no quota group of theirs", metadata: ["adopted": "\(strays)"])
+            }
+        } catch {
+            logger.debug("look for subvolumes outside of their quota groups", metadata: ["error": "\(error)"])
         }
         do {
             try await blocking { try pool.removeUnusedQuotaGroups() }

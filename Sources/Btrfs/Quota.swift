@@ -76,6 +76,18 @@ extension Filesystem {
         } catch let error as SystemError where error.code == ENOENT {}
     }
 
+    /// Puts a subvolume's group into a group above it: what it counts already counts there too.
+    ///
+    /// - Throws: `SystemError` with `EEXIST` when it belongs to it.
+    public func add(_ member: QuotaGroup, to group: QuotaGroup) throws {
+        var arguments = btrfs_ioctl_qgroup_assign_args()
+        arguments.assign = 1
+        arguments.src = member.rawValue
+        arguments.dst = group.rawValue
+        try control(
+            directory.number, DISH_BTRFS_QGROUP_ASSIGN, &arguments, "put quota group \(member) into \(group) on", path)
+    }
+
     /// Takes a subvolume's group out of a group above it; one that doesn't belong to it is no error.
     public func remove(_ member: QuotaGroup, from group: QuotaGroup) throws {
         var arguments = btrfs_ioctl_qgroup_assign_args()

@@ -3,6 +3,7 @@ import Btrfs
 import CLinux
 import Fixtures
 import Glibc
+import Layers
 import Linux
 import Testing
 
@@ -188,6 +189,33 @@ struct LaunchTests {
             let limit = try groups.first.flatMap { try filesystem.usage(of: $0)?.limit }
             #expect(limit == 256 << 20)
             #expect(try await host.dish("rm", "--force", "--purge", "logs").code == 0)
+        }
+    }
+
+    /// As a task of an older agent could make them.
+    @Test func subvolumesThatCountForNobodyAreAdopted() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let run = try await host.dish(
+                "run", "-d", "--name", "stray", "--disk", "50M", "//os:base", "--", "/bin/sleep", "1000")
+            try #require(run.code == 0, "\(run)")
+            let root = try await host.task("stray").paths.root
+            let pool = try Pool(at: try #require(host.pool))
+            let filesystem = try Filesystem(at: root)
+            let groups = try filesystem.groups(of: .subvolume(Subvolume.info(root).id))
+            let other = QuotaGroup(level: 1, number: 1 << 44)
+            try filesystem.createQuotaGroup(other)
+            try Subvolume.create("\(root)/one", in: [other])
+            try Files.replace("\(root)/one/file", with: [UInt8](repeating: 7, count: 3 << 20))
+            try Subvolume.create("\(root)/one/two", in: [other])
+            #expect(try pool.adoptStrays() == 2)
+            for name in ["one", "one/two"] {
+                #expect(try filesystem.groups(of: .subvolume(Subvolume.info("\(root)/\(name)").id)) == groups, "\(name)")
+            }
+            let used = try groups.first.flatMap { try filesystem.usage(of: $0)?.used } ?? 0
+            #expect(used >= 3 << 20, "\(used)")
+            #expect(try pool.adoptStrays() == 0)
+            try? filesystem.destroyQuotaGroup(other)
         }
     }
 
