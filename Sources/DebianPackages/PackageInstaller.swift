@@ -27,7 +27,7 @@ public struct PackageInstaller: Sendable {
     ) async throws {
         let essential = packages.filter(\.isEssential)
         try layOut(root)
-        try await extract(essential.map(file), to: root)
+        try await extract(essential.map(file), to: root, log: log)
         try await installEssential(root: root, packages: essential, files: file, log: log)
         try await install(root: root, packages: packages.filter { !$0.isEssential }, files: file, log: log)
     }
@@ -116,20 +116,27 @@ public struct PackageInstaller: Sendable {
     /// have keeps the time of the last.
     ///
     /// A link that one package brings leads the files of the next where it leads in the image, never out of it.
-    private func extract(_ files: [String], to root: String) async throws {
+    private func extract(
+        _ files: [String], to root: String, log: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
         guard let program = Executable.find("dpkg-deb") else {
             throw PackageError("unpack the essential packages: dpkg-deb is not installed; install it: apt-get install dpkg")
         }
         var rules = LayerUnpacker.Rules()
         (rules.hasWhiteouts, rules.keepsDirectoryLinks) = (false, true)
         for file in files {
-            let package = try OwnedFD.open(file, O_RDONLY)
+            let opened = try BlobFile(file)
+            let package = try opened.descriptor.duplicate()
+            let size = opened.size
             var spawn = Spawn(program, ["--fsys-tarfile", "/dev/stdin"])
             spawn.descriptors = [package.number, -1, -1]
             do {
-                let (_, status) = try await PipedCommand(spawn).read { [rules] archive in
-                    try LayerUnpacker(root: root, rules: rules).unpack(archive.number, limit: UInt64(Int64.max))
+                let (leftOut, status) = try await PipedCommand(spawn).read { [rules] archive in
+                    let unpacker = try LayerUnpacker(root: root, rules: rules)
+                    _ = try unpacker.unpack(archive.number, ArchiveLimits(stored: size, room: UInt64(Int64.max)))
+                    return unpacker.leftOut
                 }
+                if !leftOut.isEmpty { log(Array("\(Files.name(of: file)): \(leftOut)\n".utf8)) }
                 guard status.isSuccess else { throw PackageError("unpack '\(file)': dpkg-deb ended with \(status)") }
             } catch let error as OCIError {
                 throw PackageError("unpack '\(file)': \(error)")

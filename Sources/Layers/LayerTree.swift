@@ -58,7 +58,7 @@ extension Pool {
             let (number, name) = (directory.number, subvolume.name)
             let copy = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
             do {
-                try TreeCopy.copy(name, in: directory, to: directory, as: copy) { try Task.checkCancellation() }
+                try TreeCopy.copy(name, in: directory, to: directory, as: copy) { try Cancellation.check() }
             } catch let error as SystemError {
                 throw PoolError(.invalid, "make a directory of the subvolume '\(shownName(name))', which the image has: \(error)")
             }

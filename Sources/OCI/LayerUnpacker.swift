@@ -29,7 +29,7 @@ public final class LayerUnpacker {
     private var last: (path: [UInt8], directory: Opened)?
     /// Bytes of the paths in `directoryTimes`.
     private var directoryBytes = 0
-    private static let mostDirectoryBytes = 48 << 20
+    private static let mostDirectoryBytes = 32 << 20
     /// Entries that the archive may still have, and directories that may be made for them.
     private var room = ArchiveLimits.mostEntries
     /// Devices that were left out (`DeviceNode`).
@@ -172,7 +172,11 @@ public final class LayerUnpacker {
         case .characterDevice, .blockDevice:
             let node = DeviceNode(isBlock: entry.kind == .blockDevice, major: entry.major, minor: entry.minor)
             if node.isHarmless { return false }
-        case .hardLink: guard !missing.isEmpty, missing.contains(try EntryPath(entry.link)) else { return false }
+        case .hardLink:
+            guard !missing.isEmpty, let target = try EntryPath(entry.link).dropping(rules.strip), missing.contains(target) else {
+                missing.remove(path)
+                return false
+            }
         default:
             missing.remove(path)
             return false

@@ -13,30 +13,40 @@ struct Archive: Sendable {
     /// Unpacks into an empty directory, by descriptor: no name and no link leads out of it.
     ///
     /// - Parameter keepingOwners: whether numeric owners are kept; else all of it belongs to root.
-    func unpack(into directory: String, keepingOwners: Bool, strip: UInt32 = 0) async throws {
+    /// - Returns: device nodes that weren't taken.
+    func unpack(into directory: String, keepingOwners: Bool, strip: UInt32 = 0) async throws -> LeftOutNodes {
         var rules = LayerUnpacker.Rules()
         (rules.hasWhiteouts, rules.keepsOwners, rules.strip) = (false, keepingOwners, Int(strip))
         do {
             // The step's disk limit is the limit of what it unpacks to.
-            _ = try await read { [rules] archive in
-                try LayerUnpacker(root: directory, rules: rules).unpack(archive, limit: UInt64(Int64.max))
+            return try await read { [rules] archive, size in
+                let unpacker = try LayerUnpacker(root: directory, rules: rules)
+                _ = try unpacker.unpack(archive, ArchiveLimits(stored: size, room: UInt64(Int64.max)))
+                return unpacker.leftOut
             }
         } catch let error as OCIError {
             throw BuildError(.path, "unpack '\(path)': \(error)")
         }
     }
 
-    private func read(_ body: @escaping @Sendable (CInt) throws -> BlobDigest) async throws -> BlobDigest {
-        let file = try OwnedFD.open(path, O_RDONLY)
-        guard let name = try Self.program(of: file) else { return try await Compression(of: file).read(path, body) }
+    private func read(
+        _ body: @escaping @Sendable (_ archive: CInt, _ size: UInt64) throws -> LeftOutNodes
+    ) async throws -> LeftOutNodes {
+        let opened = try BlobFile(path)
+        let file = try opened.descriptor.duplicate()
+        let size = opened.size
+        guard let name = try Self.program(of: file) else {
+            return try await Compression(of: file).read(path) { try body($0, size) }
+        }
         guard let program = Executable.find(name) else {
             throw BuildError(.path, "unpack '\(path)': \(name) is not installed; install it: apt-get install \(name)-utils")
         }
-        var spawn = Spawn(program, ["-d", "-c", "-q"])
+        // xz(1) -9 needs 65 MiB; a header may ask for four gigabytes.
+        var spawn = Spawn(program, ["-d", "-c", "-q"] + (name == "xz" ? ["--memlimit-decompress=100MiB"] : []))
         spawn.descriptors = [file.number, -1, -1]
-        let (digest, status) = try await PipedCommand(spawn).read { try body($0.number) }
+        let (leftOut, status) = try await PipedCommand(spawn).read { try body($0.number, size) }
         guard status.isSuccess else { throw BuildError(.path, "unpack '\(path)': \(name) ended with \(status)") }
-        return digest
+        return leftOut
     }
 
     /// What decompresses the formats that images don't have; nil for all others.

@@ -13,13 +13,12 @@ extension ImageBuild {
             case .debian, .scratch: break
             case .tarball(let base):
                 step("unpack \(base.source.value.path)")
-                try await Archive(inputs.path(of: base.source.value)).unpack(into: root, keepingOwners: true)
+                note(try await Archive(inputs.path(of: base.source.value)).unpack(into: root, keepingOwners: true))
             case .oci(let base):
                 guard let image = inputs.ociImage else { return }
                 for (index, layer) in image.layers.enumerated() {
                     step("apply layer \(index + 1) of \(image.layers.count) of \(base.layout.value.path)")
-                    let leftOut = try await image.apply(layer, to: root)
-                    if !leftOut.isEmpty { step("\(leftOut)") }
+                    note(try await image.apply(layer, to: root))
                 }
                 try await blocking {
                     try RootDirectory(root).write(ImageConfiguration.path, image.configuration.encoded(), mode: 0o644)
@@ -28,5 +27,10 @@ extension ImageBuild {
         } catch let error as BuildError where error.code == .path {
             throw ManifestError(target.place, "\(error)")
         }
+    }
+
+    /// Says which device nodes something didn't bring.
+    func note(_ leftOut: LeftOutNodes) {
+        if !leftOut.isEmpty { step("\(leftOut)") }
     }
 }

@@ -9,8 +9,9 @@ extension ImageBuild {
         let name = (tarball.source.value.path)
         step("unpack \(name)")
         try await inWorkDirectory(of: root, place) { work in
-            try await Archive(inputs.path(of: tarball.source.value)).unpack(
-                into: "\(root)/\(work)", keepingOwners: false, strip: tarball.strip)
+            note(
+                try await Archive(inputs.path(of: tarball.source.value)).unpack(
+                    into: "\(root)/\(work)", keepingOwners: false, strip: tarball.strip))
             try await blocking {
                 let directory = try RootDirectory(root)
                 let accounts = try Accounts(directory, for: place)
