@@ -69,6 +69,7 @@ struct PortGuard: Sendable {
     /// Lets a port send what is its own. It must be done before there is the port.
     func admit(_ port: Port) throws {
         if Self.isImpossible { return }
+        LeavingPorts.shared.keep(port, of: self)
         do {
             try NetfilterTables.change(.add, elements(of: port))
         } catch {
@@ -80,14 +81,9 @@ struct PortGuard: Sendable {
         }
     }
 
-    /// Forgets a port; one that isn't known is no error.
-    func forget(_ port: Port) throws {
-        if Self.isImpossible { return }
-        do {
-            try NetfilterTables.change(.remove, elements(of: port))
-        } catch {
-            if error.code != ENOENT { throw error }
-        }
+    /// Forgets a port, before long; one that isn't known is no error.
+    func forget(_ port: Port) {
+        if !Self.isImpossible { LeavingPorts.shared.add(port, of: self) }
     }
 
     func removeTable() throws {
@@ -100,7 +96,7 @@ struct PortGuard: Sendable {
         }
     }
 
-    private func elements(of port: Port) -> [NetfilterTables.Element] {
+    func elements(of port: Port) -> [NetfilterTables.Element] {
         let name = Array(port.link.utf8.prefix(15))
         let link = name + [UInt8](repeating: 0, count: 16 - name.count)
         // In the sets' keys each part is padded to four bytes.

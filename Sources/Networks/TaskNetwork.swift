@@ -115,7 +115,7 @@ public struct TaskNetwork: Sendable, Equatable {
         // Whatever becomes of the ports: the next agent names all that there shall be, while a namespace of which no task is
         // known any more would stay.
         try removeNamespace(of: id)
-        if let address { try guardian.forget(port(id, address)) }
+        if let address { guardian.forget(port(id, address)) }
         if address != nil, !ports.isEmpty {
             try rules.remove(ports)
             try rules6?.remove(ports)
