@@ -196,12 +196,14 @@ extension Streams {
                     cat /tree/file
                     id -u
                     cat /tree/link 2>&1
-                    ls /etc /proc /dev /home /root /run 2>&1
+                    ls /etc /dev /home /sys /root /run 2>&1
                     echo x > /tree/new || echo read-only tree
                     echo x > /etc/new || echo read-only root
                     mount -t tmpfs none /tree 2>&1 && echo mounted
                     kill -9 -1 2>&1
                     ulimit -v
+                    echo processes $(ls /proc)
+                    ls /proc/self/root/tree
                     """
                 let file = "\(pools[0].path)/output"
                 let output = try OwnedFD.open(file, O_WRONLY | O_CREAT)
@@ -215,6 +217,8 @@ extension Streams {
                 for part in ["/tree/link: No such file", "read-only tree", "read-only root"] {
                     #expect(text.contains(part), "\(text)")
                 }
+                let processes = text.split(separator: "\n").first { $0.hasPrefix("processes ") }?.split(separator: " ") ?? []
+                #expect(processes.allSatisfy { $0.allSatisfy(\.isNumber) || ["processes", "self", "thread-self"].contains($0) })
                 #expect(!text.contains("mounted") && !text.contains("passwd"), "\(text)")
                 #expect(map == ["0", "\(reader.firstID)", "65536"] && !text.contains("unlimited"), "\(text)")
                 #expect(try Files.list(tree) == ["file", "link"])
