@@ -159,7 +159,9 @@ static void run(const struct dish_confined_request *request, int tree, int names
         fail(report, "make a root");
     }
     umask(022);
-    if (mkdir("etc", 0755) < 0 || mkdir("dev", 0755) < 0 || mkdir("tree", 0755) < 0) fail(report, "make a root");
+    if (mkdir("etc", 0755) < 0 || mkdir("proc", 0755) < 0 || mkdir("tree", 0755) < 0) fail(report, "make a root");
+    // Of its own PID namespace, and of nothing but processes: sd-journal(3) watches directories by /proc/self/fd.
+    if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") < 0) fail(report, "mount its /proc");
     for (const char *const *path = shown; *path; path++) {
         if (show(*path) < 0) fail(report, "show the host's programs");
     }

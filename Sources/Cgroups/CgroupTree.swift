@@ -58,14 +58,16 @@ enum CgroupTree {
     static func kill(_ path: String) {
         if (try? Files.set("\(path)/cgroup.kill", "1")) != nil { return }
         // Kernels before 5.14 and v1 hierarchies have no cgroup.kill.
-        try? walk(path, visit: { group in
-            guard let file = try? group.open(beneath: "cgroup.procs", O_RDONLY),
-                let bytes = try? Files.read(file, "cgroup.procs")
-            else { return }
-            for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-                if let process = pid_t(line) { Glibc.kill(process, SIGKILL) }
-            }
-        }, leave: { _, _ in })
+        try? walk(
+            path,
+            visit: { group in
+                guard let file = try? group.open(beneath: "cgroup.procs", O_RDONLY),
+                    let bytes = try? Files.read(file, "cgroup.procs")
+                else { return }
+                for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+                    if let process = pid_t(line) { Glibc.kill(process, SIGKILL) }
+                }
+            }, leave: { _, _ in })
     }
 
     /// Removes a group and those below it, of which none has a process any more.
@@ -74,10 +76,12 @@ enum CgroupTree {
     static func remove(_ path: String) -> Bool {
         // Hardly any has others in it.
         if rmdir(path) == 0 || errno == ENOENT { return true }
-        try? walk(path, visit: { _ in }, leave: { name, parent in
-            let number = parent.number
-            _ = name.withCString { unlinkat(number, $0, CInt(AT_REMOVEDIR)) }
-        })
+        try? walk(
+            path, visit: { _ in },
+            leave: { name, parent in
+                let number = parent.number
+                _ = name.withCString { unlinkat(number, $0, CInt(AT_REMOVEDIR)) }
+            })
         return rmdir(path) == 0 || errno == ENOENT
     }
 }

@@ -88,7 +88,8 @@ extension Pool {
             return try keepLogs(of: task)
         } catch let error as SystemError where error.code == ENOSPC || error.code == EDQUOT {}
         for group in record.groups { try? filesystem().limit(group, to: nil) }
-        try Subvolume.deleteRecursively("\(directory(ofTask: task.id))/rootfs")
+        // What can't be removed is set aside with the rest of the task.
+        try? Subvolume.deleteRecursively("\(directory(ofTask: task.id))/rootfs")
         try? filesystem().commit()
         try? keepLogs(of: task)
     }

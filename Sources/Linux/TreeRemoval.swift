@@ -26,6 +26,10 @@ struct TreeRemoval: ~Copyable {
 
     /// Removes what has a name in a directory, and all below it. Nothing there is no error.
     static func remove(_ name: FileName, in directory: borrowing OwnedFD) throws(SystemError) {
+        var status = stat()
+        let number = directory.number
+        // On a read-only file system too nothing there is no error.
+        if name.withCString({ fstatat(number, $0, &status, AT_SYMLINK_NOFOLLOW) }) != 0, errno == ENOENT { return }
         guard try !unlink(name, in: directory) else { return }
         for attempt in 1...attemptLimit {
             let opened: OwnedFD

@@ -57,15 +57,15 @@ public struct PoolRepair: Sendable {
         findings += try volumes()
         if !isDry {
             try pool.cleanStaging()
+            // Which group a task has whose record is damaged nobody knows.
+            if findings.allSatisfy(\.isRepaired) { try pool.removeUnusedQuotaGroups() }
+            try Files.removeTree("\(pool.cache)/usage")
+            _ = try pool.refreshUsage(syncs: true)
             findings += try pool.removeStuckEntries().map {
                 PoolFinding(
                     subject: "'\($0.path)'", problem: "it can't be removed: \($0.reason)",
                     remedy: "see what is in the way; it holds nothing else up", isRepaired: false)
             }
-            // Which group a task has whose record is damaged nobody knows.
-            if findings.allSatisfy(\.isRepaired) { try pool.removeUnusedQuotaGroups() }
-            try Files.removeTree("\(pool.cache)/usage")
-            _ = try pool.refreshUsage(syncs: true)
         }
         return findings
     }
