@@ -72,7 +72,7 @@ extension Attacks {
                                 \(boots ? "boot: {}" : "size_budget: 100G")
                                 commands:
                                   - script: |
-                                      \(try scene.script())
+                                      \(try scene.script(["show=succeeded"]))
                                     stdout: {matches: ["^total .* succeeded=0 "], lacks: [" succeeded "]}
 
                         """)

@@ -56,7 +56,7 @@ extension Attacks {
                 let removed = try await ended(host, "rm", "--force", "hostile")
                 #expect(removed.code == 0, "\(removed)\n\(host.agentLog.suffix(3000))")
                 #expect(!Files.exists(Files.parent(of: root)), "the task's directory is still there")
-                let repaired = try await ended(host, "pool", "repair", "--dry-run")
+                let repaired = try await ended(host, "pool", "repair", "--check")
                 #expect(repaired.code == 0, "\(repaired)")
             }
         }

@@ -2,7 +2,8 @@
 /// `succeeded` or `skipped`, and why. Nothing it does harms a host on which an attack succeeds: it opens, looks, writes back what is there,
 /// sends signal 0.
 ///
-///   attack [skip=NAME,…] [only=NAME,…] [FACT=VALUE…]   all attacks; the exit code is 1 when one succeeded
+///   attack [skip=NAME,…] [only=NAME,…] [show=VERDICT] [FACT=VALUE…]
+///                                                      all attacks; the exit code is 1 when one succeeded
 ///   attack quota [MEGABYTES]                           writes so much by every way there is
 ///   attack leave                                       leaves behind what breaks the host's tools
 #include "attack.h"
@@ -119,6 +120,7 @@ int main(int argc, char **argv) {
         for (char *byte = result->reason; *byte; byte++)
             if (*byte < ' ' || *byte > '~') *byte = '?';
         totals[result->verdict]++;
+        if (fact("show") && strcmp(fact("show"), words[result->verdict])) continue;
         printf("%s/%s %s %s\n", attack->kind, attack->name, words[result->verdict], result->reason);
         fflush(stdout);
     }
