@@ -25,17 +25,18 @@ struct PipedSession {
         command.descriptors = [input.reading, output.writing, errors.writing]
         let child = try command.start()
         let ending = try OwnedFD.ofProcess(child)
+        // A thread that waits for a terminal or a pipe ends with this program; only of a file something is given back.
+        var status = stat()
+        let isFile = fstat(STDIN_FILENO, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        let unread = isFile ? dup(input.reading) : -1
         // The child has its own copies; ours would hide the end.
         for end in [input.reading, output.writing, errors.writing] { close(end) }
         let (finished, ended) = (try Self.pipe(), ending.number)
         try Self.relay(output.reading, to: STDOUT_FILENO, ended, dup(finished.writing))
         try Self.relay(errors.reading, to: STDERR_FILENO, ended, dup(finished.writing))
-        // A thread that waits for a terminal or a pipe ends with this program; only of a file something is given back.
-        var status = stat()
-        let isFile = fstat(STDIN_FILENO, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         let done = isFile ? dup(finished.writing) : -1
         try startThread {
-            InputRelay(target: input.writing, ending: ended, isFile: isFile).run()
+            InputRelay(target: input.writing, ending: ended, unread: unread).run()
             close(done)
         }
         close(finished.writing)
@@ -136,11 +137,24 @@ private struct InputRelay {
     let target: CInt
     /// A pidfd of the command.
     let ending: CInt
-    /// Whether standard input is a file: what the command didn't read stays unread for whoever reads it next.
-    let isFile: Bool
+    /// Where standard input is a file: the other end of the pipe, which tells what the command didn't read. That stays unread for whoever
+    /// reads the file next. Else -1.
+    let unread: CInt
 
     func run() {
-        defer { close(target) }
+        let pending = pass()
+        close(target)
+        guard unread >= 0 else { return }
+        defer { close(unread) }
+        var polled = pollfd(fd: ending, events: Int16(POLLIN), revents: 0)
+        while poll(&polled, 1, -1) < 0, errno == EINTR {}
+        var left: CInt = 0
+        guard dish_ioctl(unread, UInt(FIONREAD), &left) == 0 else { return }
+        lseek(STDIN_FILENO, -off_t(pending + Int(left)), SEEK_CUR)
+    }
+
+    /// - Returns: how many bytes were read and not passed on.
+    private func pass() -> Int {
         _ = dish_fcntl(target, F_SETFL, Int(O_NONBLOCK))
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         var pending = buffer[..<0]
@@ -151,31 +165,25 @@ private struct InputRelay {
                     ? pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
                     : pollfd(fd: target, events: Int16(POLLOUT), revents: 0),
             ]
-            guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { return }
-            if polled[0].revents != 0 { return giveBack(pending.count) }
+            guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { return pending.count }
+            if polled[0].revents != 0 { return pending.count }
             guard polled[1].revents != 0 else { continue }
             if pending.isEmpty {
                 let count = read(STDIN_FILENO, &buffer, buffer.count)
-                if count == 0 { return }
+                if count == 0 { return 0 }
                 if count > 0 {
                     pending = buffer[..<count]
                 } else if errno == EIO, isatty(STDIN_FILENO) != 0 {
                     // In the background: until it is brought to the front.
                     usleep(200_000)
                 } else if errno != EINTR, errno != EAGAIN {
-                    return
+                    return 0
                 }
             } else {
                 let count = pending.withUnsafeBytes { write(target, $0.baseAddress, $0.count) }
                 if count > 0 { pending = pending.dropFirst(count) }
-                if count < 0, errno != EINTR, errno != EAGAIN { return giveBack(pending.count) }
+                if count < 0, errno != EINTR, errno != EAGAIN { return pending.count }
             }
         }
-    }
-
-    private func giveBack(_ pending: Int) {
-        var unread: CInt = 0
-        guard isFile, dish_ioctl(target, UInt(FIONREAD), &unread) == 0 else { return }
-        lseek(STDIN_FILENO, -off_t(pending + Int(unread)), SEEK_CUR)
     }
 }
