@@ -102,7 +102,8 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
-                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess", "Manifest",
+                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess",
+                "Manifest",
                 "Layers", "OCI", "Builder", "Registry", "AgentAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -150,13 +151,16 @@ let package = Package(
         // What the privileged tests stand on.
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
-            exclude: ["bridge_sender.py", "browser.py", "faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py"],
+            exclude: [
+                "bridge_sender.py", "browser.py", "faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py",
+            ],
             swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests",
             dependencies: [
-                "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Runtime", "SendStream",
+                "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Runtime",
+                "SendStream",
                 "TaskHelper", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

@@ -76,7 +76,9 @@ extension Machine {
                 let doctor = try await run("dish host doctor", on: machine)
                 let warned = doctor.split(separator: "\n").filter { $0.hasPrefix("warning") }.map { $0.split(separator: " ")[1] }
                 // What is the kernel's.
-                #expect(!doctor.contains("missing") && Set(warned).isSubset(of: ["kernel", "nftables", "bridges", "IPv6"]), "\(doctor)")
+                #expect(
+                    !doctor.contains("missing") && Set(warned).isSubset(of: ["kernel", "nftables", "bridges", "IPv6"]),
+                    "\(doctor)")
 
                 let task = try await machine.startBystander()
                 let agent = try await machine.agentPID()
