@@ -325,7 +325,6 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
     } else if (set_oom_score(request->oom_score) < 0) {
         fail(report, DISH_SPAWN_LIMITS);
     }
-    if (set_limits(request->limits, request->limit_count) < 0) fail(report, DISH_SPAWN_LIMITS);
     int terminal = request->join_flags ? join(request, report) : -1;
     int terminals[3] = {terminal, terminal, terminal};
     if (terminal >= 0) {
@@ -340,6 +339,8 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
         if (request->directory && chdir(request->directory) < 0) fail(report, DISH_SPAWN_DIRECTORY);
         confine(request, report);
     }
+    // After the descriptors: the caller may have more open than the program may.
+    if (set_limits(request->limits, request->limit_count) < 0) fail(report, DISH_SPAWN_LIMITS);
     // Last, because changing credentials clears it.
     prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);

@@ -35,7 +35,7 @@ public struct Spawn: Sendable {
     public var groups: [gid_t] = []
     /// Seccomp filters, installed in this order before the identity changes: each is a whole array of `struct sock_filter`, 8 bytes
     /// an instruction (linux/filter.h). They must allow what the child still calls: prctl, capget, capset, setgroups, setresgid,
-    /// setresuid, dup2, fcntl, close_range, execve.
+    /// setresuid, dup2, fcntl, close_range, prlimit64, execve.
     ///
     /// The caller needs `CAP_SYS_ADMIN` in its user namespace, or `capabilities` with `gainsNothing`.
     public var filters: [[UInt8]] = []
