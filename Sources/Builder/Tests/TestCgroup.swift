@@ -77,11 +77,10 @@ struct TestCgroup: Sendable {
 
     /// The files of processes that join the running container: what they use counts too.
     func joining() throws -> [String] {
-        if let legacy { return legacy.procs }
         switch kind {
-        case .group(let group): return try group.execProcs()
+        case .group(let group): return try group.execProcs() + (legacy?.procs ?? [])
         case .scope(_, let name):
-            guard let unified = try CgroupHost.current().unified else { return [] }
+            guard legacy == nil, let unified = try CgroupHost.current().unified else { return legacy?.procs ?? [] }
             let leaf = "\(unified)/dish.slice/\(name)/exec"
             try Files.makeDirectories(leaf)
             return ["\(leaf)/cgroup.procs"]
