@@ -132,7 +132,7 @@ let package = Package(
         .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),
         .testTarget(name: "TaskAccessTests", dependencies: ["Linux", "TaskAccess"], swiftSettings: settings),
-        .testTarget(name: "RuntimeTests", dependencies: ["Runtime"], swiftSettings: settings),
+        .testTarget(name: "RuntimeTests", dependencies: ["Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
         .testTarget(name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux"], swiftSettings: settings),

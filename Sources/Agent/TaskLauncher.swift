@@ -28,6 +28,7 @@ struct TaskLauncher: Sendable {
         let pool = pool
         let intents = IntentStore(configuration)
         let journal = TaskJournal(of: task, configuration)
+        let runtime = runtime
         try await blocking {
             if generation == 1 {
                 try pool.createTask(task.record, limit: task.request.limits.disk)
@@ -40,6 +41,7 @@ struct TaskLauncher: Sendable {
             let root = "\(pool.directory(ofTask: task.id))/rootfs"
             if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
             if let directory = task.request.directory { try Self.makeDirectory(directory, in: root) }
+            try runtime.prepare(root: root)
         }
         try await network
         try await helper

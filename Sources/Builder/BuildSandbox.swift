@@ -56,7 +56,10 @@ struct BuildSandbox: Sendable {
             + [spawn.program] + spawn.arguments
         spawn.program = unshare
         do {
+            try runtime.prepare(root: container.root)
             spawn.filters = try refusals.get().programs
+        } catch let error as RuntimeError {
+            throw error
         } catch {
             throw RuntimeError(.invalid, "\(error)")
         }

@@ -12,6 +12,12 @@ public protocol Runtime: Sendable {
     /// - Throws: `RuntimeError` when the runtime isn't installed or can't do what is asked.
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn
 
+    /// Takes away what the runtime must not find in a root, once it is there and before anything runs in it.
+    ///
+    /// - Parameter path: of a directory whose parents the host trusts.
+    /// - Throws: `RuntimeError` for a root that can't be started; `SystemError`.
+    func prepare(root path: String) throws
+
     /// Directories of the host that the runtime wants for itself, each container's apart from others'.
     var privateDirectories: [String] { get }
 
@@ -22,6 +28,8 @@ public protocol Runtime: Sendable {
 }
 
 extension Runtime {
+    public func prepare(root path: String) throws {}
+
     public var privateDirectories: [String] { [] }
 
     public func privateFiles(_ container: Container) throws(RuntimeError) -> [String: String] { [:] }

@@ -182,7 +182,7 @@ extension Attacks {
         }
 
         /// What the agent reads of an image before anything of it runs.
-        @Test(arguments: ["/etc/passwd", "/etc/group", "/etc/hosts", "/etc/os-release", "/usr/lib/os-release"])
+        @Test(arguments: ["/etc/passwd", "/etc/group", "/etc/hosts", "/etc/os-release", "/usr/lib/os-release", "/etc/machine-id"])
         func aPipeWhereTheAgentReadsHangsNothing(_ path: String) async throws {
             let host = try await SharedPool.shared.host()
             try await host.withAgent { _ in
