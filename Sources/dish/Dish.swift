@@ -48,6 +48,7 @@ struct Dish: AsyncParsableCommand {
     private static func execute() async -> CInt {
         do {
             var command = try await asyncParseAsRoot()
+            try RemoteOptions.check(command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -3,7 +3,10 @@ import ArgumentParser
 import Glibc
 import Linux
 
-/// Options before the command's name: which host's agent is meant. They are passed on as variables, which do the same.
+/// A command that asks the agent of any host. All others are refused where another host is named: they would work on this one.
+protocol RemoteCommand: ParsableCommand {}
+
+/// Options before or after the command's name: which host's agent is meant. They are passed on as variables, which do the same.
 struct RemoteOptions: ParsableArguments {
     @Option(name: .customLong("host"), help: "HOST:PORT of another host's agent (or $DISH_HOST); it needs --tls-….")
     var address: String?
@@ -20,14 +23,27 @@ struct RemoteOptions: ParsableArguments {
         "--host": host, "--tls-cert": "DISH_TLS_CERT", "--tls-key": "DISH_TLS_KEY", "--tls-ca": "DISH_TLS_CA",
     ]
 
-    /// Takes the options that stand before the command's name.
+    /// Takes the options, wherever they stand before a `--`.
     static func pass(_ arguments: [String]) {
-        var rest = arguments[...]
-        while let first = rest.popFirst(), first.hasPrefix("--") {
-            let parts = first.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let variable = variables[parts[0]], let value = parts.count == 2 ? parts[1] : rest.popFirst() else { return }
+        var rest = arguments.prefix { $0 != "--" }[...]
+        while let next = rest.popFirst() {
+            let parts = next.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let variable = variables[parts[0]], let value = parts.count == 2 ? parts[1] : rest.popFirst() else { continue }
             setenv(variable, value, 1)
         }
+    }
+
+    /// Refuses a command that works on this host alone, when another one is named.
+    static func check(_ command: any ParsableCommand) throws {
+        guard let host = environmentVariable(host), !(command is any RemoteCommand) else { return }
+        let configuration = type(of: command).configuration
+        // Help is the same everywhere.
+        if !configuration.subcommands.isEmpty || !configuration.groupedSubcommands.isEmpty { return }
+        if String(describing: type(of: command)) == "HelpCommand" { return }
+        throw AgentError(
+            .invalid,
+            "this command works on this host alone, and --host (or DISH_HOST) names \(host): run dish there, by ssh for instance, or leave it out"
+        )
     }
 
     /// - Throws: `AgentError` when a host is named and what it needs isn't.

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct HostDrain: AsyncParsableCommand {
+struct HostDrain: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain", abstract: "Let nothing new begin on this host, and end the replicas of its jobs.",
         discussion: """
@@ -31,7 +31,7 @@ struct HostDrain: AsyncParsableCommand {
     }
 }
 
-struct HostUndrain: AsyncParsableCommand {
+struct HostUndrain: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "undrain", abstract: "Let tasks begin on this host again, and start the replicas of its jobs.")
 
@@ -43,7 +43,7 @@ struct HostUndrain: AsyncParsableCommand {
     }
 }
 
-struct HostHeartbeatCommand: AsyncParsableCommand {
+struct HostHeartbeatCommand: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "heartbeat", abstract: "Show what the host's scheduler is told, as JSON.")
 

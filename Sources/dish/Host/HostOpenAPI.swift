@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct HostOpenAPI: AsyncParsableCommand {
+struct HostOpenAPI: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "openapi", abstract: "Print the OpenAPI document of the agent's API.",
         discussion: """

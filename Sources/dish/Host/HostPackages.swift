@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct HostPackages: AsyncParsableCommand {
+struct HostPackages: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "packages", abstract: "List images of registries that the agent fetches or has fetched.",
         discussion: """

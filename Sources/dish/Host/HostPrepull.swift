@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct HostPrepull: AsyncParsableCommand {
+struct HostPrepull: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "prepull", abstract: "Have the agent fetch images of registries before they are needed.",
         discussion: """

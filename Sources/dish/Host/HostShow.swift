@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct HostShow: AsyncParsableCommand {
+struct HostShow: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show what this host has, what of it is set aside, and what is used.",
         discussion: """
@@ -60,7 +60,7 @@ extension SchedulerStatus {
     }
 }
 
-struct HostList: AsyncParsableCommand {
+struct HostList: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List hosts with what is set aside and used: this one.")
 

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct JobStop: AsyncParsableCommand {
+struct JobStop: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "End a job's replicas; 'dish job apply' starts them again.")
 
@@ -16,7 +16,7 @@ struct JobStop: AsyncParsableCommand {
     }
 }
 
-struct JobRemove: AsyncParsableCommand {
+struct JobRemove: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "End a job's replicas and forget it.",
         discussion: """
@@ -38,7 +38,7 @@ struct JobRemove: AsyncParsableCommand {
     }
 }
 
-struct JobRollback: AsyncParsableCommand {
+struct JobRollback: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback", abstract: "Go back to an earlier version of a job.",
         discussion: """

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct JobApply: AsyncParsableCommand {
+struct JobApply: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply", abstract: "Make jobs as files describe them.",
         discussion: """
@@ -45,7 +45,7 @@ struct JobApply: AsyncParsableCommand {
     }
 }
 
-struct JobDiff: AsyncParsableCommand {
+struct JobDiff: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Say what applying files would change.",
         discussion: """

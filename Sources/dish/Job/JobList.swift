@@ -2,7 +2,7 @@ import AgentAPI
 import ArgumentParser
 import Manifest
 
-struct JobList: AsyncParsableCommand {
+struct JobList: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(commandName: "ls", abstract: "List jobs.")
 
     @OptionGroup var json: JSONOption
@@ -28,7 +28,7 @@ struct JobArgument: ParsableArguments {
     var job: String
 }
 
-struct JobShow: AsyncParsableCommand {
+struct JobShow: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show everything about a job, as JSON.")
 
@@ -39,7 +39,7 @@ struct JobShow: AsyncParsableCommand {
     func run() async throws { try printJSON(try await AgentClient.host.job(name.job)) }
 }
 
-struct JobHistory: AsyncParsableCommand {
+struct JobHistory: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "List the versions of a job, the newest first.")
 
@@ -61,7 +61,7 @@ struct JobHistory: AsyncParsableCommand {
     }
 }
 
-struct JobSchema: ParsableCommand {
+struct JobSchema: ParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema", abstract: "Print the language of jobs as a JSON Schema.",
         discussion: """

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct JobStatusCommand: AsyncParsableCommand {
+struct JobStatusCommand: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show how a job and its replicas are.",
         discussion: """

@@ -20,7 +20,7 @@ struct BackgroundOption: ParsableArguments {
     var background = false
 }
 
-struct OperationList: AsyncParsableCommand {
+struct OperationList: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List what is under way.",
         discussion: """
@@ -47,7 +47,7 @@ struct OperationList: AsyncParsableCommand {
     }
 }
 
-struct OperationShow: AsyncParsableCommand {
+struct OperationShow: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show an operation, as JSON.",
         discussion: """
@@ -61,7 +61,7 @@ struct OperationShow: AsyncParsableCommand {
     func run() async throws { try printJSON(try await AgentClient.host.operation(id)) }
 }
 
-struct OperationWait: AsyncParsableCommand {
+struct OperationWait: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait", abstract: "Return when an operation has ended; fail unless it was done.",
         discussion: """
@@ -84,7 +84,7 @@ struct OperationWait: AsyncParsableCommand {
     }
 }
 
-struct OperationCancel: AsyncParsableCommand {
+struct OperationCancel: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel", abstract: "Have an operation not happen; what can't be taken back is refused.",
         discussion: """

@@ -10,7 +10,7 @@ struct SecretCommand: ParsableCommand {
         subcommands: [SecretCreate.self, SecretList.self, SecretRemove.self])
 }
 
-struct SecretCreate: AsyncParsableCommand {
+struct SecretCreate: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Keep a secret on this host, or replace it.",
         discussion: """
@@ -39,7 +39,7 @@ struct SecretCreate: AsyncParsableCommand {
     }
 }
 
-struct SecretList: AsyncParsableCommand {
+struct SecretList: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(commandName: "ls", abstract: "List the secrets, and who is given them.")
 
     @OptionGroup var json: JSONOption
@@ -52,7 +52,7 @@ struct SecretList: AsyncParsableCommand {
     }
 }
 
-struct SecretRemove: AsyncParsableCommand {
+struct SecretRemove: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(commandName: "rm", abstract: "Forget secrets that nothing is given.")
 
     @Argument(help: "Their names.", completion: .secret)

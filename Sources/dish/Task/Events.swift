@@ -3,7 +3,7 @@ import ArgumentParser
 import FoundationEssentials
 import Glibc
 
-struct Events: AsyncParsableCommand {
+struct Events: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "Show what happened on this host, and why.",
         discussion: """

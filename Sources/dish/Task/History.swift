@@ -3,7 +3,7 @@ import ArgumentParser
 import Layers
 import Linux
 
-struct History: AsyncParsableCommand {
+struct History: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "List the moments of a task, volume or image that can be brought back, oldest first.",
         discussion: """

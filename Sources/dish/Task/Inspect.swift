@@ -2,7 +2,7 @@ import AgentAPI
 import ArgumentParser
 import Layers
 
-struct Inspect: AsyncParsableCommand {
+struct Inspect: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show everything about a task, as JSON.")
 

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct ListTasks: AsyncParsableCommand {
+struct ListTasks: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "ps", abstract: "List tasks, those that have ended too.")
 

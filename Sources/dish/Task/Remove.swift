@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct Remove: AsyncParsableCommand {
+struct Remove: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Remove tasks that have ended, with everything that is their own.",
         discussion: """

@@ -6,7 +6,7 @@ import Linux
 import Registry
 import TaskHelper
 
-struct Run: AsyncParsableCommand {
+struct Run: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Start a task from an image.",
         discussion: """

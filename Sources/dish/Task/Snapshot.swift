@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct SnapshotTask: AsyncParsableCommand {
+struct SnapshotTask: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "Keep what is in a task's root file system now.",
         discussion: """
@@ -34,7 +34,7 @@ struct SnapshotTask: AsyncParsableCommand {
     }
 }
 
-struct RollBack: AsyncParsableCommand {
+struct RollBack: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback", abstract: "Give a task the root file system that it had.",
         discussion: """

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct Start: AsyncParsableCommand {
+struct Start: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "start", abstract: "Start tasks again that have ended, on the root file systems that they left.",
         discussion: """
@@ -24,7 +24,7 @@ struct Start: AsyncParsableCommand {
     }
 }
 
-struct Restart: AsyncParsableCommand {
+struct Restart: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart", abstract: "Stop tasks and start them again, on the same root file systems.",
         discussion: """

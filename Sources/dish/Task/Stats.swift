@@ -3,7 +3,7 @@ import ArgumentParser
 import Glibc
 import Linux
 
-struct Stats: AsyncParsableCommand {
+struct Stats: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "stats", abstract: "Show what tasks use, anew each second.",
         discussion: """

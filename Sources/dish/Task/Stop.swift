@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct Stop: AsyncParsableCommand {
+struct Stop: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "End tasks: a booted one shuts down, a command gets SIGTERM.")
 

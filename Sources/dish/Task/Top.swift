@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Synchronization
 
-struct Top: AsyncParsableCommand {
+struct Top: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "top", abstract: "Show which tasks use most, live.",
         discussion: """

@@ -1,7 +1,7 @@
 import AgentAPI
 import ArgumentParser
 
-struct Update: AsyncParsableCommand {
+struct Update: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "update", abstract: "Change the limits of tasks, of those that run at once.",
         discussion: """
