@@ -42,7 +42,7 @@ struct RemoteOptions: ParsableArguments {
         if String(describing: type(of: command)) == "HelpCommand" { return }
         throw AgentError(
             .invalid,
-            "this command works on this host alone, and --host (or DISH_HOST) names \(host): run dish there, by ssh for instance, or leave it out"
+            "this command can't be given over the API of \(host): it is done on the host itself; run dish there, by ssh for instance, or leave out --host (or DISH_HOST)"
         )
     }
 

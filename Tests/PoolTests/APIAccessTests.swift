@@ -1,5 +1,6 @@
 import AgentAPI
 import Fixtures
+import FoundationEssentials
 import Glibc
 import Linux
 import Testing
@@ -113,6 +114,58 @@ struct APIAccessTests {
         #expect(events.output.contains("'operateer' (operate) over TLS"), "\(events)")
         let without = try await host.dish(arguments: ["--host", "127.0.0.1:\(port)", "ps"])
         #expect(without.code == 1 && without.errors.contains("--host needs --tls-cert"), "\(without)")
+    }
+
+    /// As `dish --experimental-dump-help` has a command.
+    private struct DumpedCommand: Decodable {
+        struct Argument: Decodable {
+            var kind: String
+            var isOptional: Bool
+            var names: [Name]?
+        }
+        struct Name: Decodable {
+            var kind: String
+            var name: String
+        }
+        var commandName: String
+        var subcommands: [DumpedCommand]?
+        var arguments: [Argument]?
+
+        /// The words of each command that does something, with what it requires.
+        func calls(_ before: [String]) -> [[String]] {
+            let nested = (subcommands ?? []).filter { $0.commandName != "help" }
+            if !nested.isEmpty { return nested.flatMap { $0.calls(before + [$0.commandName]) } }
+            let required = (arguments ?? []).filter { !$0.isOptional }.flatMap { argument in
+                guard argument.kind == "option", let name = argument.names?.first(where: { $0.kind == "long" }) else {
+                    return ["x:x"]
+                }
+                return ["--\(name.name)", "1"]
+            }
+            return [before + required]
+        }
+    }
+
+    @Test func noCommandWorksOnThisHostWhenAnotherIsNamed() async throws {
+        let host = try TestHost()
+        let dump = try await host.dish("--experimental-dump-help")
+        struct Tool: Decodable { var command: DumpedCommand }
+        let calls = try JSONDecoder().decode(Tool.self, from: Data(dump.output.utf8)).command.calls([])
+        #expect(calls.count > 80)
+        let elsewhere = ["--host", "nowhere.invalid:7070"]
+        let more = [
+            ["pool", "set", "--scrub-every", "never"], ["pool", "destroy", "x", "--yes"], ["image", "query", "deps", "//x:x"],
+            ["volume", "rm", "x"], ["image", "rm", "x"], ["pool", "usage"], ["stop", "web"],
+        ]
+        for call in calls + more {
+            for arguments in [elsewhere + call, call + elsewhere] {
+                let outcome = try await host.dish(arguments: arguments)
+                // One that asks an agent says what it needs for that, or asks.
+                let refuses =
+                    outcome.errors.contains("nowhere.invalid:7070") || outcome.errors.contains("--host needs --tls-")
+                let isUsage = outcome.code == 2 && !more.contains(call)
+                #expect(outcome.code == 1 && refuses || isUsage || call == ["job", "schema"], "\(arguments): \(outcome)")
+            }
+        }
     }
 
     @Test func aGroupMayUseTheSocketAndNothingBesideIt() async throws {
