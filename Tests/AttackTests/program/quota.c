@@ -186,22 +186,25 @@ int quota_main(int megabytes) {
     const char *const places[] = {"/var/log/journal", "/var/log", "/srv", "/"};
     size_t count = sizeof ways / sizeof *ways;
     getrandom(block, BLOCK, 0);
-    share = (unsigned long long)megabytes * (1 << 20) / count;
-    for (size_t index = 0; index < count; index++) {
-        unsigned long long written = 0;
-        for (int place = 0; place < 4; place++) {
-            char path[PATH_MAX];
-            mkdir(places[place], 0755);
-            snprintf(path, sizeof path, "%s/quota-%zu", places[place], index);
-            mkdir(path, 0755);
-            int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            if (directory < 0) directory = open(places[place], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            deadline = time(NULL) + 2;
-            if (directory >= 0) written += ways[index].write(directory);
+    // First a little by each way, so that each is tried while there is room; then as much as each can.
+    for (int round = 0; round < 2; round++) {
+        share = round == 0 ? 3 << 20 : (unsigned long long)megabytes * (1 << 20) / count;
+        for (size_t index = 0; index < count; index++) {
+            unsigned long long written = 0;
+            for (int place = 0; place < 4; place++) {
+                char path[PATH_MAX];
+                mkdir(places[place], 0755);
+                snprintf(path, sizeof path, "%s/quota-%d-%zu", places[place], round, index);
+                mkdir(path, 0755);
+                int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (directory < 0) directory = open(places[place], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                deadline = time(NULL) + 1 + round;
+                if (directory >= 0) written += ways[index].write(directory);
+            }
+            total += written;
+            printf("quota %s: %llu MB\n", ways[index].name, written >> 20);
+            fflush(stdout);
         }
-        total += written;
-        printf("quota %s: %llu MB\n", ways[index].name, written >> 20);
-        fflush(stdout);
     }
     sync();
     printf("total %llu MB\n", total >> 20);
