@@ -89,6 +89,27 @@ extension Pool {
         return layer
     }
 
+    /// Takes a name away from an image, and the image with its last one; or removes the layer that an id stands for.
+    ///
+    /// - Returns: the names by which the image stays; empty when it is removed.
+    /// - Throws: `PoolError` `.inUse` naming what needs the layer, or the names of one that was given by its id and has several.
+    public func removeImage(_ reference: String) throws -> [String] {
+        let id = try resolve(reference).id
+        let names = try allNames().filter { $0.value == id }.keys.sorted()
+        let others = names.filter { $0 != reference }
+        if names.contains(reference), !others.isEmpty {
+            try removeName(reference)
+            return others
+        }
+        guard names.count < 2 || names.contains(reference) else {
+            throw PoolError(
+                .inUse,
+                "layer \(id.short) is called \(names.joined(separator: ", ")); remove those names: dish image rm \(names[0])")
+        }
+        try remove(id)
+        return []
+    }
+
     /// Removes a layer that nothing needs, and the one that holds its packages when no other was made from that.
     ///
     /// - Throws: `PoolError` `.inUse` naming the layers and tasks that need it.

@@ -57,6 +57,9 @@ struct Dish: AsyncParsableCommand {
             return 0
         } catch let code as ExitCode {
             return code.rawValue
+        } catch is CancellationError {
+            print("dish: interrupted; what was unfinished is removed", to: .errors)
+            return 1
         } catch {
             let code = exitCode(for: error)
             if code == .success || code == .validationFailure || error is ValidationError {

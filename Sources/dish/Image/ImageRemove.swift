@@ -3,7 +3,14 @@ import Layers
 
 struct ImageRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rm", abstract: "Remove images that no other image and no task stands on.")
+        commandName: "rm", abstract: "Take names of images away, and remove those that have no other.",
+        discussion: """
+            An image that has another name stays. One that another image or a task needs can't be removed.
+
+            Examples:
+              dish image rm //web:app
+              dish image rm 3f9a1c6b
+            """)
 
     @Argument(help: "Labels, names or layer ids.", completion: .image)
     var images: [String]
@@ -12,6 +19,12 @@ struct ImageRemove: ParsableCommand {
     func run() throws {
         try requireRoot(to: "remove images")
         let pool = try pool.open()
-        for image in images { try pool.remove(pool.resolve(image).id) }
+        for image in images {
+            let others = try pool.removeImage(image)
+            print(
+                others.isEmpty
+                    ? "removed \(image)"
+                    : "took the name \(image) away; the image is still called \(others.joined(separator: ", "))", to: .output)
+        }
     }
 }
