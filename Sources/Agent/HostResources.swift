@@ -77,7 +77,7 @@ struct HostResources: Sendable {
         var limits = requested(request)
         if limits.pids == .max, cgroups.controllers.contains("pids") { limits.pids = .value(Self.defaultProcesses) }
         if limits.memory == .max, cgroups.controllers.contains("memory") {
-            limits.memory = .value(memory - policy.systemMemory(of: memory))
+            limits.memory = .value(forTasks(policy))
             limits.swap = limits.swap ?? .max
         }
         if let cpus = limits.cpuset,
@@ -107,13 +107,23 @@ struct HostResources: Sendable {
         return limits
     }
 
-    /// Processes of a task that asks for no limit: systemd's number for containers, or a quarter of what there can be on the host.
-    static var defaultProcesses: UInt64 {
+    /// Bytes of memory that all tasks may have together, in which one fits whatever is reserved.
+    func forTasks(_ policy: ResourcePolicy) -> UInt64 {
+        max(memory - min(memory, policy.systemMemory(of: memory)), 256 << 20)
+    }
+
+    /// Processes and threads that all tasks may have together.
+    static var processesForTasks: UInt64 { max(64, mostProcesses / 4 * 3) }
+
+    private static var mostProcesses: UInt64 {
         let most = ["pid_max", "threads-max"].compactMap { name in
             (try? Files.readText("/proc/sys/kernel/\(name)")).flatMap { UInt64($0.prefix { $0 != "\n" }) }
         }
-        return max(64, min(16_384, (most.min() ?? 32_768) / 4))
+        return most.min() ?? 32_768
     }
+
+    /// Processes of a task that asks for no limit: systemd's number for containers, or a quarter of what there can be on the host.
+    static var defaultProcesses: UInt64 { max(64, min(16_384, mostProcesses / 4)) }
 
     /// The same where control groups can't limit processes: those of a user namespace count together (getrlimit(2), `RLIMIT_NPROC`).
     func processLimit(of task: TaskIntent) -> UInt64? {

@@ -141,6 +141,26 @@ actor ResourceManager {
         }
     }
 
+    /// Bounds what all tasks take together, so that those without limits leave the host its share.
+    func bound() async {
+        do {
+            let host = try HostResources.current(configuration.pool)
+            guard host.cgroups.hasSystemd, host.cgroups.controllers.contains("memory"),
+                let systemctl = Executable.find("systemctl")
+            else { return }
+            let result = try await Command(
+                systemctl,
+                [
+                    "set-property", "--runtime", "dish.slice", "MemoryMax=\(host.forTasks(configuration.resources))",
+                    "TasksMax=\(HostResources.processesForTasks)",
+                ]
+            ).run()
+            guard result.status.isSuccess else { throw AgentError(.failed, "systemctl: \(result.errorText)") }
+        } catch {
+            logger.error("bound what all tasks take", metadata: ["error": "\(error)"])
+        }
+    }
+
     // MARK: Limits that are reached
 
     /// Looks at the tasks that have limits, and notes the first time one reaches one of them.

@@ -36,6 +36,14 @@ struct TaskAdmission: Sendable {
         let account = try defaults.account(&request, root: pool.root(of: layer.id))
         _ = try TaskConfinement(request, hasAccount: account != nil)
         try RequestCheck(request).run()
+        if request.command == nil,
+            let (name, _) = request.environment.first(where: { "\($0)\($1)".utf8.contains(UInt8(ascii: "\n")) })
+        {
+            throw AgentError(
+                .invalid,
+                "the variable '\(name)' has a line break, which the init of a booted image can't be given; leave it out",
+                field: "environment")
+        }
         let ports = try ports(request)
         let volumes = try volumes(request)
         let notEnforced = try limits(request)

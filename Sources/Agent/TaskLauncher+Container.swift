@@ -66,6 +66,7 @@ extension TaskLauncher {
             } else {
                 container.program = .command(command)
                 container.user = request.user
+                container.hasPrivateFiles = !request.environment.isEmpty
             }
         } else {
             container.hasPrivateFiles = !request.environment.isEmpty

@@ -207,7 +207,10 @@ public actor TaskManager {
         }
         try await settleRecovered()
         await repairPool()
-        Task { await repeatLimits() }
+        Task {
+            await resources.bound()
+            await repeatLimits()
+        }
     }
 
     /// Lets what is under way finish; takes the network down when no task is left.

@@ -15,6 +15,8 @@ public enum Mounts {
         public let root: String
         /// Comma-separated options of the file system.
         public let options: String
+        /// Whether what is mounted below it appears in its peers too (mount_namespaces(7)).
+        public let isShared: Bool
     }
 
     /// What is mounted.
@@ -59,7 +61,8 @@ public enum Mounts {
         }
         return Entry(
             path: unescape(fields[4]), type: String(fields[separator + 1]), source: unescape(fields[separator + 2]),
-            root: unescape(fields[3]), options: String(fields[separator + 3])
+            root: unescape(fields[3]), options: String(fields[separator + 3]),
+            isShared: fields[6..<separator].contains { $0.hasPrefix("shared:") }
         )
     }
 

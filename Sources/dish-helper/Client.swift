@@ -21,7 +21,10 @@ struct Client {
     var hasQueue: Bool { !queue.isEmpty }
 
     /// Whether so much waits that the program's output must wait too.
-    var isFarBehind: Bool { queued > 128 * 1024 && !isGone }
+    var isFarBehind: Bool { (queued > 128 * 1024 || queue.count > Self.packetLimit) && !isGone }
+
+    /// Each packet that goes moves those behind it.
+    private static let packetLimit = 1024
 
     mutating func send(_ message: HelperMessage) {
         guard !isGone else { return }

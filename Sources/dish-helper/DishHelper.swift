@@ -7,7 +7,11 @@ import TaskHelper
 @main
 struct DishHelper {
     static func main() {
-        guard CommandLine.arguments.count == 2, let spec = HelperSpec(file: CommandLine.arguments[1]) else {
+        let arguments = CommandLine.arguments.dropFirst()
+        // An agent that was started before this program was installed says all of it in arguments.
+        let given =
+            arguments.count == 1 ? arguments.first.flatMap { HelperSpec(file: $0) } : HelperSpec(arguments: Array(arguments))
+        guard let spec = given else {
             complain("dish-helper is started by dishd, with the path of a file that says what to run")
             exit(2)
         }
@@ -23,6 +27,8 @@ struct DishHelper {
                 complain("task \(spec.id) has a helper already, or needs none for its run \(spec.generation) any more")
                 exit(1)
             }
+            // It has the task's variables, and isn't read again.
+            unlink(spec.file)
             try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
             var supervisor = try Supervisor(spec)
             supervisor.run()

@@ -8,8 +8,10 @@ struct InputQueue {
     private var count = 0
     private var isOver = false
     private static let capacity = 128 * 1024
+    /// Each packet that goes moves those behind it.
+    private static let packetLimit = 1024
 
-    var isFull: Bool { count >= Self.capacity }
+    var isFull: Bool { count >= Self.capacity || packets.count >= Self.packetLimit }
 
     /// Whether something waits for the program.
     var hasWork: Bool { count > 0 || isOver }
@@ -24,6 +26,9 @@ struct InputQueue {
             count += bytes.count
         }
     }
+
+    /// Gives up what waits, but not the end of input.
+    mutating func drop() { (packets, passed, count) = ([], 0, 0) }
 
     /// Gives the program what it takes without waiting.
     mutating func pass(to program: inout Program) {

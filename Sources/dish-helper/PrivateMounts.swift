@@ -25,6 +25,30 @@ enum PrivateMounts {
             if Files.isDirectory(directory) { try mountMemory(on: directory, mode: "0755") }
         }
         for (path, content) in spec.files { try write(Array(content.utf8), to: path, mode: 0o600) }
+        leaveOthers(spec)
+    }
+
+    /// Where the host's mounts aren't shared, what the host unmounts stays in this namespace: a device or a network namespace would be
+    /// in use until the task ends. So what the runtime doesn't need is taken out of it.
+    private static func leaveOthers(_ spec: HelperSpec) {
+        guard let mounts = try? Mounts.list(), mounts.first(where: { $0.path == "/" })?.isShared == false else { return }
+        let needed =
+            ([spec.networkNamespace, spec.program.first, spec.log].compactMap { $0 }) + [
+                spec.stateDirectory, spec.runtimeDirectory,
+            ]
+        let system = ["/usr", "/etc", "/lib", "/lib64", "/bin", "/sbin", "/nix", "/gnu"]
+        for mount in mounts.reversed() where mount.path != "/" {
+            guard
+                mount.source.hasPrefix("/dev/")
+                    || ["nsfs", "overlay", "nfs", "nfs4", "9p", "virtiofs", "zfs"].contains(mount.type)
+            else { continue }
+            func isBelow(_ path: String, _ top: String) -> Bool { path == top || path.hasPrefix(top + "/") }
+            if needed.contains(where: { isBelow($0, mount.path) }) || system.contains(where: { isBelow(mount.path, $0) }) {
+                continue
+            }
+            if isBelow(mount.path, spec.mountDirectory) { continue }
+            try? Mounts.unmount(mount.path, flags: CInt(MNT_DETACH))
+        }
     }
 
     private static func mountMemory(on path: String, mode: String) throws(SystemError) {

@@ -171,7 +171,7 @@ struct Supervisor: ~Copyable {
         guard isStuck else { return isStuckSince = nil }
         guard let since = isStuckSince else { return isStuckSince = milliseconds() }
         guard milliseconds() >= since + 1000 else { return }
-        input = InputQueue()
+        input.drop()
         isStuckSince = nil
     }
 
@@ -349,7 +349,6 @@ struct Supervisor: ~Copyable {
             for index in clients.indices { clients[index].flush() }
         }
         unlink(spec.socket)
-        unlink(spec.file)
         unlink(notifyPath)
         cgroup.remove()
     }

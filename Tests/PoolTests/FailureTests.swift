@@ -114,7 +114,7 @@ struct FailureTests {
                 agent.kill()
                 // With its device back it has to be mounted anew, which needs the tasks to end: the kernel trusts it no more.
                 try pool.setDevicePresent(true)
-                let killed = Inventory.processes(mentioning: "--id=\(stays.id)")
+                let killed = Inventory.processes(mentioning: "tasks/\(stays.id)/spec-")
                 for process in killed { #expect(Glibc.kill(process.pid, SIGKILL) == 0) }
                 for _ in 0..<100 where !Inventory.processes(mentioning: stays.id).isEmpty { usleep(20_000) }
                 var mounted = true
@@ -204,7 +204,7 @@ struct FailureTests {
                 }
                 Glibc.kill(pid_t(try #require(lost.processes?.helper)), SIGTERM)
                 Glibc.kill(pid_t(try #require(lost.processes?.runtime)), SIGKILL)
-                for _ in 0..<100 where !Inventory.processes(mentioning: "--id=\(lost.id)").isEmpty { usleep(20_000) }
+                for _ in 0..<100 where !Inventory.processes(mentioning: "tasks/\(lost.id)/spec-").isEmpty { usleep(20_000) }
                 second.kill()
                 second = try await host.startAgent()
                 #expect(Files.exists("\(host.stateDirectory)/damaged/\(lost.id)/task.json"))

@@ -92,7 +92,7 @@ struct TaskRollbackTests {
                 let snapshots = try await host.client.snapshots("torn")
                 #expect(Files.exists("\(root)/marker") == (snapshots.count == kept), "\(snapshots)")
                 #expect(!Files.exists("\(Files.parent(of: root))/rollback"))
-                #expect(Inventory.processes(mentioning: "--id=\(try await host.task("torn").id)").count == 1)
+                #expect(Inventory.processes(mentioning: "tasks/\(try await host.task("torn").id)/spec-").count == 1)
             }
         }
     }
