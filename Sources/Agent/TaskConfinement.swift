@@ -15,10 +15,10 @@ struct TaskConfinement: Sendable, Equatable {
         "SYS_CHROOT",
     ]
 
-    /// What makes and enters namespaces and file systems, and the ring in which system calls pass by most of what watches them.
+    /// What makes and enters namespaces and file systems.
     private static let refusedToCommands = [
         "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
-        "mount_setattr", "unshare", "setns", "io_uring_setup", "io_uring_enter", "io_uring_register",
+        "mount_setattr", "unshare", "setns",
     ]
 
     /// What reads other processes, or reaches files by other ways than their paths.

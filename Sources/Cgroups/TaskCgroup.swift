@@ -26,6 +26,19 @@ public struct TaskCgroup: Sendable, Equatable {
     ///   - id: the task's id, which names the group where systemd doesn't.
     ///   - boots: whether an init runs in it, which on hybrid hosts wants a group in the named hierarchy too.
     public static func create(id: String, boots: Bool, on host: CgroupHost) throws -> TaskCgroup {
+        let group = try made(id: id, boots: boots, on: host)
+        // The kernel has 65,535 groups with memory for the whole host, and what is inside may make some below its own.
+        if host.unified != nil, let directory = group.directories.first {
+            try Files.set("\(directory)/cgroup.max.descendants", "\(descendantLimit)")
+            try Files.set("\(directory)/cgroup.max.depth", "64")
+        }
+        return group
+    }
+
+    /// Enough for a systemd with hundreds of units and containers inside.
+    private static let descendantLimit = 2048
+
+    private static func made(id: String, boots: Bool, on host: CgroupHost) throws -> TaskCgroup {
         guard let unified = host.unified else { return TaskCgroup(directories: [], parents: [], hasLimits: false) }
         guard host.controllers.contains(where: { Self.controllers.contains($0) }) else {
             // Entering the named one takes some 15 ms.

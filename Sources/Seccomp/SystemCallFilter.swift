@@ -6,7 +6,7 @@ public import Linux
 /// Filters of system calls for the kernel (seccomp(2)), for all kinds of programs that the processor runs.
 public struct SystemCallFilter: Sendable, Equatable {
     /// Another one makes other filters of the same.
-    public static let version = 2
+    public static let version = 3
 
     /// Each is an array of `struct sock_filter`, to be installed in this order.
     public let programs: [[UInt8]]
@@ -30,7 +30,8 @@ public struct SystemCallFilter: Sendable, Equatable {
     private init(programs: [[UInt8]]) { self.programs = programs }
 
     /// What no container may do and systemd-nspawn lets pass: making subvolumes outside of their quota group, pushing input into a
-    /// terminal, audit sockets, and sockets of families that have no namespaces. Everything else is allowed.
+    /// terminal, audit sockets, sockets of families that have no namespaces, rings of I/O, and looking into how the kernel keeps other
+    /// processes. Everything else is allowed.
     public static func refusals() throws(SystemError) -> SystemCallFilter {
         SystemCallFilter(programs: [try refusingProgram()])
     }
@@ -40,8 +41,9 @@ public struct SystemCallFilter: Sendable, Equatable {
         // i386 has socketcall(2), whose arguments no filter sees.
         try rules.addArchitectures(otherArchitectures.filter { $0 != "x86" })
         let audit = [
-            scmp_arg_cmp(arg: 0, op: SCMP_CMP_EQ, datum_a: UInt64(AF_NETLINK), datum_b: 0),
-            scmp_arg_cmp(arg: 2, op: SCMP_CMP_EQ, datum_a: 9 /* NETLINK_AUDIT: linux/netlink.h */, datum_b: 0),
+            // The kernel looks at 32 bits of each.
+            scmp_arg_cmp(arg: 0, op: SCMP_CMP_MASKED_EQ, datum_a: 0xffff_ffff, datum_b: UInt64(AF_NETLINK)),
+            scmp_arg_cmp(arg: 2, op: SCMP_CMP_MASKED_EQ, datum_a: 0xffff_ffff, datum_b: 9 /* NETLINK_AUDIT: linux/netlink.h */),
         ]
         try rules.add(action + UInt32(EAFNOSUPPORT), "socket", audit)
         for family in familiesOfTheMachine {
@@ -49,6 +51,10 @@ public struct SystemCallFilter: Sendable, Equatable {
             try rules.add(action + UInt32(EAFNOSUPPORT), "socket", [value])
         }
         try rules.addArchitectures(otherArchitectures.filter { $0 == "x86" })
+        // A ring of I/O makes sockets that no filter sees.
+        for name in ["io_uring_setup", "io_uring_enter", "io_uring_register", "kcmp", "userfaultfd"] {
+            try rules.add(refusal, name)
+        }
         for request in refusedRequests {
             // The kernel looks at no more than 32 bits of it.
             let value = scmp_arg_cmp(

@@ -14,6 +14,8 @@ struct Supervisor: ~Copyable {
     private let notices: OwnedFD
     /// Nil until the agent says that everything the container needs is there.
     private var program: Program?
+    /// `cgroup.procs` files for processes that join the task.
+    private var entrances: [String] = []
     /// In the pool, so it is there no sooner than the container's root.
     private var log: ConsoleLog?
     private var clients: [Client] = []
@@ -67,6 +69,8 @@ struct Supervisor: ~Copyable {
             if spec.requiresDevicePolicy, !limitsDevices {
                 return giveUp("this host can't limit its devices (BPF in cgroup v2), which a task without a user namespace needs")
             }
+            // Whoever enters the task later is held there; a task that nobody could enter so isn't started.
+            entrances = try cgroup.execProcs()
             try PrivateMounts.make(spec)
             program = try Program(spec, cgroups: cgroup.procs, notify: notifyPath)
             announce()
@@ -359,7 +363,7 @@ struct Supervisor: ~Copyable {
         guard let helper = ProcessIdentity(running: getpid()), let runtime = program?.identity else { return nil }
         return RunningRecord(
             generation: spec.generation, phase: phase, boot: boot, helper: helper, runtime: runtime, leader: leader,
-            cgroups: (try? cgroup.execProcs()) ?? [])
+            cgroups: entrances)
     }
 
     /// Writes the state down and tells it to those who watch.

@@ -124,7 +124,7 @@ final class AttackScene {
         #expect(fastest <= .seconds(1), "dish ps takes \(fastest)")
         let growth = Self.peakMemory(of: agent.pid) - agentMemory
         #expect(growth <= 64 << 10, "the agent took \(growth) KiB more")
-        for process in Inventory.processes(mentioning: host.stateDirectory) where process.command.contains("dish-helper") {
+        for process in Inventory.processes(mentioning: host.runtimeDirectory) where process.command.contains("dish-helper") {
             let memory = Self.peakMemory(of: process.pid)
             #expect(memory <= 64 << 10, "\(process.command) took \(memory) KiB")
         }

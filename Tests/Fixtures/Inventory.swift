@@ -37,7 +37,7 @@ public struct Inventory: Sendable, Equatable, CustomStringConvertible {
                     "\(root)/dish/\($0)"
                 }
             })
-        processes = Set(Self.processes(mentioning: "\(host.stateDirectory)/tasks").map { "\($0.pid) \($0.command)" })
+        processes = Set(Self.processes(mentioning: "\(host.runtimeDirectory)/tasks").map { "\($0.pid) \($0.command)" })
         directories = Set(
             ["\(pool)/tasks", "\(pool)/staging", "\(host.stateDirectory)/tasks", "\(host.runtimeDirectory)/tasks"].flatMap {
                 path in

@@ -210,7 +210,7 @@ struct JobTests {
             let tasks = try await tasks(host, of: "web")
             #expect(tasks.count == 2 && tasks.allSatisfy { $0.state == .running && $0.owner?.version == 4 }, "\(tasks)")
             #expect(try await fetch("http://127.0.0.1:\(port)/").text.hasPrefix("v3 "))
-            let helpers = Inventory.processes(mentioning: "\(host.stateDirectory)/tasks").filter {
+            let helpers = Inventory.processes(mentioning: "\(host.runtimeDirectory)/tasks").filter {
                 $0.command.contains("dish-helper")
             }
             #expect(helpers.count == 2, "\(helpers)")

@@ -183,7 +183,7 @@ private final class Turmoil: Sendable {
     }
 
     private func helpers() -> [Inventory.Process] {
-        Inventory.processes(mentioning: "\(host.stateDirectory)/tasks").filter { $0.command.contains("dish-helper --id=") }
+        Inventory.processes(mentioning: "\(host.runtimeDirectory)/tasks").filter { $0.command.contains("dish-helper ") }
     }
 
     // MARK: What must hold

@@ -38,8 +38,8 @@ struct SecurityTests {
         @Test func aTaskIsRefusedWhatItsSecurityHasNot() async throws {
             let host = try await SharedPool.shared.host()
             try await host.withAgent { _ in
-                let never = ["bpf", "keyctl", "perf", "userfaultfd", "module", "clock"]
-                let ofSystems = ["unshare", "unshare-user", "setns", "mount", "umount", "fsopen", "pivot_root", "io_uring"]
+                let never = ["bpf", "keyctl", "perf", "userfaultfd", "io_uring", "module", "clock"]
+                let ofSystems = ["unshare", "unshare-user", "setns", "mount", "umount", "fsopen", "pivot_root"]
 
                 let command = try await ask(host)
                 for call in never + ofSystems + ["ptrace", "reboot", "raw"] { #expect(command[call] == "refused", "\(call)") }
