@@ -131,7 +131,8 @@ let package = Package(
         .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux"], swiftSettings: settings),
         .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),
-        .testTarget(name: "TaskAccessTests", dependencies: ["Linux", "TaskAccess"], swiftSettings: settings),
+        .testTarget(
+            name: "TaskAccessTests", dependencies: ["CLinux", "Linux", "TaskAccess", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "RuntimeTests", dependencies: ["Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),

@@ -6,6 +6,8 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,6 +21,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,8 +88,7 @@ static int place_descriptors(const int *descriptors, int count, int *report) {
         if (dup2(moved[i], i) < 0) return -1;
     }
     // Nothing else of the caller's reaches the program, whether or not it was opened close-on-exec.
-    syscall(SYS_close_range, count > 3 ? count : 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-    return 0;
+    return syscall(SYS_close_range, count > 3 ? count : 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0 ? -1 : 0;
 }
 
 int dish_send_descriptor(int socket, int descriptor) {
@@ -136,11 +139,34 @@ int dish_receive_descriptor(int socket) {
     return descriptor;
 }
 
+static int open_unlinked(int directory, const char *path, uint64_t flags, uint64_t resolve) {
+    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+// The master of a new pseudo-terminal of the joined mount namespace. The container may have put anything at that path: only the
+// multiplexer itself, in the root of a devpts, is opened.
+static int open_multiplexer(void) {
+    int terminals = open_unlinked(AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY, 0);
+    if (terminals < 0) return -1;
+    struct statfs system;
+    struct stat status;
+    int master = -1, saved = ENODEV;
+    if (fstatfs(terminals, &system) == 0 && system.f_type == DEVPTS_SUPER_MAGIC
+        && fstatat(terminals, "ptmx", &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && S_ISCHR(status.st_mode)
+        && status.st_rdev == makedev(5, 2)) {
+        master = open_unlinked(terminals, "ptmx", O_RDWR | O_NOCTTY, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
+        saved = errno;
+    }
+    close(terminals);
+    errno = saved;
+    return master;
+}
+
 // A pseudo-terminal of the mount namespace the child has joined, so that `tty` and job control
 // work inside; the master goes to the caller.
 static int take_terminal(int socket) {
-    int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (master < 0) master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int master = open_multiplexer();
     if (master < 0) return -1;
     int unlock = 0;
     if (ioctl(master, TIOCSPTLCK, &unlock) < 0) return -1;
@@ -151,14 +177,59 @@ static int take_terminal(int socket) {
     return terminal;
 }
 
-// A joined PID namespace holds only the children of the process that joined it. That process
-// stays, passes the child's exit on, and takes it along when it is itself ended.
-static void wait_and_pass_on(pid_t child) {
+// To a process that leads a session, or soon will, and to its process group.
+static void signal_group(pid_t leader, int number) {
+    if (kill(-leader, number) < 0) kill(leader, number);
+}
+
+// A joined PID namespace holds only the children of the process that joined it. That process stays, passes signals on to the child's
+// process group and the child's exit to the caller, and takes the child along when it is itself killed. All signals are blocked here.
+__attribute__((noreturn)) static void wait_and_pass_on(pid_t child) {
+    static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    // For programs such as su(1), which end what they have started elsewhere.
+    static const struct timespec moment = {0, 100000000};
+    sigset_t awaited;
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGCHLD);
+    sigaddset(&awaited, DISH_SPAWN_END_SIGNAL);
+    for (unsigned i = 0; i < sizeof passed / sizeof *passed; i++) sigaddset(&awaited, passed[i]);
+    int ends = 0, options = WNOHANG;
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, child, &info, WEXITED | WNOWAIT | options) < 0) {
+            if (errno == EINTR) continue;
+            _exit(127);
+        }
+        if (info.si_pid == child) break;
+        // Eight bytes: the kernel's sigset_t.
+        int number = (int)syscall(SYS_rt_sigtimedwait, &awaited, NULL, ends ? &moment : NULL, 8);
+        if (number == DISH_SPAWN_END_SIGNAL) {
+            ends = 1;
+            signal_group(child, SIGTERM);
+        } else if (number < 0 && errno == EAGAIN) {
+            signal_group(child, SIGKILL);
+        } else if (number < 0 && errno != EINTR) {
+            // The container's filter refuses it: then nothing is passed on.
+            options = 0;
+        } else if (number > 0 && number != SIGCHLD) {
+            signal_group(child, number);
+        }
+    }
+    // Not reaped yet: the number is still its own.
+    if (ends) kill(-child, SIGKILL);
     int status;
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR) _exit(127);
     }
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+// Asks for a signal at the parent's death, and ends when that came before.
+static void follow(pid_t parent, int number) {
+    prctl(PR_SET_PDEATHSIG, number);
+    pid_t now = getppid();
+    // 0: a parent outside of this PID namespace.
+    if (now != parent && now != 0) _exit(127);
 }
 
 // fork(2) of a child that is born into a cgroup. Moving a process between cgroups instead waits for an RCU
@@ -285,7 +356,9 @@ static void confine(const struct dish_spawn_request *request, int report) {
 // programs of that PID namespace can see it, and could take over what it still had.
 //
 // Returns the terminal, or -1 for none.
-static int join(const struct dish_spawn_request *request, int report) {
+static int join(const struct dish_spawn_request *request, int report, pid_t parent) {
+    int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (own < 0) fail(report, DISH_SPAWN_SETNS);
     // Not readable by others, whoever they are (ptrace(2)), until the program is executed.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(report, DISH_SPAWN_SETNS);
     if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
@@ -299,9 +372,17 @@ static int join(const struct dish_spawn_request *request, int report) {
         terminal = take_terminal(request->terminal_socket);
         if (terminal < 0) fail(report, DISH_SPAWN_TERMINAL);
     }
-    if (chdir(request->directory ? request->directory : "/") < 0) fail(report, DISH_SPAWN_DIRECTORY);
+    if (chdir("/") < 0) fail(report, DISH_SPAWN_DIRECTORY);
     confine(request, report);
-    if (request->death_signal) prctl(PR_SET_PDEATHSIG, request->death_signal);
+    // As the program's user, who may not enter every directory.
+    if (request->directory && chdir(request->directory) < 0 && !(request->directory_is_optional && errno == EACCES)) {
+        fail(report, DISH_SPAWN_DIRECTORY);
+    }
+    // A change of user or capabilities has reset it.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(report, DISH_SPAWN_CAPABILITIES);
+    if (request->death_signal) follow(parent, request->death_signal);
+    // An ignored one isn't sent, and ends of children would go unheard.
+    signal(SIGCHLD, SIG_DFL);
     pid_t inner = _Fork();
     if (inner < 0) fail(report, DISH_SPAWN_FORK);
     if (inner > 0) {
@@ -311,12 +392,18 @@ static int join(const struct dish_spawn_request *request, int report) {
     }
     // Its own session, away from the process that waits for it.
     setsid();
+    // From inside the parent has no number: whether it has ended is asked of its pidfd.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct pollfd ended = {own, POLLIN, 0};
+    if (poll(&ended, 1, 0) > 0) _exit(127);
+    close(own);
     return terminal;
 }
 
 // Becomes the program. Never returns, but isn't declared so: then it could take its caller's frame over, and that may be in
 // use by a process that lent its memory.
-__attribute__((noinline)) static void run_program(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
+__attribute__((noinline)) static void run_program(
+    const struct dish_spawn_request *request, int report, const sigset_t *mask, pid_t parent) {
     for (const char *const *cgroup = request->cgroups; cgroup && *cgroup; cgroup++) {
         if (write_own_pid(*cgroup) < 0) fail(report, DISH_SPAWN_CGROUP);
     }
@@ -325,7 +412,7 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
     } else if (set_oom_score(request->oom_score) < 0) {
         fail(report, DISH_SPAWN_LIMITS);
     }
-    int terminal = request->join_flags ? join(request, report) : -1;
+    int terminal = request->join_flags ? join(request, report, parent) : -1;
     int terminals[3] = {terminal, terminal, terminal};
     if (terminal >= 0) {
         if (ioctl(terminal, TIOCSCTTY, 0) < 0) fail(report, DISH_SPAWN_TERMINAL);
@@ -342,7 +429,7 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
     // After the descriptors: the caller may have more open than the program may.
     if (set_limits(request->limits, request->limit_count) < 0) fail(report, DISH_SPAWN_LIMITS);
     // Last, because changing credentials clears it.
-    prctl(PR_SET_PDEATHSIG, request->join_flags ? SIGKILL : request->death_signal);
+    if (!request->join_flags && request->death_signal) follow(parent, request->death_signal);
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execve(request->program, request->arguments, request->environment);
@@ -352,7 +439,8 @@ __attribute__((noinline)) static void run_program(const struct dish_spawn_reques
 // The child of the caller: the program itself, or its parent for a moment.
 //
 // What borrows memory runs in frames below those of the lender: nothing here changes after vfork().
-__attribute__((noinline)) static void run_child(const struct dish_spawn_request *request, int report, const sigset_t *mask) {
+__attribute__((noinline)) static void run_child(
+    const struct dish_spawn_request *request, int report, const sigset_t *mask, pid_t parent) {
     if (request->new_session) setsid();
     if (request->detached) {
         pid_t second = shares_memory(request) ? vfork() : _Fork();
@@ -365,7 +453,7 @@ __attribute__((noinline)) static void run_child(const struct dish_spawn_request 
             _exit(0);
         }
     }
-    run_program(request, report, mask);
+    run_program(request, report, mask, request->detached ? getppid() : parent);
     _exit(127);
 }
 
@@ -408,11 +496,12 @@ int dish_spawn(const struct dish_spawn_request *request, int *step, int *error) 
     sigfillset(&all);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &all, &saved);
+    pid_t caller = getpid();
     pid_t child = request->birth_cgroup ? fork_into(request->birth_cgroup) : shares_memory(request) ? vfork() : _Fork();
     int fork_step = request->birth_cgroup ? DISH_SPAWN_CGROUP : DISH_SPAWN_FORK;
     if (child == 0) {
         close(report[0]);
-        run_child(request, report[1], &none);
+        run_child(request, report[1], &none, caller);
         _exit(127);
     }
     int fork_error = errno;

@@ -65,7 +65,7 @@ enum CgroupTree {
                     let bytes = try? Files.read(file, "cgroup.procs")
                 else { return }
                 for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-                    if let process = pid_t(line) { Glibc.kill(process, SIGKILL) }
+                    if let process = pid_t(line), process > 0 { Glibc.kill(process, SIGKILL) }
                 }
             }, leave: { _, _ in })
     }

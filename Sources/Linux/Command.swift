@@ -81,7 +81,8 @@ public struct Command: Sendable {
         case .late: running.end()
         }
         // One that sleeps in the kernel ends when that lets it.
-        let patience: Duration? = end == .late ? .seconds(1) : end == .cancelled ? .milliseconds(50) : nil
+        let patience: Duration? =
+            end == .late ? .seconds(1) : end == .cancelled ? .milliseconds(spawn.join == nil ? 50 : 500) : nil
         guard let status = try running.wait(child, ending, within: patience) else {
             if end == .late, let limit = spawn.timeLimit { throw TimeLimitExceeded(limit: limit) }
             throw CancellationError()

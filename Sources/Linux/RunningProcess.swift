@@ -6,8 +6,10 @@ import Synchronization
 final class RunningProcess: Sendable {
     private enum State {
         case idle
-        /// - Parameter leads: whether a process group has its number.
-        case running(pid_t, leads: Bool)
+        /// - Parameters:
+        ///   - leads: whether a process group has its number.
+        ///   - passesOn: whether it ends its program when it gets `Spawn.Join.endSignal`.
+        case running(pid_t, leads: Bool, passesOn: Bool)
         case cancelled
     }
 
@@ -40,7 +42,7 @@ final class RunningProcess: Sendable {
         try state.withLock { state in
             if case .cancelled = state { throw CancellationError() }
             let child = try spawn.start()
-            state = .running(child, leads: spawn.newSession && !spawn.detached)
+            state = .running(child, leads: spawn.newSession && !spawn.detached, passesOn: spawn.join != nil)
             return child
         }
     }
@@ -73,13 +75,13 @@ final class RunningProcess: Sendable {
     /// Kills what is left of its process group, if it leads one. It must not have been reaped.
     func endGroup() {
         state.withLock { state in
-            if case .running(let child, leads: true) = state { Glibc.kill(-child, SIGKILL) }
+            if case .running(let child, leads: true, _) = state { Glibc.kill(-child, SIGKILL) }
         }
     }
 
     private static func kill(_ state: State) {
-        guard case .running(let child, let leads) = state else { return }
-        Glibc.kill(child, SIGKILL)
+        guard case .running(let child, let leads, let passesOn) = state else { return }
+        Glibc.kill(child, passesOn ? Spawn.Join.endSignal : SIGKILL)
         if leads { Glibc.kill(-child, SIGKILL) }
     }
 
@@ -97,7 +99,7 @@ final class RunningProcess: Sendable {
         }
     }
 
-    /// Waits for a time; what hasn't ended by then is left to a thread of its own.
+    /// Waits for a time; what hasn't ended by then is killed and left to a thread of its own.
     ///
     /// - Parameters:
     ///   - ending: its pidfd.
@@ -112,6 +114,8 @@ final class RunningProcess: Sendable {
                 poll(&polled, 1, CInt(max(1, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000)))
             }
             if polled.revents == 0 {
+                // Only here is it reaped.
+                Glibc.kill(child, SIGKILL)
                 try startThread { _ = try? self.wait(child) }
                 return nil
             }

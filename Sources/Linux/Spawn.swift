@@ -11,6 +11,8 @@ public struct Spawn: Sendable {
     public var environment: [String: String]
     /// The working directory; nil for the caller's.
     public var directory: String?
+    /// Whether a program in joined namespaces runs in `/` when its user may not enter that directory.
+    public var isDirectoryOptional = false
     /// The descriptors that become 0, 1, 2, … in the child; -1 is `/dev/null`.
     public var descriptors: [CInt] = [-1, -1, -1]
     /// `cgroup.procs` files the child enters before anything else.
@@ -35,7 +37,7 @@ public struct Spawn: Sendable {
     public var groups: [gid_t] = []
     /// Seccomp filters, installed in this order before the identity changes: each is a whole array of `struct sock_filter`, 8 bytes
     /// an instruction (linux/filter.h). They must allow what the child still calls: prctl, capget, capset, setgroups, setresgid,
-    /// setresuid, dup2, fcntl, close_range, prlimit64, execve.
+    /// setresuid, dup2, fcntl, close_range, prlimit64, chdir, execve.
     ///
     /// The caller needs `CAP_SYS_ADMIN` in its user namespace, or `capabilities` with `gainsNothing`.
     public var filters: [[UInt8]] = []
@@ -80,6 +82,10 @@ public struct Spawn: Sendable {
         /// A Unix socket that is sent the master of a new pseudo-terminal of that mount namespace;
         /// nil when the program shall have no terminal of its own.
         public var terminal: CInt?
+
+        /// Sent to the process that `start` returns, this ends the program and its process group: with SIGTERM, and a moment later
+        /// SIGKILL. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to that group.
+        public static let endSignal = DISH_SPAWN_END_SIGNAL
 
         public init(process: CInt, namespaces: CInt, terminal: CInt? = nil) {
             self.process = process
@@ -159,6 +165,7 @@ public struct Spawn: Sendable {
 
     /// What is in the request itself.
     private func fill(_ request: inout dish_spawn_request) {
+        request.directory_is_optional = isDirectoryOptional ? 1 : 0
         request.new_session = newSession || join != nil ? 1 : 0
         request.detached = detached ? 1 : 0
         request.death_signal = deathSignal ?? 0

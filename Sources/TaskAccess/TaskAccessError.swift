@@ -9,6 +9,8 @@ public struct TaskAccessError: Error, Sendable, CustomStringConvertible {
         /// A shell would answer 126.
         case notExecutable
         case noFilter
+        /// It isn't held apart from the host, or what is started in it wouldn't be.
+        case notApart
     }
 
     public let code: Code

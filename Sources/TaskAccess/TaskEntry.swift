@@ -39,11 +39,20 @@ public struct TaskEntry: ~Copyable, Sendable {
         let process = try OwnedFD.ofProcess(leader.pid)
         let root = try OwnedFD.open("/proc/\(leader.pid)/root", DISH_O_PATH | O_DIRECTORY)
         let hold = try Hold(of: leader.pid, confinement)
+        let isApart = try cgroups.isEmpty && Self.unifiedGroup("self") != Self.unifiedGroup("\(leader.pid)")
         // Its number may have been another's meanwhile.
         guard leader.isRunning else { throw ended }
-        // Without a namespace to join nothing of the rest would be done either.
-        guard hold.namespaces & (DISH_CLONE_NEWNS | DISH_CLONE_NEWPID) != 0 else {
-            throw TaskAccessError(.ended, "\(name) has no namespaces of its own, so nothing can be started in them")
+        // Without both, what is started would see the host's files or processes.
+        let needed = DISH_CLONE_NEWNS | DISH_CLONE_NEWPID
+        guard hold.namespaces & needed == needed else {
+            throw TaskAccessError(
+                .notApart, "\(name) has no mount and PID namespaces of its own, so nothing can be started in them; restart it")
+        }
+        guard !isApart else {
+            throw TaskAccessError(
+                .notApart,
+                "the control group of \(name) isn't known, so what is started in it would escape its limits; restart the agent, or the task where that doesn't help"
+            )
         }
         self.process = process
         self.root = root
@@ -52,11 +61,16 @@ public struct TaskEntry: ~Copyable, Sendable {
         self.cgroups = cgroups
     }
 
+    /// The control group of a process in the v2 hierarchy; nil on hosts without one.
+    private static func unifiedGroup(_ process: String) throws(SystemError) -> Substring? {
+        try Files.readText("/proc/\(process)/cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }
+    }
+
     /// How to start a command inside. The descriptors of this entry must stay open until it has been started.
     ///
     /// - Parameters:
     ///   - environment: of the task.
-    ///   - directory: nil for the user's home, or `/` where there is none.
+    ///   - directory: nil for the user's home, or `/` where there is none or the user may not enter it.
     /// - Throws: `TaskAccessError` for a command or directory that isn't there.
     public func spawn(
         _ command: [String], as user: TaskUser, environment: [String: String] = [:], directory: String? = nil
@@ -71,6 +85,7 @@ public struct TaskEntry: ~Copyable, Sendable {
         var spawn = Spawn(program, Array(command.dropFirst()), environment: variables)
         spawn.cgroups = cgroups
         spawn.directory = place
+        spawn.isDirectoryOptional = directory == nil
         spawn.identity = (user.user, user.group)
         spawn.groups = user.groups
         spawn.deathSignal = SIGKILL

@@ -78,29 +78,9 @@ public struct TaskUser: Sendable, Equatable {
 
     /// The lines of a file, split at colons; none for one that isn't there. Links are followed inside the task only.
     private static func lines(_ path: String, in root: borrowing OwnedFD) throws -> [[String]] {
-        guard root.contains(path) else { return [] }
-        return String(decoding: try content(path, in: root), as: UTF8.self).split(separator: "\n").map {
+        let content = try root.readFileIfPresent(inRoot: path, limit: fileLimit) ?? []
+        return String(decoding: content, as: UTF8.self).split(separator: "\n").map {
             $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         }
-    }
-
-    /// The task may have put anything there: a pipe that nobody writes to, a device, a file without an end.
-    private static func content(_ path: String, in root: borrowing OwnedFD) throws -> [UInt8] {
-        let file = try root.open(inRoot: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-        var status = stat()
-        let number = file.number
-        try retryingInterrupts("look at", path) { fstat(number, &status) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("read, as it is no file,", path, code: EINVAL) }
-        var bytes = [UInt8](repeating: 0, count: fileLimit + 1)
-        var length = 0
-        while length < bytes.count {
-            let start = length
-            let count = try retryingInterrupts("read", path) {
-                bytes.withUnsafeMutableBytes { read(number, $0.baseAddress! + start, $0.count - start) }
-            }
-            if count == 0 { return Array(bytes[..<length]) }
-            length += count
-        }
-        throw SystemError("read, as it is larger than \(fileLimit >> 20) MiB,", path, code: EFBIG)
     }
 }

@@ -73,6 +73,29 @@ struct AccessTests {
         }
     }
 
+    @Test(arguments: [[], ["--no-user-namespace"]])
+    func aLinkInPlaceOfTheServersDirectoryLeadsNowhere(_ options: [String]) async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            // A program of that name is enough to be asked.
+            let run = try await host.dish(
+                arguments: ["run", "-d", "--name", "linked"] + options + ["//os:base", "--", "/bin/sleep", "1000"])
+            try #require(run.code == 0, "\(run)")
+            let server = "printf '#!/bin/sh\nls -d /run/sshd >&2\n' > /usr/sbin/sshd; chmod 755 /usr/sbin/sshd"
+            _ = try await host.dish("exec", "linked", "--", "sh", "-c", "mkdir -p /usr/sbin; \(server)")
+            let asked = try await host.dish("ssh-proxy", "linked.dish", input: "")
+            #expect(asked.errors == "/run/sshd\n", "\(asked)")
+            let mounts = try await host.dish("exec", "linked", "--", "cat", "/proc/self/mountinfo")
+            for target in ["/proc", "/"] {
+                _ = try await host.dish("exec", "linked", "--", "sh", "-c", "rm -rf /run/sshd; ln -s \(target) /run/sshd")
+                _ = try await host.dish("ssh-proxy", "linked.dish", input: "")
+                let after = try await host.dish("exec", "linked", "--", "cat", "/proc/self/mountinfo")
+                #expect(after.code == 0 && after.output == mounts.output, "\(after)")
+            }
+            #expect(mounts.code == 0 && !mounts.output.contains("/run/sshd"), "\(mounts)")
+        }
+    }
+
     @Test func anImageWithoutAServerSaysWhatToDo() async throws {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in

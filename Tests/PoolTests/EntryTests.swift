@@ -154,6 +154,7 @@ struct EntryTests {
                 printf 'one\\ntwo\\nthree\\n' > $0
                 while read -r line; do dish exec relay -- echo "$line"; done < $0
                 timeout 5 "\(dish)" exec relay -- /bin/sh -c 'sleep 100 & echo left' < /dev/null
+                dish exec relay -- bash -c 'exec > >(sleep 0.1; tee /tmp/log); echo filtered'
                 dish exec relay -- yes 2>/dev/null | head -1
                 (sleep 0.2; echo late) | dish exec relay -- cat
                 timeout --signal=TERM 1 "\(dish)" exec relay -- sleep 4711 </dev/null || echo ended $?
@@ -162,9 +163,79 @@ struct EntryTests {
             let folder = try Scratch.make("relay")
             let outcome = try await host.dish(arguments: [], under: ["/bin/bash", "-c", script, "\(folder)/data"])
             let lines = outcome.output.split(separator: "\n").map(String.init)
-            try #require(lines.count == 13, "\(outcome)")
+            try #require(lines.count == 14, "\(outcome)")
             #expect(lines[0] == "200000000" && lines[1] == "200000000" && lines[2] == lines[3], "\(outcome)")
-            #expect(Array(lines[4...]) == ["end", "one", "two", "three", "left", "y", "late", "ended 124", "gone"], "\(outcome)")
+            #expect(
+                Array(lines[4...]) == ["end", "one", "two", "three", "left", "filtered", "y", "late", "ended 124", "gone"],
+                "\(outcome)")
+        }
+    }
+
+    @Test func signalsReachTheCommandAndASecondOneEndsIt() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            try await Self.start(host, "signalled", command: ["/bin/sleep", "1000"])
+            let script = """
+                dish() { "\(Programs.path("dish"))" "$@"; }
+                start() { "\(Programs.path("dish"))" exec signalled -- "$@" < /dev/null & pid=$!; sleep 0.7; }
+                start /bin/sh -c 'trap "echo tidied; exit 5" TERM; sleep 4712 & wait'; kill -TERM $pid; wait $pid; echo $?
+                start sleep 4713; kill -INT $pid; wait $pid; echo $?
+                start /bin/sh -c 'trap "" TERM; sleep 4714; sleep 4715'
+                kill -TERM $pid; sleep 0.3; kill -TERM $pid; wait $pid; echo $?
+                # Nobody reads: the pipe to it stays full.
+                mkfifo $0; sleep 20 > $0.out < $0 & reader=$!
+                exec 5> $0; "\(Programs.path("dish"))" exec signalled -- yes < /dev/null >&5 5>&- & pid=$!; exec 5>&-
+                sleep 0.7; kill -TERM $pid; timeout 5 tail --pid=$pid -f /dev/null; echo standing $?; kill -9 $pid $reader 2>/dev/null
+                sleep 0.2; dish exec signalled -- /bin/sh -c 'grep -l 471[2345] /proc/[0-9]*/cmdline || echo gone'
+                """
+            let outcome = try await host.dish(
+                arguments: [], under: ["/bin/bash", "-c", script, "\(try Scratch.make("signals"))/pipe"])
+            let lines = outcome.output.split(separator: "\n").map(String.init)
+            #expect(lines == ["tidied", "5", "130", "143", "standing 0", "gone"], "\(outcome)")
+        }
+    }
+
+    @Test func aHealthCheckThatTakesTooLongLeavesNoProcess() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let check = "touch /tmp/asked; trap '' TERM; sleep 4716; sleep 4717"
+            let run = try await host.dish(
+                "run", "-d", "--name", "slow", "--health-cmd", check, "--health-interval", "3600", "--health-timeout", "1",
+                "//os:base", "--", "/bin/sleep", "1000")
+            try #require(run.code == 0, "\(run)")
+            let script =
+                "for i in $(seq 50); do [ -e /tmp/asked ] && break; sleep 0.1; done; sleep 2; grep -l 471[67] /proc/[0-9]*/cmdline || echo gone"
+            let left = try await host.dish("exec", "slow", "--", "/bin/sh", "-c", script)
+            #expect(left.text == "gone", "\(left)")
+        }
+    }
+
+    @Test func aDirectoryThatTheUserMayNotEnterIsAnError() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            try await Self.start(host, "closed", command: ["/bin/sleep", "1000"])
+            let made = try await host.dish("exec", "closed", "--", "install", "-d", "-m", "700", "/srv/closed")
+            #expect(made.code == 0, "\(made)")
+            let refused = try await host.dish(
+                "exec", "closed", "--user", "daemon", "--workdir", "/srv/closed", "--", "ls", "-d", ".")
+            #expect(refused.code != 0 && refused.errors.contains("'/srv/closed': Permission denied"), "\(refused)")
+            // Of another user's home nothing is asked for.
+            _ = try await host.dish("exec", "closed", "--", "usermod", "--home", "/srv/closed", "games")
+            let home = try await host.dish("exec", "closed", "--user", "games", "--", "pwd")
+            #expect(home.code == 0 && home.text == "/", "\(home)")
+        }
+    }
+
+    /// The multiplexer is taken as root of the host, where the task has no user namespace.
+    @Test func aTerminalIsTakenFromTheTasksDevptsAlone() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            try await Self.start(host, "devices", "--no-user-namespace", command: ["/bin/sleep", "1000"])
+            _ = try await host.dish("exec", "devices", "--", "ln", "-sfn", "/dev/null", "/dev/ptmx")
+            let dish = Programs.path("dish")
+            let shown = try await host.dish(
+                arguments: [], under: ["/bin/sh", "-c", "script -qec '\(dish) exec devices -- tty' /dev/null"])
+            #expect(shown.output.hasPrefix("/dev/pts/"), "\(shown)")
         }
     }
 

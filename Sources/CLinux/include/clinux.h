@@ -201,6 +201,10 @@ enum dish_spawn_step {
     DISH_SPAWN_EXEC,
 };
 
+// To a child that joined namespaces (SIGUSR1): ends its program's process group, with SIGTERM and a moment later SIGKILL. SIGINT, SIGTERM,
+// SIGHUP and SIGQUIT are passed on to that group.
+static const int DISH_SPAWN_END_SIGNAL = 10;
+
 // A program for seccomp(2): `count` structs sock_filter.
 struct dish_spawn_filter {
     const void *instructions;
@@ -219,6 +223,7 @@ struct dish_spawn_request {
     char *const *arguments;       // NULL-terminated, the program's name first
     char *const *environment;     // NULL-terminated
     const char *directory;        // working directory, or NULL
+    int directory_is_optional;    // with join_flags: / where the program's user may not enter it
     const int *descriptors;       // becomes 0, 1, 2, ... in the child; -1 is /dev/null
     int descriptor_count;
     const char *birth_cgroup;     // directory of the cgroup v2 group the child is born into, or NULL

@@ -33,7 +33,6 @@ struct SSHServer {
     /// Serves until the client or the session ends.
     func run() async throws -> CInt {
         try prepare()
-        try await blocking { try keepDirectory() }
         return try await blocking { try serve() }
     }
 
@@ -64,42 +63,54 @@ struct SSHServer {
         let authorized = Array("\(try SSHKeys.ofHost().publicKey()) dish\n".utf8)
         let root = try TaskRoot(task)
         try root.asRoot {
-            let run = try root.directory.open(inRoot: "/run", O_RDONLY | O_DIRECTORY)
+            // No link of the task's: what is made as root is made there and nowhere else.
+            let run = try root.directory.open(beneath: "run", O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             if mkdirat(run.number, Self.directory, 0o755) != 0, errno != EEXIST {
                 throw SystemError("create directory", "/run/\(Self.directory)")
             }
+            try keepDirectory(in: run, of: root.firstID)
             let files = try run.open(beneath: Self.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             try put(hostKey, "host_key", mode: 0o600, in: files)
             try put(authorized, "authorized_keys", mode: 0o644, in: files)
         }
     }
 
-    /// Makes the empty directory that Debian's server wants, and so that it stays: its own unit makes it and takes it away whenever it
-    /// ends, and one that can't start, of an image without host keys, does so several times while the task boots. What something is mounted
-    /// on isn't taken away.
+    /// Makes the empty directory that Debian's server wants, and again whenever it goes while a user logs in: its own unit makes it and
+    /// takes it away whenever it ends, and one that can't start, of an image without host keys, does so several times while the task boots.
     ///
-    /// Blocks, on a thread of its own: in the task's mount namespace.
-    private func keepDirectory() throws {
-        let leader = try task.leader()
-        let path = "/run/sshd"
-        if try Mounts.list(of: "\(leader.pid)").contains(where: { $0.path == path }) { return }
-        let root = try TaskRoot(task)
-        let run = try root.directory.open(inRoot: "/run", O_RDONLY | O_DIRECTORY)
-        let namespace = try OwnedFD.open("/proc/\(leader.pid)/ns/mnt", O_RDONLY)
-        // Its number can't have been another's when that was opened.
-        guard leader.isRunning else { throw AgentError(.conflict, "the task '\(task.name)' has just ended") }
-        guard dish_unshare(DISH_CLONE_FS) == 0, dish_setns(namespace.number, DISH_CLONE_NEWNS) == 0 else {
-            throw SystemError("join mount namespace")
+    /// The task's mount namespace isn't entered, nor a link of the task's followed.
+    private func keepDirectory(in run: borrowing OwnedFD, of user: uid_t) throws {
+        let watched = try run.duplicate()
+        let number = try retryingInterrupts("watch", "/run") { inotify_init1(O_CLOEXEC) }
+        let changes = OwnedFD(adopting: number)
+        let path = "/proc/self/fd/\(watched.number)"
+        try retryingInterrupts("watch", "/run") { inotify_add_watch(number, path, UInt32(IN_DELETE | IN_MOVED_FROM)) }
+        Self.makeServerDirectory(in: watched.number)
+        let (directory, inotify) = (watched.release(), changes.release())
+        try startThread {
+            try? FileOwner.with(user: user, group: user) { Self.remakeServerDirectory(in: directory, on: inotify) }
+            close(directory)
+            close(inotify)
         }
-        for attempt in 1... {
-            try root.asRoot {
-                if mkdirat(run.number, "sshd", 0o755) != 0, errno != EEXIST { throw SystemError("create directory", path) }
-            }
-            do {
-                return try Mounts.mount(path, on: path, flags: UInt(MS_BIND))
-            } catch {
-                guard error.code == ENOENT, attempt < 100 else { throw error }
-            }
+    }
+
+    /// A task that has something else there only keeps its own `sshd` from working.
+    private static func makeServerDirectory(in run: CInt) {
+        _ = mkdirat(run, "sshd", 0o755)
+    }
+
+    private static func remakeServerDirectory(in run: CInt, on changes: CInt) {
+        // sshd(8) itself gives a user no longer to log in (LoginGraceTime).
+        let end = ContinuousClock.now + .seconds(120)
+        var buffer = [UInt8](repeating: 0, count: 16384)
+        while .now < end {
+            makeServerDirectory(in: run)
+            var polled = pollfd(fd: changes, events: Int16(POLLIN), revents: 0)
+            guard poll(&polled, 1, 1000) > 0 else { continue }
+            guard read(changes, &buffer, buffer.count) > 0 else { return }
+            // A task that does nothing but remove it takes little of this program's time.
+            makeServerDirectory(in: run)
+            usleep(1000)
         }
     }
 

@@ -7,16 +7,19 @@ import Linux
 /// Each stream has a thread, so that one that nobody reads holds no other up. What is under way is bounded by the pipes and one buffer.
 /// What goes to a terminal is cleaned.
 struct PipedSession {
-    /// Whether SIGINT, SIGTERM, SIGHUP and SIGQUIT of this program end the command; else they do what they did before.
+    /// Whether SIGINT, SIGTERM, SIGHUP and SIGQUIT of this program are passed on to the command; else they do what they did before. The
+    /// second signal kills it, and so does the first after `patience`.
     var heedsSignals = true
+
+    private static let patience = Duration.seconds(10)
 
     /// Bytes, of a pipe and of what is passed at once.
     private static let capacity = 256 << 10
     /// F_SETPIPE_SZ: fcntl(2).
     private static let setPipeSize: CInt = 1031
 
-    /// Runs a command and returns its exit code. It ends with the command: what has been written by then is passed on, what something
-    /// that is left behind writes later isn't.
+    /// Runs a command that joins namespaces, and returns its exit code. It ends with the command. What has been written by then is passed
+    /// on; something that is left behind is listened to for a moment (`Rest`).
     func run(_ command: Spawn) throws -> CInt {
         // Reading a terminal in the background fails instead of stopping this program.
         signal(SIGTTIN, SIG_IGN)
@@ -40,29 +43,70 @@ struct PipedSession {
             close(done)
         }
         close(finished.writing)
-        let code = try wait(for: child, ended)
-        // Its end is there when the last of the threads has closed it.
-        _ = try? Files.read(OwnedFD(adopting: finished.reading), "pipe")
+        let code = try wait(for: child, ended, relays: finished.reading)
+        close(finished.reading)
         _ = consume ending
         return code
     }
 
-    private func wait(for child: pid_t, _ ending: CInt) throws -> CInt {
-        guard heedsSignals else { return try ExitStatus.wait(for: child).shellCode }
+    /// Waits for the command, then for the relays, which nobody may read.
+    ///
+    /// - Parameter relays: a pipe whose end is there when the last of the threads has closed it.
+    private func wait(for child: pid_t, _ ending: CInt, relays: CInt) throws -> CInt {
+        guard heedsSignals else {
+            let code = try ExitStatus.wait(for: child).shellCode
+            _ = Self.isReadable(relays, within: nil)
+            return code
+        }
         let signals = try SignalDescriptor([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
         var received: CInt?
-        while received == nil {
-            var polled = [
-                pollfd(fd: ending, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
-            ]
-            guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { throw SystemError("wait for the command") }
-            if polled[0].revents != 0 { break }
-            if polled[1].revents != 0 { received = signals.next() }
+        var isKilled = false
+        var deadline: ContinuousClock.Instant?
+        while !Self.isReadable(ending, or: signals.number, until: deadline) {
+            guard !isKilled else {
+                // Even the process that passes signals on doesn't run: that of a frozen task, or of a stopped one.
+                kill(child, SIGKILL)
+                deadline = nil
+                _ = signals.next()
+                continue
+            }
+            let number = signals.next()
+            if let number, received == nil {
+                kill(child, number)
+                (received, deadline) = (number, .now + Self.patience)
+            } else if number != nil || deadline.map({ .now >= $0 }) ?? false {
+                kill(child, Spawn.Join.endSignal)
+                (isKilled, deadline) = (true, .now + .seconds(1))
+            }
         }
-        if received != nil { kill(child, SIGKILL) }
         let code = try ExitStatus.wait(for: child).shellCode
-        return received.map { 128 + $0 } ?? code
+        if let received {
+            _ = Self.isReadable(relays, within: .seconds(1))
+            return isKilled ? 128 + received : code
+        }
+        if Self.isReadable(relays, or: signals.number, until: nil) { return code }
+        // There is nothing left to pass a signal on to.
+        let number = signals.next() ?? SIGTERM
+        _ = Self.isReadable(relays, within: .seconds(1))
+        return 128 + number
+    }
+
+    private static func isReadable(_ descriptor: CInt, within time: Duration?) -> Bool {
+        isReadable(descriptor, or: -1, until: time.map { .now + $0 })
+    }
+
+    /// Waits until a descriptor or another is readable, or the time is over.
+    ///
+    /// - Returns: whether the first one is.
+    private static func isReadable(_ descriptor: CInt, or other: CInt, until end: ContinuousClock.Instant?) -> Bool {
+        while true {
+            var polled = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+            ]
+            let count = poll(&polled, 2, end.map { ($0 - .now).pollTime } ?? -1)
+            if count < 0, errno == EINTR { continue }
+            return count > 0 && polled[0].revents != 0
+        }
     }
 
     private static func pipe() throws -> (reading: CInt, writing: CInt) {
@@ -87,30 +131,54 @@ struct PipedSession {
         var buffer = [UInt8](repeating: 0, count: capacity)
         var text = isatty(target) != 0 ? PrintableStream(keepsReturns: true) : nil
         defer { if let end = text?.end() { _ = write(end[...], to: target) } }
-        // What there is to take once the command has ended; nil before.
-        var rest: Int?
-        while rest.map({ $0 > 0 }) ?? true {
-            if rest == nil {
-                var polled = [
-                    pollfd(fd: source, events: Int16(POLLIN), revents: 0), pollfd(fd: ending, events: Int16(POLLIN), revents: 0),
-                ]
-                guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { return }
-                if polled[1].revents != 0 {
-                    var waiting: CInt = 0
-                    guard dish_ioctl(source, UInt(FIONREAD), &waiting) == 0 else { return }
-                    rest = Int(waiting)
-                    continue
-                }
-            }
-            let count = read(source, &buffer, min(buffer.count, rest ?? .max))
+        var rest: Rest?
+        while true {
+            var polled = [
+                pollfd(fd: source, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: rest == nil ? ending : -1, events: Int16(POLLIN), revents: 0),
+            ]
+            let ready = poll(&polled, 2, rest?.patience ?? -1)
+            guard ready >= 0 || errno == EINTR else { return }
+            if rest == nil, polled[1].revents != 0 { rest = Rest() }
+            if ready == 0 || rest?.isOver == true { rest?.takeLast(of: source) }
+            guard rest?.left != 0 else { return }
+            let count = read(source, &buffer, min(buffer.count, rest?.left ?? .max))
             if count == 0 { return }
             if count < 0 {
-                if errno == EINTR || errno == EAGAIN && rest == nil { continue }
+                if errno == EINTR || errno == EAGAIN && rest?.isLast != true { continue }
                 return
             }
-            rest = rest.map { $0 - count }
             // The command then learns that nobody reads, as it would without this program.
+            let start = ContinuousClock.now
             guard write(text?.clean(Array(buffer[..<count]))[...] ?? buffer[..<count], to: target) else { return }
+            rest?.passed(count, in: .now - start)
+        }
+    }
+
+    /// What is still passed on after the command's end: until all ends are closed, nothing comes for a moment, or it has been too long or too
+    /// much; then what the pipe holds. A filter that the command wrote through, as in `exec > >(tee log)`, ends a little later.
+    private struct Rest {
+        /// Without the time that whoever reads it takes.
+        private var end = ContinuousClock.now + .seconds(2)
+        /// Bytes.
+        private(set) var left = 16 << 20
+        private(set) var isLast = false
+
+        /// Milliseconds, for poll(2).
+        var patience: CInt { isLast ? 0 : min(250, (end - .now).pollTime) }
+
+        var isOver: Bool { !isLast && (left == 0 || .now >= end) }
+
+        mutating func takeLast(of source: CInt) {
+            guard !isLast else { return }
+            var waiting: CInt = 0
+            left = dish_ioctl(source, UInt(FIONREAD), &waiting) == 0 ? Int(waiting) : 0
+            isLast = true
+        }
+
+        mutating func passed(_ count: Int, in time: Duration) {
+            left = max(0, left - count)
+            end += time
         }
     }
 
@@ -185,5 +253,13 @@ private struct InputRelay {
                 if count < 0, errno != EINTR, errno != EAGAIN { return pending.count }
             }
         }
+    }
+}
+
+extension Duration {
+    /// For poll(2): milliseconds, rounded up; 0 for what is over.
+    fileprivate var pollTime: CInt {
+        let (seconds, attoseconds) = components
+        return CInt(clamping: max(0, seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))
     }
 }
