@@ -127,7 +127,7 @@ let package = Package(
         // Unit tests: no privileges.
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: settings),
         .testTarget(name: "SendStreamTests", dependencies: ["CSendStream", "SendStream"], swiftSettings: settings),
-        .testTarget(name: "NetworksTests", dependencies: ["Networks"], swiftSettings: settings),
+        .testTarget(name: "NetworksTests", dependencies: ["Linux", "Networks"], swiftSettings: settings),
         .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux"], swiftSettings: settings),
         .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),

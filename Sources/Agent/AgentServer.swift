@@ -53,7 +53,7 @@ public struct AgentServer: Sendable {
         guard let tls else { return try await local.run(socket, whenReady: whenReady) }
         let limits = ConnectionLimits(most: 256, ofPeer: 64)
         let remote = Application(
-            router: router(.tls, limits),
+            router: router(.tls),
             server: try .tls(.http1(configuration: Self.connections(limits)), tlsConfiguration: tls.configuration),
             configuration: .init(address: .hostname(tls.host, port: tls.port)),
             onServerRunning: { [logger] _ in logger.info("listens", metadata: ["address": "\(tls.host):\(tls.port)"]) },
@@ -73,7 +73,7 @@ public struct AgentServer: Sendable {
         let names = Set((names + [HostResources.name()]).map { $0.lowercased() })
         let limits = ConnectionLimits(most: 128, ofPeer: 64)
         let app = Application(
-            router: router(.web(names: names), limits),
+            router: router(.web(names: names)),
             server: .http1(configuration: Self.connections(limits)),
             configuration: .init(address: .hostname(address.host, port: address.port)),
             logger: quiet)
@@ -95,11 +95,9 @@ public struct AgentServer: Sendable {
     /// Like `GET /v1/tasks/{name}`.
     var routes: [String] { router(.socket).routes.map { "\($0.method.rawValue) \($0.path)" } }
 
-    /// - Parameter limits: of the connections it is for; nil for none.
-    func router(_ listener: APIListener, _ limits: ConnectionLimits? = nil) -> Router<AgentRequestContext> {
+    func router(_ listener: APIListener) -> Router<AgentRequestContext> {
         let (router, direct) = (Router(context: AgentRequestContext.self), Router(context: AgentRequestContext.self))
         addRoutes(to: direct, listener)
-        if let limits { router.add(middleware: ConnectionMiddleware(limits: limits)) }
         router.add(middleware: RequestMetricsMiddleware(metrics: requests))
         router.add(middleware: WebMiddleware(access: WebAccess(listener)))
         router.add(

@@ -230,6 +230,7 @@ public actor TaskManager {
     public func housekeeping() async {
         let (pool, retention) = (configuration.pool, configuration.logRetention)
         await finishRemovals()
+        await restoreGuard()
         let now = SteadyTime(configuration).now
         do {
             let logger = logger
@@ -360,23 +361,6 @@ public actor TaskManager {
             try await handle(event, id)
         } catch {
             logger.error("task", metadata: ["id": "\(id)", "error": "\(error)"])
-        }
-    }
-
-    func prepareNetwork(with others: [TaskIntent]? = nil) async throws {
-        if let preparation = networkPreparation { return try await preparation.value }
-        let network = configuration.network
-        let published = (others ?? []).flatMap { task in
-            task.ports.compactMap { port in task.networkAddress.map { (port: port, task: $0) } }
-        }
-        let addresses = (others ?? []).compactMap { task in task.networkAddress.map { (id: task.id, address: $0) } }
-        let preparation = Task { try await blocking { try network.prepare(published: published, tasks: addresses) } }
-        networkPreparation = preparation
-        do {
-            try await preparation.value
-        } catch {
-            networkPreparation = nil
-            throw error
         }
     }
 

@@ -5,7 +5,7 @@ import Linux
 /// Changes elements of nftables sets (linux/netfilter/nf_tables.h), without a program's start.
 enum NetfilterTables {
     /// An element of a set of a table of the bridge family.
-    struct Element: Sendable {
+    struct Element: Sendable, Hashable {
         let table: String
         let set: String
         let key: [UInt8]

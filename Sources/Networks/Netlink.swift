@@ -44,6 +44,19 @@ struct Netlink: ~Copyable {
             guard error.code == EEXIST else { throw error }
             try setUp(index: if_nametoindex(name), name)
         }
+        // Frames to 01:80:c2:00:00:0X are the bridge's own: it learns their senders, and passes them to the host past the hooks at
+        // which others are filtered. Those that may be forwarded (linux/if_bridge.h) come to these hooks.
+        try set("group_fwd_mask", "0xfff8", of: name)
+        try set("no_linklocal_learn", "1", of: name)
+    }
+
+    /// Sets a bridge's attribute. One that isn't there is no error: the kernel is older, or there is no /sys to write.
+    private func set(_ attribute: String, _ value: String, of bridge: String) throws(SystemError) {
+        do {
+            try Files.set("/sys/class/net/\(bridge)/bridge/\(attribute)", value)
+        } catch {
+            guard error.code == ENOENT || error.code == EROFS || error.code == EACCES else { throw error }
+        }
     }
 
     /// Makes a pair of virtual Ethernet links: one on a bridge here, the other in another network namespace.

@@ -7,11 +7,13 @@ import Synchronization
 ///
 /// It is an nftables table of the bridge family. What a port may send are elements of four sets, so that a start adds a few
 /// elements in one message and no rule.
-struct PortGuard: Sendable {
+struct PortGuard: Sendable, Hashable {
     let bridge: String
+    /// nft(8) itself; nil for the installed one.
+    var program: String?
 
     /// A task's port.
-    struct Port: Sendable, Equatable {
+    struct Port: Sendable, Hashable {
         /// The host's end of its link.
         let link: String
         let address: IPv4Address
@@ -33,67 +35,130 @@ struct PortGuard: Sendable {
         static func hardware(_ first: UInt8, _ address: IPv4Address) -> [UInt8] { [first, 0xd5] + address.bytes }
     }
 
-    /// What could be missing: nil when the kernel takes such rules.
-    static func obstacle() -> String? {
-        guard let nft = Executable.find("nft") else { return "nft is not installed" }
-        var command = Command(nft, ["--check", "-f", "-"])
-        command.input = Array(PortGuard(bridge: "dish-probe").script.utf8)
-        guard let answer = try? command.runBlocking(), answer.status.isSuccess else {
-            return "the kernel takes no rules for bridges (nftables)"
+    /// The reason why this host takes no such rules, or why nft(8) can't be asked; nil when it takes them.
+    func obstacle() -> String? {
+        do {
+            let answer = try nft(["--check"], Self(bridge: "dish-probe").script)
+            return answer.status.isSuccess ? nil : Self.reason(answer)
+        } catch {
+            return "\(error)"
         }
-        return nil
     }
 
-    /// Whether this host was found to take no such rules.
-    private static let impossible = Mutex(false)
+    /// Whether a kernel without nftables for bridges says this: it knows no table of the family, or no chain.
+    static func isUnsupported(_ answer: String) -> Bool {
+        let reasons = ["Operation not supported", "Address family not supported", "Protocol not supported"]
+        return reasons.contains { answer.contains($0) }
+    }
 
-    private static var isImpossible: Bool { impossible.withLock { $0 } }
+    /// Bridges for which the kernel was found to take no such rules.
+    private static let unguarded = Mutex<Set<String>>([])
 
-    private static func giveUp() { impossible.withLock { $0 = true } }
-
-    /// Makes the table, or brings it to its present form, with exactly these ports. Nothing, where the kernel takes none.
-    func replaceAll(_ ports: [Port]) throws {
-        guard let nft = Executable.find("nft") else { return Self.giveUp() }
-        var command = Command(nft, ["-f", "-"])
-        command.input = Array(script.utf8)
-        let result = try command.runBlocking()
-        guard result.status.isSuccess else {
-            if Self.obstacle() != nil { return Self.giveUp() }
-            let reason = result.errorText.split(separator: "\n").prefix(2).joined(separator: "; ")
-            throw NetworkError(.failed, "set up the nftables table 'bridge \(bridge)': \(reason)")
+    private var isUnguarded: Bool {
+        get { Self.unguarded.withLock { $0.contains(bridge) } }
+        nonmutating set {
+            let bridge = bridge
+            Self.unguarded.withLock { unguarded in
+                if newValue { unguarded.insert(bridge) } else { unguarded.remove(bridge) }
+            }
         }
-        if ports.isEmpty { return }
-        for port in ports { try NetfilterTables.change(.add, elements(of: port)) }
+    }
+
+    /// Makes the table, or brings it to its present form, with exactly these ports, all at once.
+    ///
+    /// - Returns: why there is none, where the kernel takes no such table; nil when there is one.
+    func replaceAll(_ ports: [Port]) throws -> String? {
+        try GuardedPorts.shared.withTables {
+            GuardedPorts.shared.replace(with: ports, of: self)
+            let answer = try nft([], script + flush + ports.map(text).joined())
+            isUnguarded = false
+            if answer.status.isSuccess { return nil }
+            guard try isFamilyMissing() else { throw failure(answer) }
+            isUnguarded = true
+            return "the kernel takes no rules for bridges (nftables): \(Self.reason(answer))"
+        }
     }
 
     /// Lets a port send what is its own. It must be done before there is the port.
     func admit(_ port: Port) throws {
-        if Self.isImpossible { return }
-        LeavingPorts.shared.keep(port, of: self)
+        if isUnguarded { return }
+        GuardedPorts.shared.keep(port, of: self)
         do {
             try NetfilterTables.change(.add, elements(of: port))
         } catch {
-            if Self.obstacle() != nil { return Self.giveUp() }
             guard error.code == ENOENT else { throw error }
-            // Somebody has removed the table, as reloading a firewall does.
-            try replaceAll([])
-            try NetfilterTables.change(.add, elements(of: port))
+            try restore(asking: port)
+        }
+    }
+
+    /// Makes the table again, with all its ports, where somebody has removed it, as reloading a firewall does.
+    ///
+    /// - Parameter port: one of them, to see whether it is there; nil for any.
+    /// - Returns: whether it wasn't there.
+    @discardableResult
+    func restore(asking port: Port? = nil) throws -> Bool {
+        if isUnguarded { return false }
+        return try GuardedPorts.shared.withTables {
+            let ports = GuardedPorts.shared.ports(of: self)
+            guard let one = port ?? ports.first else { return false }
+            do {
+                // To add what is there changes nothing.
+                try NetfilterTables.change(.add, elements(of: one))
+                return false
+            } catch let error as SystemError where error.code == ENOENT {}
+            // Ports that come meanwhile stay: no set is flushed.
+            let answer = try nft([], script + ports.map(text).joined())
+            guard answer.status.isSuccess else { throw failure(answer) }
+            return true
         }
     }
 
     /// Forgets a port, before long; one that isn't known is no error.
     func forget(_ port: Port) {
-        if !Self.isImpossible { LeavingPorts.shared.add(port, of: self) }
+        if !isUnguarded { GuardedPorts.shared.forget(port, of: self) }
     }
 
     func removeTable() throws {
-        guard let nft = Executable.find("nft"), !Self.isImpossible else { return }
-        var command = Command(nft, ["-f", "-"])
-        command.input = Array("add table bridge \(bridge)\ndelete table bridge \(bridge)\n".utf8)
-        let result = try command.runBlocking()
-        if !result.status.isSuccess, Self.obstacle() == nil {
-            throw NetworkError(.failed, "remove the nftables table 'bridge \(bridge)': \(result.errorText)")
+        if isUnguarded { return }
+        try GuardedPorts.shared.withTables {
+            GuardedPorts.shared.replace(with: [], of: self)
+            let answer = try nft([], "add table bridge \(bridge)\ndelete table bridge \(bridge)\n")
+            if !answer.status.isSuccess, try !isFamilyMissing() {
+                throw NetworkError(.failed, "remove the nftables table 'bridge \(bridge)': \(Self.reason(answer))")
+            }
         }
+    }
+
+    private func nft(_ options: [String], _ script: String) throws -> Command.Result {
+        guard let program = program ?? Executable.find("nft") else {
+            throw NetworkError(.notInstalled, "nft is not installed; install it: apt-get install nftables")
+        }
+        var command = Command(program, options + ["-f", "-"])
+        command.input = Array(script.utf8)
+        return try command.runBlocking()
+    }
+
+    /// Asks for the least that needs the kernel's part for bridges, so that whatever else is wrong with a script isn't taken for it.
+    private func isFamilyMissing() throws -> Bool {
+        let least = """
+            add table bridge dish-probe
+            add chain bridge dish-probe prerouting { type filter hook prerouting priority -300; }
+
+            """
+        let answer = try nft(["--check"], least)
+        // A module for chains that isn't there is no file.
+        return !answer.status.isSuccess
+            && (Self.isUnsupported(answer.errorText) || answer.errorText.contains("No such file or directory"))
+    }
+
+    private func failure(_ answer: Command.Result) -> NetworkError {
+        NetworkError(.failed, "set up the nftables table 'bridge \(bridge)': \(Self.reason(answer))")
+    }
+
+    /// The first line of what nft(8) says.
+    private static func reason(_ answer: Command.Result) -> String {
+        let line = answer.errorText.split(separator: "\n").first.map(String.init)
+        return line ?? "nft failed and said nothing (\(answer.status))"
     }
 
     func elements(of port: Port) -> [NetfilterTables.Element] {
@@ -109,6 +174,27 @@ struct PortGuard: Sendable {
             + [element("ports", link)]
     }
 
+    /// A port's elements in a script.
+    private func text(_ port: Port) -> String {
+        func hexadecimal(_ bytes: [UInt8]) -> [String] { bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) } }
+        let hardware = "\"\(port.link)\" . \(hexadecimal(port.hardware).joined(separator: ":"))"
+        let own6 = [port.linkLocal] + (port.address6.map { [$0] } ?? [])
+        func keys(_ addresses: [String]) -> String { addresses.map { "\(hardware) . \($0)" }.joined(separator: ", ") }
+        return """
+            add element bridge \(bridge) senders { \(keys(["\(port.address)"])) }
+            add element bridge \(bridge) senders6 { \(keys((own6 + [.any]).map { "\($0)" })) }
+            add element bridge \(bridge) targets6 { \(keys(own6.map { "0x" + hexadecimal($0.bytes).joined() })) }
+            add element bridge \(bridge) ports { "\(port.link)" }
+
+            """
+    }
+
+    private var flush: String {
+        ["ports", "senders", "senders6", "targets6"].map { "flush set bridge \(bridge) \($0)\n" }.joined()
+    }
+
+    /// Frames to the bridge's own groups (01:80:c2:00:00:0X) that it never forwards come to its input alone.
+    ///
     /// Who has no address yet (`::`) may ask whether somebody else has it, for routers, and for groups.
     private var script: String {
         """
@@ -119,12 +205,10 @@ struct PortGuard: Sendable {
         add set bridge \(bridge) targets6 { typeof iifname . ether saddr . @th,64,128; }
         add chain bridge \(bridge) port
         add chain bridge \(bridge) prerouting { type filter hook prerouting priority -300; policy accept; }
+        add chain bridge \(bridge) input { type filter hook input priority -300; policy accept; }
+        flush chain bridge \(bridge) input
         flush chain bridge \(bridge) port
         flush chain bridge \(bridge) prerouting
-        flush set bridge \(bridge) ports
-        flush set bridge \(bridge) senders
-        flush set bridge \(bridge) senders6
-        flush set bridge \(bridge) targets6
         add rule bridge \(bridge) port ether type ip iifname . ether saddr . ip saddr @senders accept
         add rule bridge \(bridge) port ether type arp iifname . ether saddr . arp saddr ip @senders iifname . arp saddr ether . arp saddr ip @senders accept
         add rule bridge \(bridge) port icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets6 drop
@@ -134,6 +218,7 @@ struct PortGuard: Sendable {
         add rule bridge \(bridge) port ether type ip6 iifname . ether saddr . ip6 saddr @senders6 accept
         add rule bridge \(bridge) port drop
         add rule bridge \(bridge) prerouting iifname @ports jump port
+        add rule bridge \(bridge) input iifname @ports ether daddr and ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop
 
         """
     }

@@ -45,8 +45,8 @@ public struct TaskNetwork: Sendable, Equatable {
         PortGuard.Port(link: Self.link(of: id), address: address, address6: ipv6(of: address))
     }
 
-    /// Why tasks can send from others' addresses on this host; nil when they can't.
-    public static func guardObstacle() -> String? { PortGuard.obstacle() }
+    /// The reason why tasks can't be tied to their addresses on this host; nil when they can.
+    public static func guardObstacle() -> String? { PortGuard(bridge: "dish-probe").obstacle() }
 
     private var rules: PortRules { PortRules(bridge: bridge, family: .ip, subnet: "\(subnet)") }
 
@@ -56,10 +56,12 @@ public struct TaskNetwork: Sendable, Equatable {
     ///
     /// - Parameter tasks: those whose ports there are. The ports of tasks that agents before this rule started aren't tied to
     ///   their addresses.
+    /// - Returns: why no task is tied to its addresses, where the kernel can't do that; nil when all are.
     /// - Throws: `NetworkError` `.conflict` when the host has another network with these addresses.
+    @discardableResult
     public func prepare(
         published: [(port: PublishedPort, task: IPv4Address)], tasks: [(id: String, address: IPv4Address)] = []
-    ) throws {
+    ) throws -> String? {
         try refuseOverlap()
         let netlink = try Netlink()
         try netlink.makeBridge(bridge, hardware: PortGuard.Port.hardware(0x02, subnet.gateway))
@@ -69,14 +71,21 @@ public struct TaskNetwork: Sendable, Equatable {
         try Files.set("/proc/sys/net/ipv4/conf/\(bridge)/route_localnet", "1")
         try rules.replaceAll(published.map { ($0.port, "\($0.task)") })
         let ports = tasks.map { port($0.id, $0.address) }
-        try guardian.replaceAll(ports.filter { Self.hardware(of: $0.link) == $0.hostHardware })
-        guard let subnet6 else { return }
+        let obstacle = try guardian.replaceAll(ports.filter { Self.hardware(of: $0.link) == $0.hostHardware })
+        guard let subnet6 else { return obstacle }
         let index = if_nametoindex(bridge)
         try netlink.addAddress(subnet6.address(1), prefix: subnet6.prefix, index: index, bridge)
         try IPv6Support.forward(but: bridge)
         try netlink.acceptLoopback(index: index, bridge)
         try rules6?.replaceAll(published.compactMap { published in ipv6(of: published.task).map { (published.port, "\($0)") } })
+        return obstacle
     }
+
+    /// Ties all tasks to their addresses again where somebody has removed the rules (`nft flush ruleset`). It costs next to nothing
+    /// where nobody has.
+    ///
+    /// - Returns: whether they were removed.
+    public func restoreGuard() throws -> Bool { try guardian.restore() }
 
     /// Takes down what `prepare` made.
     public func remove() throws {

@@ -21,6 +21,7 @@ if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
 link.bind(("host0", 0))
 hardware = fcntl.ioctl(link, 0x8927, struct.pack("16s24x", b"host0"))[18:24]
+unknown = bytes([2, 0, 0, 0, 0, 14])
 false = bytes([2, 0, 0, 0, 0, 9])
 everybody, group = b"\xff" * 6, bytes([0x33, 0x33, 0, 0, 0, 1])
 
@@ -81,6 +82,9 @@ send("false advert", hardware, group, 0x86DD, lambda mark: icmp6(six(own6), 136,
 send("router advert", hardware, group, 0x86DD, lambda mark: icmp6(local6, 134, six(own6), mark))
 send("nobody 6", hardware, group, 0x86DD, lambda mark: ip6(bytes(16), mark))
 send("tagged", hardware, everybody, 0x8100, lambda mark: struct.pack("!HH", 5, 0x0800) + ip4(four(own4), mark))
+# The bridge's own groups, such as LLDP's: these come past the hook that all others come to.
+for last in (0, 2, 3, 14, 15):
+    send("link local", unknown, bytes([1, 0x80, 0xC2, 0, 0, last]), 0x88CC, lambda mark: mark)
 send("other kind", hardware, everybody, 0x88B5, lambda mark: mark)
 
 # Without any privilege: IPV6_FREEBIND.

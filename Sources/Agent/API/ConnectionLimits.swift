@@ -1,5 +1,5 @@
-import Hummingbird
 import NIOCore
+import NIOHTTPTypes
 import NIOSSL
 import Networks
 import Synchronization
@@ -31,18 +31,24 @@ final class ConnectionLimits: Sendable {
             state.channels[id] = channel
             return nil
         }
-        guard let closing else { return }
-        closing.eventLoop.execute {
+        if let closing { Self.close(closing) }
+    }
+
+    /// Closes a connection at once, whatever is still to be sent on it.
+    static func close(_ channel: any Channel) {
+        channel.eventLoop.execute {
             // TLS would say goodbye first, and wait for an answer.
-            if let tls = try? closing.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self) {
+            if let tls = try? channel.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self) {
                 tls.close(promise: nil)
             } else {
-                closing.close(promise: nil)
+                channel.close(promise: nil)
             }
         }
     }
 
-    func asked(on channel: any Channel) { state.withLock { $0.table.asked(ObjectIdentifier(channel)) } }
+    func began(on channel: any Channel) { state.withLock { $0.table.began(ObjectIdentifier(channel)) } }
+
+    func ended(on channel: any Channel) { state.withLock { $0.table.ended(ObjectIdentifier(channel)) } }
 
     func closed(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
@@ -62,34 +68,87 @@ final class ConnectionLimits: Sendable {
     }
 }
 
-/// Counts one connection in its listener's limits.
-final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = NIOAny
+/// Counts one connection and its requests in its listener's limits, and closes it when a request's body takes too long to arrive, or
+/// the client takes nothing of an answer for too long. A stream that the client reads may go on for ever.
+///
+/// Over TLS, whoever sends a request has shown a certificate.
+final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
 
     private let limits: ConnectionLimits
+    private let patience: TimeAmount
+    private var upload: Scheduled<Void>?
+    private var download: Scheduled<Void>?
+    /// Pieces of answers that the client hasn't taken yet.
+    private var unread = 0
+    /// When it last took one, or there was none to take.
+    private var lastTaken = NIODeadline.now()
 
-    init(_ limits: ConnectionLimits) {
+    init(_ limits: ConnectionLimits, patience: TimeAmount = .seconds(60)) {
         self.limits = limits
+        self.patience = patience
     }
 
     func handlerAdded(context: ChannelHandlerContext) { limits.open(context.channel) }
 
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            let channel = context.channel
+            limits.began(on: channel)
+            upload?.cancel()
+            upload = context.eventLoop.scheduleTask(in: patience) { ConnectionLimits.close(channel) }
+        case .body: break
+        case .end:
+            upload?.cancel()
+            upload = nil
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let promise = promise ?? context.eventLoop.makePromise()
+        let (channel, limits) = (context.channel, limits)
+        var isLast = false
+        if case .end = unwrapOutboundIn(data) { isLast = true }
+        if unread == 0 {
+            lastTaken = .now()
+            watch(channel, until: lastTaken + patience)
+        }
+        unread += 1
+        promise.futureResult.assumeIsolated().whenComplete { [isLast] _ in
+            self.unread -= 1
+            self.lastTaken = .now()
+            if self.unread == 0 {
+                self.download?.cancel()
+                self.download = nil
+            }
+            if isLast { limits.ended(on: channel) }
+        }
+        context.write(data, promise: promise)
+    }
+
+    private func watch(_ channel: any Channel, until deadline: NIODeadline) {
+        download?.cancel()
+        download = channel.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            let deadline = self.lastTaken + self.patience
+            if deadline <= .now() { ConnectionLimits.close(channel) } else { self.watch(channel, until: deadline) }
+        }
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
-        limits.closed(context.channel)
+        end(context)
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { limits.closed(context.channel) }
-}
+    func handlerRemoved(context: ChannelHandlerContext) { end(context) }
 
-/// Notes that a connection has sent a request: over TLS, who sends one has shown a certificate.
-struct ConnectionMiddleware: RouterMiddleware {
-    let limits: ConnectionLimits
-
-    func handle(
-        _ request: Request, context: AgentRequestContext, next: (Request, AgentRequestContext) async throws -> Response
-    ) async throws -> Response {
-        limits.asked(on: context.channel)
-        return try await next(request, context)
+    private func end(_ context: ChannelHandlerContext) {
+        upload?.cancel()
+        download?.cancel()
+        limits.closed(context.channel)
     }
 }

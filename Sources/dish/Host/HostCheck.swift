@@ -117,7 +117,8 @@ struct HostCheck: Codable {
         let obstacle = TaskNetwork.guardObstacle()
         return HostCheck(
             "bridges", obstacle == nil ? .ok : .warning, obstacle ?? "a task can send from its own only",
-            "tasks of one bridge can send from each other's IPv6 addresses")
+            "where the kernel takes no such rules, tasks of one bridge can send from each other's addresses; where nft refuses them, tasks with --network private don't start: upgrade nftables"
+        )
     }
 
     private static func ipv6() -> HostCheck {
