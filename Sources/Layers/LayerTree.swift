@@ -9,7 +9,7 @@ extension Pool {
     public func tree(of id: LayerID) throws -> Tree {
         let path = treeFile(of: id)
         let uuid = try Subvolume.info(root(of: id)).uuid
-        if let bytes = try? Files.read(path), let tree = TreeFile.decode(bytes, subvolume: uuid) { return tree }
+        if let tree = try TreeFile.read(path, subvolume: uuid) { return tree }
         let tree = try Tree(of: root(of: id))
         guard try tree.hasID(id, root: root(of: id)) else {
             throw PoolError(

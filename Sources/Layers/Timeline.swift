@@ -128,7 +128,7 @@ extension Pool {
             let tree = try tree(in: timeline, at: point.name)
             defer { last = tree }
             var moment = TimelineMoment(point)
-            moment.changes = last.map { ChangeSummary(tree.changes(from: $0)) }
+            moment.changes = try last.map { ChangeSummary(try tree.changes(from: $0)) }
             onMoment(index, moment)
             return moment
         }

@@ -32,16 +32,22 @@ public struct Tree: Sendable {
     }
 
     init(ofSnapshot root: String, of source: TreeIndex, latestTime: Int64? = nil, written: WrittenContent? = nil) throws {
-        let changed = try Subvolume.inodesChanged(in: root, after: Subvolume.info(root).creation)
+        let changed = try Self.changedInodes(in: root, after: Subvolume.info(root).creation)
         let baseline = TreeBaseline(source, changed: changed, latestTime: latestTime)
         self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline, written: written))
     }
 
     /// Reads of a snapshot of a snapshot, and so on, only what changed after a transaction that is none of its source's.
     init(of root: String, changedSince transaction: UInt64, in source: Tree) throws {
-        let changed = try Subvolume.inodesChanged(in: root, after: transaction)
+        let changed = try Self.changedInodes(in: root, after: transaction)
         let baseline = TreeBaseline(TreeIndex(source), changed: changed, latestTime: nil)
         self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: baseline, written: nil))
+    }
+
+    /// - Throws: `TreeTooLarge` when there are more than the current budget has nodes.
+    static func changedInodes(in root: String, after transaction: UInt64) throws -> Set<UInt64> {
+        var meter = TreeMeter()
+        return try Subvolume.inodesChanged(in: root, after: transaction) { try meter.addNodes(1) }
     }
 
     /// A root with nothing in it, to compare with.

@@ -4,8 +4,12 @@ import Linux
 
 /// All extended attributes of a file, sorted by name.
 ///
-/// - Parameter shown: the path for messages.
-func readAttributes(_ path: [UInt8], follow: Bool, _ shown: [UInt8]) throws -> [TreeNode.Attribute] {
+/// - Parameters:
+///   - shown: the path for messages.
+///   - meter: counts names and values.
+func readAttributes(
+    _ path: [UInt8], follow: Bool, _ shown: [UInt8], _ meter: inout TreeMeter
+) throws -> [TreeNode.Attribute] {
     var list = [UInt8](repeating: 0, count: 1024)
     let length = try grow(&list, "list attributes of", shown) { buffer in
         withPath(path) { dish_listxattr($0, buffer.baseAddress, UInt(buffer.count), follow ? 1 : 0) }
@@ -21,6 +25,7 @@ func readAttributes(_ path: [UInt8], follow: Bool, _ shown: [UInt8]) throws -> [
                 }
             }
         }
+        try meter.addBytes(name.count + size)
         found.append(.init(name: name, value: Array(value[..<size])))
     }
     return found.sorted { $0.name.lexicographicallyPrecedes($1.name) }

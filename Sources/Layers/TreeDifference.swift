@@ -21,9 +21,11 @@ extension Tree {
     ///
     /// Of directories that are only in one of them, all that is below them is listed. A directory's time isn't
     /// compared: it changes with the directory's entries, which are listed themselves.
-    public func changes(from old: Tree) -> [TreeChange] {
+    ///
+    /// - Throws: `TreeTooLarge` when the list exceeds the current budget, `CancellationError`.
+    public func changes(from old: Tree) throws -> [TreeChange] {
         var comparison = TreeComparer(old: old, new: self)
-        comparison.compare(0, 0, path: "")
+        try comparison.compare(0, 0, path: "")
         return comparison.changes
     }
 }
@@ -32,11 +34,19 @@ private struct TreeComparer {
     let old: Tree
     let new: Tree
     var changes: [TreeChange] = []
+    private var meter = TreeMeter()
 
-    mutating func compare(_ before: Int, _ after: Int, path: String) {
+    init(old: Tree, new: Tree) {
+        self.old = old
+        self.new = new
+    }
+
+    mutating func compare(_ before: Int, _ after: Int, path: String) throws {
+        try meter.addBytes(0)
         let (left, right) = (old.nodes[before], new.nodes[after])
         let aspects = Self.aspects(left, right)
         if !aspects.isEmpty {
+            try meter.addBytes(path.utf8.count)
             changes.append(
                 TreeChange(
                     path: path.isEmpty ? "/" : path, kind: .changed, aspects: aspects, oldSize: left.size,
@@ -47,34 +57,35 @@ private struct TreeComparer {
             if let first = removed.first, let second = added.first {
                 let (oldName, newName) = (old.nodes[first].name, new.nodes[second].name)
                 if oldName == newName {
-                    compare(first, second, path: Self.path(path, oldName))
+                    try compare(first, second, path: Self.path(path, oldName))
                     removed.removeFirst()
                     added.removeFirst()
                 } else if oldName.lexicographicallyPrecedes(newName) {
-                    list(old, first, path, .removed)
+                    try list(old, first, path, .removed)
                     removed.removeFirst()
                 } else {
-                    list(new, second, path, .added)
+                    try list(new, second, path, .added)
                     added.removeFirst()
                 }
             } else if removed.isEmpty {
-                list(new, index, path, .added)
+                try list(new, index, path, .added)
                 added.removeFirst()
             } else {
-                list(old, index, path, .removed)
+                try list(old, index, path, .removed)
                 removed.removeFirst()
             }
         }
     }
 
-    private mutating func list(_ tree: Tree, _ index: Int, _ parent: String, _ kind: TreeChange.Kind) {
+    private mutating func list(_ tree: Tree, _ index: Int, _ parent: String, _ kind: TreeChange.Kind) throws {
         let node = tree.nodes[index]
         let path = Self.path(parent, node.name)
+        try meter.addBytes(path.utf8.count)
         changes.append(
             TreeChange(
                 path: path, kind: kind, aspects: [], oldSize: kind == .removed ? node.size : nil,
                 newSize: kind == .added ? node.size : nil))
-        for child in tree.children(of: index) { list(tree, child, path, kind) }
+        for child in tree.children(of: index) { try list(tree, child, path, kind) }
     }
 
     private static func path(_ parent: String, _ name: [UInt8]) -> String {

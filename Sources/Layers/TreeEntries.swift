@@ -4,8 +4,12 @@ import Linux
 
 /// The names in an open directory and their inodes, sorted by the names' bytes.
 ///
-/// - Parameter path: for messages.
-func readEntries(of directory: CInt, _ path: [UInt8]) throws -> [(name: [UInt8], inode: UInt64)] {
+/// - Parameters:
+///   - path: for messages.
+///   - meter: counts the names, which are nodes of a tree.
+func readEntries(
+    of directory: CInt, _ path: [UInt8], _ meter: inout TreeMeter
+) throws -> [(name: [UInt8], inode: UInt64)] {
     var entries: [(name: [UInt8], inode: UInt64)] = []
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 8)
     defer { buffer.deallocate() }
@@ -20,6 +24,8 @@ func readEntries(of directory: CInt, _ path: [UInt8]) throws -> [(name: [UInt8],
             let length = Int(buffer.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
             let name = Array(buffer[position + 19..<position + length].prefix { $0 != 0 })
             if name != [UInt8(ascii: ".")] && name != Array("..".utf8) {
+                try meter.addNodes(1)
+                try meter.addBytes(name.count)
                 entries.append((name, buffer.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
             }
             position += length

@@ -23,22 +23,41 @@ enum TreeFile {
         return bytes
     }
 
+    /// The tree in a file; nil for anything but an undamaged file of that subvolume.
+    ///
+    /// - Throws: `TreeTooLarge` when it exceeds the current budget, `CancellationError`.
+    static func read(_ path: String, subvolume: String) throws -> Tree? {
+        guard let file = try? OwnedFD.open(path, O_RDONLY) else { return nil }
+        // A node takes 60 bytes and more beside its names.
+        var status = stat()
+        if let budget = TreeBudget.current, fstat(file.number, &status) == 0,
+            (Int(status.st_size) - budget.bytes) / 128 > budget.nodes
+        {
+            throw TreeTooLarge(budget: budget)
+        }
+        guard let bytes = try? Files.read(file, path) else { return nil }
+        return try decode(bytes, subvolume: subvolume)
+    }
+
     /// Nil for anything but an undamaged file of that subvolume.
-    static func decode(_ bytes: [UInt8], subvolume: String) -> Tree? {
+    static func decode(_ bytes: [UInt8], subvolume: String) throws -> Tree? {
         let content = bytes.dropLast(32)
         let isOlder = content.starts(with: olderMagic)
         guard isOlder || content.starts(with: magic), ContentHash.bytes(content).elementsEqual(bytes.suffix(32)) else {
             return nil
         }
-        return content.withUnsafeBytes { content in
+        return try content.withUnsafeBytes { content in
             var reader = Reader(bytes: content, position: magic.count)
             guard let uuid = reader.string(), uuid.elementsEqual(subvolume.utf8), let count = reader.number(), count > 0,
                 count <= UInt64(content.count)
             else { return nil }
             var nodes: [TreeNode] = []
+            var meter = TreeMeter()
+            try meter.addNodes(Int(count))
             nodes.reserveCapacity(Int(count))
             for _ in 0..<count {
                 guard let node = reader.node(), !isOlder || (node.size ?? 0) < FileDigest.smallestSparse else { return nil }
+                try meter.addBytes(node.name.count + node.attributes.reduce(0) { $0 + $1.name.count + $1.value.count })
                 nodes.append(node)
             }
             return reader.position == content.count ? Tree(nodes: nodes) : nil

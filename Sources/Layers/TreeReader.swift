@@ -20,6 +20,7 @@ struct TreeReader: ~Copyable {
     private var waiting: [UInt64: [Int]] = [:]
     /// How deep the directory lies that is being read. Each one above it is open meanwhile.
     private var depth = 0
+    private var meter = TreeMeter()
     /// Far below what a process may have open, and far above what is in images.
     private static let greatestDepth = 255
 
@@ -107,11 +108,16 @@ struct TreeReader: ~Copyable {
                 break
             }
             nodes[index].kind = .file(size: size, content: ContentDigest())
-            if waiting[inode] == nil { files.append((inode, path)) }
+            if waiting[inode] == nil {
+                try meter.addBytes(path.count)
+                files.append((inode, path))
+            }
             waiting[inode, default: []].append(index)
         case S_IFLNK:
             nodes[index].mode = 0o777
-            nodes[index].kind = .link(target: try readLink(name, parent, path))
+            let target = try readLink(name, parent, path)
+            try meter.addBytes(target.count)
+            nodes[index].kind = .link(target: target)
         case S_IFCHR, S_IFBLK:
             nodes[index].kind = .device(
                 type: UInt8(ascii: type == S_IFCHR ? "c" : "b"), major: dish_major(UInt64(status.st_rdev)),
@@ -124,14 +130,14 @@ struct TreeReader: ~Copyable {
             guard let directory = descriptor else { throw SystemError("open directory", text(path), code: ENOTDIR) }
             nodes[index].kind = .directory
             nodes[index].attributes = try readAttributes(
-                Array("/proc/self/fd/\(directory.number)".utf8), follow: true, path)
+                Array("/proc/self/fd/\(directory.number)".utf8), follow: true, path, &meter)
             try addChildren(of: directory, path)
             nodes[index].descendants = nodes.count - index - 1
             try clamp(index, directory.number, [], path)
         } else {
             // Attributes have no *at calls; the parent's descriptor pins the directory.
             let pinned = Array("/proc/self/fd/\(parent)/".utf8) + name
-            nodes[index].attributes = try readAttributes(pinned, follow: false, path)
+            nodes[index].attributes = try readAttributes(pinned, follow: false, path, &meter)
             try clamp(index, parent, name, path)
         }
     }
@@ -147,13 +153,16 @@ struct TreeReader: ~Copyable {
         }
         depth += 1
         defer { depth -= 1 }
-        for (name, inode) in try readEntries(of: number, path) {
+        for (name, inode) in try readEntries(of: number, path, &meter) {
             if let unchanged = baseline?.unchanged(inode) {
                 let index = nodes.count
+                // The first of them is an entry, which is counted.
+                try meter.addNodes(unchanged.count - 1)
                 nodes += unchanged
                 nodes[index].name = name
                 continue
             }
+            try meter.addNodes(0)
             let child = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
             var status = stat()
             try retryingInterrupts("stat", text(child)) {

@@ -120,7 +120,10 @@ public struct TreeRestore {
             }
             let old = try Self.open(name, in: source, O_RDONLY | O_DIRECTORY)
             let new = try Self.directory(name, in: target)
-            for (child, _) in try readEntries(of: old.number, name) { try copy(child, from: old, to: new, depth: depth + 1) }
+            var meter = TreeMeter()
+            for (child, _) in try readEntries(of: old.number, name, &meter) {
+                try copy(child, from: old, to: new, depth: depth + 1)
+            }
             return try Self.adopt(old, new, name)
         }
         let unfinished = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
@@ -208,7 +211,8 @@ public struct TreeRestore {
 
     /// Of an open file. What Btrfs keeps there is of how it is stored, not of what it is.
     private static func attributes(of file: CInt, _ name: [UInt8]) throws -> [TreeNode.Attribute] {
-        try readAttributes(Array("/proc/self/fd/\(file)".utf8), follow: true, name).filter {
+        var meter = TreeMeter()
+        return try readAttributes(Array("/proc/self/fd/\(file)".utf8), follow: true, name, &meter).filter {
             !$0.name.starts(with: "btrfs.".utf8)
         }
     }

@@ -55,6 +55,20 @@ final class AttackScene {
         neighbour = try await AttackScene.task("neighbour", host)
         before = try HostState()
         agentMemory = Self.peakMemory(of: agent.pid)
+        try await expectDatagramsAreSeen()
+    }
+
+    /// What a task sends from its own addresses arrives: what has another's would be seen too.
+    private func expectDatagramsAreSeen() async throws {
+        let names = neighbour.address6 == nil ? "own_address" : "own_address,own_address_6"
+        if neighbour.address6 == nil { print("NOT RUN: forged datagrams of IPv6, which tasks haven't got on this host") }
+        let sent = try await host.dish(arguments: ["exec", "neighbour", "--"] + command("only=\(names)"))
+        for _ in 0..<100 {
+            let seen = listeners.honestDatagrams()
+            if seen.ipv4 > 0, seen.ipv6 > 0 || neighbour.address6 == nil { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("of \(names), only \(listeners.honestDatagrams()) arrived: \(sent)")
     }
 
     static func task(_ name: String, _ host: TestHost) async throws -> TaskStatus {
@@ -89,11 +103,20 @@ final class AttackScene {
         ([AttackImage.program] + (try facts()) + more).map { "'\($0)'" }.joined(separator: " ")
     }
 
-    /// Fails for each attack that reached the host, and when few were tried.
-    func expectHeld(_ text: String, _ place: String, of outcome: Outcome? = nil) {
+    /// What isn't tried, by name: it takes what the host's root needs, or there is nothing that holds it (docs/security.md).
+    private static let untried: Set = ["share/instances_of_inotify", "share/memory_beyond_the_limit"]
+    /// The same without a user namespace.
+    private static let untriedWithHostIDs = untried.union(["share/processes_beyond_the_limit"])
+
+    /// Fails for each attack that reached the host or broke, and when one wasn't tried that should be.
+    func expectHeld(_ text: String, _ place: String, of outcome: Outcome? = nil, withHostIDs: Bool = false) {
         let report = AttackReport(text)
         print("\(place): \(report.summary)")
         for line in report.succeeded { Issue.record("\(place): an attack succeeded: \(line)") }
+        for line in report.broken { Issue.record("\(place): an attack is broken: \(line)") }
+        for line in report.skipped(but: withHostIDs ? Self.untriedWithHostIDs : Self.untried) {
+            Issue.record("\(place): an attack wasn't tried: \(line)")
+        }
         #expect(
             report.isComplete && report.tried >= 80,
             "\(place): \(report.summary)\n\(outcome.map { "\($0)" } ?? text)\n\(host.agentLog.suffix(2000))")
@@ -106,7 +129,7 @@ final class AttackScene {
         #expect(try Files.list(Files.parent(of: canary)) == ["canary"])
         #expect(try HostState().changes(from: before) == [])
         #expect(!listeners.wereReached(), "a service of the host was reached")
-        #expect(listeners.datagramCount() == 0, "a datagram with the source of another task arrived")
+        #expect(listeners.forgedDatagrams() == 0, "a datagram with the source of another task arrived")
         #expect(Subvolume.exists(victim.path), "a subvolume that isn't the task's is gone")
 
         let now = try await Self.task("neighbour", host)

@@ -72,8 +72,8 @@ extension Attacks {
                                 \(boots ? "boot: {}" : "size_budget: 100G")
                                 commands:
                                   - script: |
-                                      \(try scene.script(["show=succeeded"]))
-                                    stdout: {matches: ["^total .* succeeded=0 "], lacks: [" succeeded "]}
+                                      \(try scene.script(["show=succeeded,broken"]))
+                                    stdout: {matches: ["^total .* succeeded=0 .* broken=0$"], lacks: [" succeeded ", " broken "]}
 
                         """)
                 let tested = try await scene.host.dish("image", "test", "//attack:tested", in: workspace.path)

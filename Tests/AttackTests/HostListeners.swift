@@ -2,8 +2,8 @@ import Fixtures
 import Glibc
 import Linux
 
-/// Services of the host that no task may reach: an abstract Unix socket, a port of 127.0.0.1; and a UDP port of all addresses, where
-/// datagrams with a forged source would arrive.
+/// Services of the host that no task may reach: an abstract Unix socket, a port of 127.0.0.1; and a UDP port of all addresses of IPv4 and
+/// IPv6, where datagrams with a forged source would arrive.
 final class HostListeners {
     let abstractName: String
     let servicePort: UInt16
@@ -11,6 +11,9 @@ final class HostListeners {
     private let abstract: OwnedFD
     private let service: OwnedFD
     private let datagrams: OwnedFD
+    private let datagrams6: OwnedFD
+    private var honest = (ipv4: 0, ipv6: 0)
+    private var forged = 0
 
     init() throws {
         let text = "dish-attack-\(getpid())-\(UInt32.random(in: 0 ... .max))"
@@ -26,10 +29,21 @@ final class HostListeners {
         listen(service.number, 8)
         let datagrams = try Self.make(AF_INET, SOCK_DGRAM)
         datagramPort = try Self.bindPort(datagrams, address: 0)
+        let datagrams6 = try Self.make(AF_INET6, SOCK_DGRAM)
+        var on: CInt = 1
+        let number = datagrams6.number
+        _ = try retryingInterrupts("keep to IPv6") {
+            setsockopt(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &on, socklen_t(MemoryLayout<CInt>.size))
+        }
+        var name6 = sockaddr_in6()
+        name6.sin6_family = sa_family_t(AF_INET6)
+        name6.sin6_port = datagramPort.bigEndian
+        try Self.bindSocket(datagrams6, &name6, MemoryLayout<sockaddr_in6>.size)
         abstractName = text
         self.abstract = abstract
         self.service = service
         self.datagrams = datagrams
+        self.datagrams6 = datagrams6
     }
 
     private static func make(_ family: CInt, _ type: __socket_type) throws -> OwnedFD {
@@ -66,11 +80,32 @@ final class HostListeners {
     /// Whether somebody connected to one of the services.
     func wereReached() -> Bool { accept(abstract.number, nil, nil) >= 0 || accept(service.number, nil, nil) >= 0 }
 
-    /// How many datagrams arrived.
-    func datagramCount() -> Int {
-        var byte: UInt8 = 0
-        var count = 0
-        while recv(datagrams.number, &byte, 1, CInt(MSG_DONTWAIT)) >= 0 { count += 1 }
-        return count
+    /// How many datagrams of tasks' own addresses have arrived, by family.
+    func honestDatagrams() -> (ipv4: Int, ipv6: Int) {
+        receive()
+        return honest
+    }
+
+    /// How many datagrams with another's source have arrived.
+    func forgedDatagrams() -> Int {
+        receive()
+        return forged
+    }
+
+    private func receive() {
+        for (socket, isIPv6) in [(datagrams.number, false), (datagrams6.number, true)] {
+            var bytes = [UInt8](repeating: 0, count: 16)
+            while true {
+                let count = recv(socket, &bytes, bytes.count, CInt(MSG_DONTWAIT))
+                guard count >= 0 else { break }
+                if !bytes[..<count].elementsEqual("honest".utf8) {
+                    forged += 1
+                } else if isIPv6 {
+                    honest.ipv6 += 1
+                } else {
+                    honest.ipv4 += 1
+                }
+            }
+        }
     }
 }

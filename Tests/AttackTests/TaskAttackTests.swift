@@ -15,7 +15,9 @@ extension Attacks {
                 let run = try await scene.host.dish(
                     arguments: ["run", "--rm"] + Self.limits + options + [AttackImage.name, "--"] + scene.command()
                 )
-                scene.expectHeld(run.output, "a command \(options.joined(separator: " "))", of: run)
+                scene.expectHeld(
+                    run.output, "a command \(options.joined(separator: " "))", of: run,
+                    withHostIDs: options == ["--no-user-namespace"])
             }
         }
 
@@ -70,13 +72,14 @@ extension Attacks {
                 let before = try await AttackScene.task("target", host)
                 let place = options.joined(separator: " ")
                 let exec = try await host.dish(arguments: ["exec", "--no-tty", "target", "--"] + scene.command())
-                scene.expectHeld(exec.output, "exec into a command \(place)", of: exec)
+                let withHostIDs = options == ["--no-user-namespace"]
+                scene.expectHeld(exec.output, "exec into a command \(place)", of: exec, withHostIDs: withHostIDs)
                 for _ in 0..<600 {
                     if try await host.dish("exec", "target", "--", "test", "-e", "/tmp/done").code == 0 { break }
                     try await Task.sleep(for: .milliseconds(100))
                 }
                 let report = try await host.dish("exec", "target", "--", "cat", "/tmp/report")
-                scene.expectHeld(report.output, "a health check \(place)", of: report)
+                scene.expectHeld(report.output, "a health check \(place)", of: report, withHostIDs: withHostIDs)
                 let after = try await AttackScene.task("target", host)
                 #expect(after.processes == before.processes && after.state == .running, "\(after)")
             }

@@ -46,7 +46,7 @@ public struct AttackReport: Sendable {
             String(Substring($0.drop { $0 == UInt8(ascii: "#") })).split(separator: " ", maxSplits: 2).map(String.init)
         }
         lines = words.filter {
-            $0.count >= 2 && $0[0].contains("/") && ["refused", "contained", "succeeded", "skipped"].contains($0[1])
+            $0.count >= 2 && $0[0].contains("/") && ["refused", "contained", "succeeded", "skipped", "broken"].contains($0[1])
         }.map { Line(name: $0[0], verdict: $0[1], reason: $0.count > 2 ? $0[2] : "") }
         isComplete = words.contains { $0.first == "total" }
     }
@@ -56,11 +56,17 @@ public struct AttackReport: Sendable {
     /// What reached the host.
     public var succeeded: [Line] { lines("succeeded") }
 
+    /// What didn't do what it is for, and so proves nothing.
+    public var broken: [Line] { lines("broken") }
+
     /// How many were tried.
-    public var tried: Int { lines.count - lines("skipped").count }
+    public var tried: Int { lines.count - lines("skipped").count - broken.count }
+
+    /// Names of those that weren't tried, and that a test doesn't know of.
+    public func skipped(but known: Set<String>) -> [Line] { lines("skipped").filter { !known.contains($0.name) } }
 
     public var summary: String {
         "\(tried) attacks: \(lines("refused").count) refused, \(lines("contained").count) contained, \(succeeded.count) succeeded; "
-            + "\(lines("skipped").count) skipped"
+            + "\(lines("skipped").map(\.name).sorted().joined(separator: ", ")) skipped"
     }
 }

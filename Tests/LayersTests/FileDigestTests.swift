@@ -149,6 +149,6 @@ import Testing
         var bytes = TreeFile.encode(tree, subvolume: "uuid")
         bytes[Array("dish.layer-tree.".utf8).count] = UInt8(ascii: "0") + UInt8(version)
         bytes.replaceSubrange((bytes.count - 32)..., with: ContentHash.bytes(bytes.dropLast(32)))
-        return TreeFile.decode(bytes, subvolume: "uuid")
+        return try? TreeFile.decode(bytes, subvolume: "uuid")
     }
 }

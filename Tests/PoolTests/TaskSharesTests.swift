@@ -84,4 +84,36 @@ struct TaskSharesTests {
             #expect(try await host.dish("ps").code == 0)
         }
     }
+
+    @Test func thePageLeavesOutWhatIsTooLargeToCompare() async throws {
+        let host = try await SharedPool.shared.host()
+        let port = try FreePort.tcp()
+        try await host.withAgent(["--web", "\(port)"]) { _ in
+            // Together the paths are longer than what the agent holds in memory for one answer.
+            let script = """
+                cd /srv; name=$(printf %0250d 0); for level in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do mkdir $name; cd $name; done
+                count=0; while [ $count -lt 10000 ]; do : > $count; count=$((count+1)); done; : > /made; exec sleep 1000
+                """
+            let made = try await host.dish("run", "-d", "--name", "deep", "//os:base", "--", "/bin/sh", "-c", script)
+            #expect(made.code == 0, "\(made)")
+            let id = try await host.task("deep").id
+            for _ in 0..<100 {
+                if try await host.dish("exec", "deep", "--", "test", "-e", "/made").code == 0 { break }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            func ask(_ rest: String) async throws -> String {
+                try await Command(
+                    "/usr/bin/curl",
+                    [
+                        "--silent", "--noproxy", "*", "--max-time", "20",
+                        "http://127.0.0.1:\(port)/v1/timeline\(rest)&of=task&name=\(id)",
+                    ]
+                ).run().text
+            }
+            let moments = try await ask("?counts=true")
+            #expect(moments.contains("\"now\"") && !moments.contains("\"added\":10"), "\(moments)")
+            let changes = try await ask("/changes?from=image&to=now")
+            #expect(changes.contains("MB of names") && changes.contains("dish diff"), "\(changes.prefix(2000))")
+        }
+    }
 }

@@ -13,6 +13,8 @@ actor TimelineReader {
         var waiting: Int
         /// Whether it rests after each answer for as long as that took.
         var rests: Bool
+        /// What each tree may take in memory that is read for one answer.
+        var budget = TreeBudget(nodes: 200_000, bytes: 32 << 20)
 
         static func of(_ listener: APIListener) -> Share {
             switch listener {
@@ -29,6 +31,8 @@ actor TimelineReader {
 
     /// Of how many changed paths the names are told.
     private static let most = 500
+    /// How many bytes their names have.
+    private static let mostBytes = 1 << 20
 
     init(tasks: TaskManager, share: Share) {
         self.tasks = tasks
@@ -50,31 +54,51 @@ actor TimelineReader {
                     counted.withLock { if $0.indices.contains(index) { $0[index] = moment } }
                 }
             }
-        } catch is TooLong {
-            let moments = counted.withLock { $0 }
-            guard !moments.isEmpty else { throw AgentError(.failed, TooLong(time: share.time).description) }
-            return moments
+        } catch let error as TooLong {
+            return try Self.known(counted.withLock { $0 }, error.description)
+        } catch let error as TreeTooLarge {
+            return try Self.known(counted.withLock { $0 }, "cannot compare them: \(error); \(Self.advice)")
         }
+    }
+
+    /// What is known when the rest isn't read.
+    private static func known(_ moments: [TimelineMoment], _ why: String) throws -> [TimelineMoment] {
+        guard !moments.isEmpty else { throw AgentError(.failed, why) }
+        return moments
     }
 
     func changes(in asked: Subject, from: String, to: String) async throws -> TimelineChanges {
         do {
             return try await read(asked) { pool, timeline in
                 let changes = try pool.changes(in: timeline, from: from, to: to)
+                let named = Self.named(changes)
                 return TimelineChanges(
-                    from: from, to: to, summary: ChangeSummary(changes), changes: Array(changes.prefix(Self.most)),
-                    left: changes.count - min(changes.count, Self.most))
+                    from: from, to: to, summary: ChangeSummary(changes), changes: Array(named),
+                    left: changes.count - named.count)
             }
         } catch let error as TooLong {
             throw AgentError(.failed, error.description)
+        } catch let error as TreeTooLarge {
+            throw AgentError(.failed, "cannot compare the two: \(error); \(Self.advice)")
         }
     }
+
+    /// The first ones, as many as are named in an answer.
+    private static func named(_ changes: [TreeChange]) -> ArraySlice<TreeChange> {
+        var bytes = 0
+        return changes.prefix(most).prefix {
+            bytes += $0.path.utf8.count
+            return bytes <= mostBytes
+        }
+    }
+
+    private static let advice = "on the host: dish diff, dish volume diff, dish image diff"
 
     private struct TooLong: Error, CustomStringConvertible {
         let time: Duration
 
         var description: String {
-            "to compare the two takes longer than \(time.components.seconds) s; on the host: dish diff, dish volume diff, dish image diff"
+            "to compare the two takes longer than \(time.components.seconds) s; \(TimelineReader.advice)"
         }
     }
 
@@ -104,7 +128,9 @@ actor TimelineReader {
             let work = Task {
                 try await blocking {
                     let pool = try pool.holdingLayers()
-                    return try body(pool, Self.timeline(asked, task: task, in: pool))
+                    return try TreeBudget.$current.withValue(share.budget) {
+                        try body(pool, Self.timeline(asked, task: task, in: pool))
+                    }
                 }
             }
             let answer = await Self.outcome(of: work, within: share.time)
@@ -121,6 +147,8 @@ actor TimelineReader {
         guard let answer else { throw TooLong(time: share.time) }
         do {
             return try answer.get()
+        } catch let error as TreeTooLarge {
+            throw error
         } catch {
             throw TaskManager.refusal(error)
         }

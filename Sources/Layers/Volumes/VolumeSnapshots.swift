@@ -90,7 +90,7 @@ extension Pool {
     func tree(of snapshot: VolumeSnapshot, of volume: String) throws -> Tree {
         let directory = directory(ofSnapshot: snapshot.name, of: volume)
         let uuid = try Subvolume.info("\(directory)/data").uuid
-        if let bytes = try? Files.read("\(directory)/tree"), let tree = TreeFile.decode(bytes, subvolume: uuid) { return tree }
+        if let tree = try TreeFile.read("\(directory)/tree", subvolume: uuid) { return tree }
         let tree = try Tree(of: "\(directory)/data")
         guard try tree.hasID(snapshot.id, root: "\(directory)/data") else {
             throw PoolError(
@@ -178,7 +178,7 @@ extension Tree {
     ///
     /// The kernel must have written the changes to its trees: sync the file system first.
     init(of root: String, changedFrom source: Tree, after generation: UInt64) throws {
-        let changed = try Subvolume.inodesChanged(in: root, after: generation)
+        let changed = try Self.changedInodes(in: root, after: generation)
         let baseline = TreeBaseline(TreeIndex(source), changed: changed, latestTime: nil)
         self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: baseline))
     }

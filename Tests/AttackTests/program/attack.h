@@ -1,4 +1,4 @@
-/// What the attacks stand on. Each is a function that ends with one of four verdicts; it runs in a process of its own, so it may
+/// What the attacks stand on. Each is a function that ends with one of five verdicts; it runs in a process of its own, so it may
 /// change namespaces, hang or crash.
 #ifndef ATTACK_H
 #define ATTACK_H
@@ -42,6 +42,9 @@ _Noreturn void succeeded(const char *format, ...) __attribute__((format(printf, 
 /// It can't be tried here.
 _Noreturn void skipped(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/// It didn't do what it is for, and says nothing of the wall.
+_Noreturn void broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /// Refused, with the reason of the last system call.
 #define REFUSED() refused("%s", strerror(errno))
 
@@ -58,6 +61,9 @@ const char *fact(const char *key);
 unsigned long long number(const char *key);
 /// The same, or the attack is skipped.
 const char *need(const char *key);
+
+/// Who started the program; 0 when that is outside.
+pid_t parent_of_the_program(void);
 
 /// Writes a text into an existing file; -1 and errno when that is refused.
 int write_text(const char *path, const char *text);

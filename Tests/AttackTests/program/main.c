@@ -1,15 +1,15 @@
 /// Tries, as root inside a task, to reach what isn't the task's. Prints one line for each attack: its name, `refused`, `contained`,
-/// `succeeded` or `skipped`, and why. Nothing it does harms a host on which an attack succeeds: it opens, looks, writes back what is there,
+/// `succeeded`, `skipped` or `broken`, and why. Nothing it does harms a host on which an attack succeeds: it opens, looks, writes back what is there,
 /// sends signal 0.
 ///
-///   attack [skip=NAME,…] [only=NAME,…] [show=VERDICT] [FACT=VALUE…]
-///                                                      all attacks; the exit code is 1 when one succeeded
+///   attack [skip=NAME,…] [only=NAME,…] [show=VERDICT,…] [FACT=VALUE…]
+///                                                      all attacks; the exit code is 1 when one succeeded or is broken
 ///   attack quota [MEGABYTES]                           writes so much by every way there is
 ///   attack leave                                       leaves behind what breaks the host's tools
 #include "attack.h"
 
-enum verdict { NONE, REFUSED, CONTAINED, SUCCEEDED, SKIPPED, VERDICTS };
-static const char *const words[VERDICTS] = {"none", "refused", "contained", "succeeded", "skipped"};
+enum verdict { NONE, REFUSED, CONTAINED, SUCCEEDED, SKIPPED, BROKEN, VERDICTS };
+static const char *const words[VERDICTS] = {"none", "refused", "contained", "succeeded", "skipped", "broken"};
 
 struct attack {
     const char *kind, *name;
@@ -18,6 +18,7 @@ struct attack {
 static struct attack attacks[400];
 static int count;
 static char **facts;
+static pid_t starter;
 
 /// Shared with the attack's process.
 static struct result {
@@ -48,6 +49,9 @@ VERDICT(refused, REFUSED)
 VERDICT(contained, CONTAINED)
 VERDICT(succeeded, SUCCEEDED)
 VERDICT(skipped, SKIPPED)
+VERDICT(broken, BROKEN)
+
+pid_t parent_of_the_program(void) { return starter; }
 
 const char *fact(const char *key) {
     size_t length = strlen(key);
@@ -76,18 +80,20 @@ static void run(const struct attack *attack) {
     memset(result, 0, sizeof *result);
     pid_t child = fork();
     if (child < 0) {
-        result->verdict = SKIPPED;
+        result->verdict = BROKEN;
         snprintf(result->reason, sizeof result->reason, "fork: %s", strerror(errno));
         return;
     }
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         attack->run();
-        skipped("it gave no verdict");
+        broken("it gave no verdict");
     }
     int status = 0;
+    bool ended = true;
     for (int waited = 0; waitpid(child, &status, WNOHANG) == 0; waited++) {
         if (waited > 5000) {
+            ended = false;
             kill(child, SIGKILL);
             waitpid(child, &status, 0);
             break;
@@ -95,13 +101,16 @@ static void run(const struct attack *attack) {
         usleep(1000);
     }
     if (result->verdict != NONE) return;
-    result->verdict = REFUSED;
-    if (WIFSIGNALED(status)) snprintf(result->reason, sizeof result->reason, "ended by signal %d", WTERMSIG(status));
+    // A filter may kill instead of refusing.
+    result->verdict = ended && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? REFUSED : BROKEN;
+    if (!ended) snprintf(result->reason, sizeof result->reason, "it didn't end within 5 s");
+    else if (WIFSIGNALED(status)) snprintf(result->reason, sizeof result->reason, "ended by signal %d", WTERMSIG(status));
     else snprintf(result->reason, sizeof result->reason, "ended without a verdict");
 }
 
 int main(int argc, char **argv) {
     facts = argv + 1;
+    starter = getppid();
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && !strcmp(argv[1], "quota")) return quota_main(argc > 2 ? atoi(argv[2]) : 2048);
     if (argc > 1 && !strcmp(argv[1], "leave")) return leave_main();
@@ -120,11 +129,11 @@ int main(int argc, char **argv) {
         for (char *byte = result->reason; *byte; byte++)
             if (*byte < ' ' || *byte > '~') *byte = '?';
         totals[result->verdict]++;
-        if (fact("show") && strcmp(fact("show"), words[result->verdict])) continue;
+        if (fact("show") && !lists(fact("show"), words[result->verdict])) continue;
         printf("%s/%s %s %s\n", attack->kind, attack->name, words[result->verdict], result->reason);
         fflush(stdout);
     }
-    printf("total refused=%d contained=%d succeeded=%d skipped=%d\n", totals[REFUSED], totals[CONTAINED], totals[SUCCEEDED],
-           totals[SKIPPED]);
-    return totals[SUCCEEDED] > 0;
+    printf("total refused=%d contained=%d succeeded=%d skipped=%d broken=%d\n", totals[REFUSED], totals[CONTAINED], totals[SUCCEEDED],
+           totals[SKIPPED], totals[BROKEN]);
+    return totals[SUCCEEDED] + totals[BROKEN] > 0;
 }

@@ -150,6 +150,22 @@ ATTACK(network, network_of_its_own_by_a_user_namespace) {
     contained("a network with nobody in it");
 }
 
+/// Sends from its own address: the test sees that what arrives is seen.
+static void send_to_the_gateway(int family) {
+    bool four = family == AF_INET;
+    const char *target = need(four ? "gateway" : "gateway6");
+    uint16_t port = htons(number("port"));
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = port};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = port};
+    inet_pton(family, target, four ? (void *)&to.sin_addr : &to6.sin6_addr);
+    int udp = socket(family, SOCK_DGRAM, 0);
+    if (udp < 0 || sendto(udp, "honest", 6, 0, four ? (struct sockaddr *)&to : (struct sockaddr *)&to6, four ? sizeof to : sizeof to6) < 0)
+        REFUSED();
+    contained("sent from the task's own address");
+}
+ATTACK(network, own_address) { send_to_the_gateway(AF_INET); }
+ATTACK(network, own_address_6) { send_to_the_gateway(AF_INET6); }
+
 /// Sends from another's address; the test listens where it would arrive.
 static void forge(int family, int level, int option, const char *name) {
     const char *source = need(family == AF_INET ? "neighbour" : "neighbour6"), *target = need(family == AF_INET ? "gateway" : "gateway6");

@@ -128,10 +128,19 @@ ATTACK(process, last_process_id) {
     contained("numbers of the task's own namespace");
 }
 ATTACK(process, parent_of_the_task) {
-    if (kill(getppid(), 0) < 0 && errno == EPERM) succeeded("the parent is of another user: %d", getppid());
+    pid_t parent = parent_of_the_program();
+    if (parent == 0) contained("it is outside and has no number here");
+    if (kill(parent, 0) < 0 && errno == EPERM) succeeded("the parent is of another user: %d", parent);
     char path[64];
-    struct stat own, first;
-    snprintf(path, sizeof path, "/proc/%d/ns/pid", getppid());
-    if (stat(path, &own) == 0 && stat("/proc/1/ns/pid", &first) == 0 && own.st_ino != first.st_ino) succeeded("its parent is outside");
+    struct stat its, own;
+    const char *const kinds[] = {"pid", "user", "mnt"};
+    for (int index = 0; index < 3; index++) {
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", parent, kinds[index]);
+        if (stat(path, &its) < 0) continue;
+        snprintf(path, sizeof path, "/proc/self/ns/%s", kinds[index]);
+        if (stat(path, &own) == 0 && own.st_ino != its.st_ino) succeeded("its parent has another %s namespace", kinds[index]);
+    }
+    snprintf(path, sizeof path, "/proc/%d/root", parent);
+    if (reaches_host(open(path, O_PATH | O_DIRECTORY))) succeeded("its parent's root is the host's");
     contained("its own");
 }

@@ -1,30 +1,41 @@
 /// What all tasks take from: processes, memory, the kernel's tables, and the agent's ear.
 #include "attack.h"
 #include <mqueue.h>
-#include <sys/inotify.h>
+#include <pthread.h>
 #include <sys/shm.h>
 
-ATTACK(share, processes_beyond_the_limit) {
-    long limit = number("pids"), made = 0;
-    setpgid(0, 0);
-    while (made < limit + 64) {
-        pid_t child = fork();
-        if (child < 0) break;
-        if (child == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            pause();
-            _exit(0);
-        }
-        made++;
-    }
-    int reason = errno;
-    signal(SIGTERM, SIG_IGN);
-    kill(0, SIGTERM);
-    if (made >= limit + 64) succeeded("%ld processes with a limit of %ld", made, limit);
-    contained("after %ld: %s", made, strerror(reason));
+static void *wait_forever(void *unused) {
+    for (;;) pause();
+    return unused;
 }
 
+/// Threads count as processes do, cost little, and all end with the first.
+ATTACK(share, processes_beyond_the_limit) {
+    struct rlimit own;
+    getrlimit(RLIMIT_NPROC, &own);
+    // Where no control group counts them, those of the user namespace count together.
+    unsigned long limit = fact("pids") ? number("pids") : own.rlim_cur, made = 0;
+    if (limit > 20000) skipped("there is no limit, or one above what is tried");
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
+    pthread_attr_setguardsize(&attributes, 0);
+    int reason = 0;
+    pthread_t thread;
+    while (made < limit + 64 && (reason = pthread_create(&thread, &attributes, wait_forever, NULL)) == 0) made++;
+    if (made >= limit + 64) succeeded("%lu threads with a limit of %lu", made, limit);
+    contained("after %lu of %lu: %s", made, limit, strerror(reason));
+}
+
+/// That it can't take more than its group has is the host tier's to try, where groups have one.
 ATTACK(share, memory_beyond_the_limit) {
+    struct rlimit data;
+    getrlimit(RLIMIT_DATA, &data);
+    if (!fact("memory") && data.rlim_cur < (rlim_t)1 << 46) {
+        // Only mapped: it takes nothing.
+        if (mmap(NULL, data.rlim_cur * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED) REFUSED();
+        succeeded("%llu MB with a limit of half of it", (unsigned long long)data.rlim_cur >> 19);
+    }
     size_t limit = number("memory"), size = limit * 2;
     pid_t child = fork();
     if (child == 0) {
@@ -41,29 +52,41 @@ ATTACK(share, memory_beyond_the_limit) {
     contained("it ended at the limit");
 }
 
-ATTACK(share, instances_of_inotify) {
-    // The kernel counts them for the user who made the namespace, too: that is the host's root.
-    int made = 0, files[64];
-    while (made < 64 && (files[made] = inotify_init1(IN_CLOEXEC)) >= 0) made++;
+/// The kernel counts them for the user who made the namespace, too: that is the host's root (docs/security.md).
+ATTACK(share, instances_of_inotify) { skipped("by design: tasks share those of the host's root"); }
+
+ATTACK(share, open_files_beyond_the_limit) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max > 20000) limit.rlim_max = 20000;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) broken("set a limit: %s", strerror(errno));
+    unsigned long made = 0;
+    while (made <= limit.rlim_max && open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) made++;
     int reason = errno;
-    for (int index = 0; index < made; index++) close(files[index]);
-    contained("%d: %s", made, made < 64 ? strerror(reason) : "more weren't tried");
+    if (made >= limit.rlim_max) succeeded("%lu with a limit of %lu", made, (unsigned long)limit.rlim_max);
+    contained("%lu of %lu: %s", made, (unsigned long)limit.rlim_max, strerror(reason));
 }
 
-ATTACK(share, open_files) {
+static int setting(const char *path) {
+    char text[32];
+    return read_text(path, text, sizeof text) < 0 ? -1 : atoi(text);
+}
+
+/// The kernel keeps some terminals for the host's own instance of devpts.
+ATTACK(share, terminals_of_the_host) {
+    int most = setting("/proc/sys/kernel/pty/max"), kept = setting("/proc/sys/kernel/pty/reserve"), made = 0;
+    if (most < 0 || kept <= 0 || most - kept > 20000) skipped("none are kept for the host");
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    long made = 0;
-    while (made < 20000 && open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) made++;
-    contained("%ld of %llu", made, (unsigned long long)limit.rlim_max);
-}
-
-ATTACK(share, terminals) {
-    int made = 0;
-    while (made < 32 && open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC) >= 0) made++;
-    contained("%d; the kernel keeps 1024 for the host", made);
+    while (made < most && open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC) >= 0) made++;
+    int reason = errno;
+    if (made == 0) REFUSED();
+    if (made > most - kept) succeeded("%d, and %d of %d are the host's", made, kept, most);
+    if (reason == EMFILE) contained("%d are as many as it can open", made);
+    contained("%d, %d of %d are left: %s", made, kept, most, strerror(reason));
 }
 
 ATTACK(share, shared_memory_of_the_host) {
