@@ -198,7 +198,8 @@ struct EntryTests {
     @Test func aHealthCheckThatTakesTooLongLeavesNoProcess() async throws {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in
-            let check = "touch /tmp/asked; trap '' TERM; sleep 4716; sleep 4717"
+            // A task that isn't healthy yet is asked again soon.
+            let check = "mkdir /tmp/asked || exit 0; trap '' TERM; sleep 4716; sleep 4717"
             let run = try await host.dish(
                 "run", "-d", "--name", "slow", "--health-cmd", check, "--health-interval", "3600", "--health-timeout", "1",
                 "//os:base", "--", "/bin/sleep", "1000")
@@ -235,7 +236,7 @@ struct EntryTests {
             let dish = Programs.path("dish")
             let shown = try await host.dish(
                 arguments: [], under: ["/bin/sh", "-c", "script -qec '\(dish) exec devices -- tty' /dev/null"])
-            #expect(shown.output.hasPrefix("/dev/pts/"), "\(shown)")
+            #expect(shown.output.contains("/dev/pts/"), "\(shown)")
         }
     }
 
