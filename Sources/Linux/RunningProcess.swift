@@ -37,10 +37,15 @@ final class RunningProcess: Sendable {
     }
 
     func start(_ spawn: Spawn) throws -> pid_t {
+        try start(leads: spawn.newSession && !spawn.detached) { try spawn.start() }
+    }
+
+    /// - Parameter leads: whether it leads a process group.
+    func start(leads: Bool, _ body: () throws -> pid_t) throws -> pid_t {
         try state.withLock { state in
             if case .cancelled = state { throw CancellationError() }
-            let child = try spawn.start()
-            state = .running(child, leads: spawn.newSession && !spawn.detached)
+            let child = try body()
+            state = .running(child, leads: leads)
             return child
         }
     }
