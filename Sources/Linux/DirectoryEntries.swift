@@ -84,6 +84,14 @@ extension OwnedFD {
         return status
     }
 
+    /// Whether a file or directory has one of the flags `immutable` and `append-only`.
+    public borrowing func isProtected() throws(SystemError) -> Bool {
+        var flags: UInt32 = 0
+        // A file system without such flags protects nothing.
+        guard dish_get_file_flags(number, &flags) == 0 else { return false }
+        return flags & (DISH_FS_IMMUTABLE | DISH_FS_APPEND) != 0
+    }
+
     /// Takes the flags `immutable` and `append-only` of a file or directory away.
     ///
     /// - Returns: whether it had one of them.
