@@ -28,8 +28,14 @@ extension OwnedFD {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 8)
         defer { buffer.deallocate() }
         while true {
-            let count = try retryingInterrupts("read directory") {
-                dish_getdents64(number, buffer.baseAddress, UInt(buffer.count))
+            let count: Int
+            do {
+                count = try retryingInterrupts("read directory") {
+                    dish_getdents64(number, buffer.baseAddress, UInt(buffer.count))
+                }
+            } catch  where error.code == ENOENT {
+                // It was removed meanwhile, and was empty then.
+                return
             }
             if count == 0 { return }
             // struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.

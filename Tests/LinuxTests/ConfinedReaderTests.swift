@@ -5,7 +5,9 @@ import Testing
 /// A program of the host that reads one hostile file.
 @Suite(.enabled(if: geteuid() == 0, "NOT RUN: needs root"))
 struct ConfinedReaderTests {
-    private func output(_ reader: ConfinedReader, input: String = "content") async throws -> (text: String, status: Linux.ExitStatus) {
+    private func output(_ reader: ConfinedReader, input: String = "content") async throws -> (
+        text: String, status: Linux.ExitStatus
+    ) {
         try await withTemporaryDirectory { folder in
             try Files.replace("\(folder)/file", with: input.utf8, mode: 0o600, durable: false)
             let file = try OwnedFD.open("\(folder)/file", O_RDONLY)
@@ -56,7 +58,7 @@ struct ConfinedReaderTests {
                 }
                 print syscall(39), "\\n";
                 """
-            let (text, _) = try await output(ConfinedReader("/usr/bin/perl", ["-e", script]))
+            let (text, _) = try await output(ConfinedReader("/usr/bin/perl", []), input: script)
             #expect(text == String(repeating: "-1:1\n", count: 7) + "1\n", "\(text)")
         }
     #endif
