@@ -39,10 +39,17 @@ final class RunningProcess: Sendable {
     }
 
     func start(_ spawn: Spawn) throws -> pid_t {
+        try start(leads: spawn.newSession && !spawn.detached, passesOn: spawn.join != nil) { try spawn.start() }
+    }
+
+    /// - Parameters:
+    ///   - leads: whether it leads a process group.
+    ///   - passesOn: whether it passes signals on to what it has started in other namespaces.
+    func start(leads: Bool, passesOn: Bool = false, _ body: () throws -> pid_t) throws -> pid_t {
         try state.withLock { state in
             if case .cancelled = state { throw CancellationError() }
-            let child = try spawn.start()
-            state = .running(child, leads: spawn.newSession && !spawn.detached, passesOn: spawn.join != nil)
+            let child = try body()
+            state = .running(child, leads: leads, passesOn: passesOn)
             return child
         }
     }
