@@ -31,7 +31,7 @@ struct RemovedStates: Sendable {
     func repeatRemovals() throws {
         for id in list() {
             guard let intent = try? StateFile.read(TaskIntent.self, "\(directory)/\(id)/task.json") else { continue }
-            try configuration.pool.removeTask(intent.record)
+            try configuration.pool.removeTask(intent.record, isRepeated: false)
         }
     }
 

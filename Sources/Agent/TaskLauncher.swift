@@ -109,10 +109,12 @@ struct TaskLauncher: Sendable {
 
     /// Takes the rest away, the intent last.
     ///
-    /// - Parameter keepsLogs: whether its logs stay readable for a time.
+    /// - Parameters:
+    ///   - keepsLogs: whether its logs stay readable for a time.
+    ///   - isRepeated: whether the caller tries again what fails because the host is short of something; else that is set aside.
     /// - Returns: what couldn't be removed, and is out of the way.
     @discardableResult
-    func remove(_ task: TaskIntent, keepsLogs: Bool) async throws -> StuckEntry? {
+    func remove(_ task: TaskIntent, keepsLogs: Bool, isRepeated: Bool = true) async throws -> StuckEntry? {
         let pool = pool
         return try await blocking {
             // What couldn't be given back when the task ended is not forgotten with it.
@@ -124,7 +126,7 @@ struct TaskLauncher: Sendable {
                 try pool.keepLogs(
                     of: RemovedTask(task.record, created: task.created, removed: Int64(time(nil))), else: task.record)
             }
-            let stuck = try pool.removeTask(task.record)
+            let stuck = try pool.removeTask(task.record, isRepeated: isRepeated)
             try RemovedStates(configuration).take(task.id)
             return stuck
         }

@@ -119,7 +119,7 @@ public actor TaskManager {
             logger.error("start task", metadata: ["task": "\(intent.name)", "error": "\(error)"])
             try? await launcher.killLeftovers(intent)
             try? await launcher.release(intent)
-            _ = try? await launcher.remove(intent, keepsLogs: false)
+            _ = try? await launcher.remove(intent, keepsLogs: false, isRepeated: false)
             tasks[intent.id] = nil
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
@@ -252,6 +252,11 @@ public actor TaskManager {
             }
         } catch {
             logger.debug("look for subvolumes outside of their quota groups", metadata: ["error": "\(error)"])
+        }
+        do {
+            _ = try await blocking { try pool.removeStuckEntries(most: 16) }
+        } catch {
+            logger.debug("remove what was set aside", metadata: ["error": "\(error)"])
         }
         do {
             try await blocking { try pool.removeUnusedQuotaGroups() }

@@ -61,19 +61,38 @@ public enum Subvolume {
         guard Files.exists(path) else { return }
         do {
             return try delete(path)
-        } catch let error as SystemError where error.code == ENOTEMPTY || error.code == EPERM {}
+        } catch let error as SystemError where error.code == ENOTEMPTY {
+        } catch let error as SystemError where error.code == EPERM {
+            // One that is being sent, or is the default one, stays with all that is in it.
+            guard try removeProtection(of: path) else { throw error }
+            do {
+                return try delete(path)
+            } catch let error as SystemError where error.code == ENOTEMPTY {}
+        }
         for attempt in 1...100 {
             let id = try info(path).id
             // Names are taken out of it; it goes itself in a moment.
             try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
-            try parent(of: path).removeProtection()
-            try open(path).removeProtection()
+            _ = try removeProtection(of: path)
             var removal = try SubvolumeRemoval(at: path)
             try removal.removeNested(in: id)
             do {
                 return try delete(path)
             } catch let error as SystemError where error.code == ENOTEMPTY && attempt < 100 {}
         }
+    }
+
+    /// Takes what `chattr` has set on a subvolume and its directory away.
+    ///
+    /// - Returns: whether there was anything.
+    private static func removeProtection(of path: String) throws -> Bool {
+        let directory = try parent(of: path)
+        let subvolume = try open(path)
+        let hadDirectory = try directory.removeProtection()
+        guard try subvolume.isProtected() else { return hadDirectory }
+        try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
+        try subvolume.removeProtection()
+        return true
     }
 
     /// Removes a subvolume that lies in another one, and those nested in it.

@@ -33,7 +33,8 @@ public struct ImageShell: Sendable {
     ///
     /// - Parameter command: empty for a shell.
     public func spawn(_ command: [String], isTerminal: Bool) throws -> Spawn {
-        let shell = Files.exists("\(staged.root)/bin/bash") ? "/bin/bash" : "/bin/sh"
+        let root = try OwnedFD.open(staged.root, O_RDONLY | O_DIRECTORY)
+        let shell = root.contains("/bin/bash") ? "/bin/bash" : "/bin/sh"
         var container = BuildSandbox(runtime: runtime).container(
             command.isEmpty ? [shell] : command, in: staged.root)
         container.console = isTerminal ? .terminal : .pipe

@@ -21,6 +21,7 @@ extension Builder {
     func keepPackages(
         of work: TargetWork, _ key: ActionKey, in staged: StagingDirectory, _ steps: StepRuntime
     ) throws -> Layer {
+        try steps.restore()
         try Subvolume.deleteRecursively(steps.before)
         let tree = try pool.tree(of: staged, parent: work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
         try pool.releaseSpace(of: staged, isDone: false)

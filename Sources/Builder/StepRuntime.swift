@@ -25,6 +25,8 @@ final class StepRuntime: Runtime {
         var steps: [BuildRecord.Step] = []
         var began = ContinuousClock.now
         var isRunning = false
+        /// Whether the root that is being made lacks what the runtime took away for the last step.
+        var isPrepared = false
         /// How often the kernel had killed something for its memory when the last step began.
         var killsBefore: UInt64 = 0
     }
@@ -52,7 +54,18 @@ final class StepRuntime: Runtime {
             state.end()
             state.name = text
         }
+        // What fails is tried again by those who need the tree as it was.
+        try? restore()
     }
+
+    /// Puts back what the runtime took away from the root for the last step, which has ended.
+    func restore() throws {
+        guard state.withLock({ $0.isPrepared }) else { return }
+        try runtime.restore(root: root, from: before)
+        state.withLock { $0.isPrepared = false }
+    }
+
+    func pathTakenAway(from root: String) throws -> String? { try runtime.pathTakenAway(from: root) }
 
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
         var limited = BuildSandbox.sealed(container)
@@ -63,15 +76,18 @@ final class StepRuntime: Runtime {
             return made
         }
         memory.limit(&limited)
-        var spawn = try BuildSandbox.contained(limited, by: runtime)
-        spawn.timeLimit = limits.time
-        spawn.cgroups = memory.procs
         do {
+            try restore()
             try Subvolume.deleteRecursively(before)
+            // What the runtime takes away is still in it.
             try Subvolume.snapshot(root, to: before)
         } catch {
             throw RuntimeError(.invalid, "keep what is before the step: \(error)")
         }
+        if container.root == root { state.withLock { $0.isPrepared = true } }
+        var spawn = try BuildSandbox.contained(limited, by: runtime)
+        spawn.timeLimit = limits.time
+        spawn.cgroups = memory.procs
         let (command, environment) = ([spawn.program] + spawn.arguments, spawn.environment)
         let kills = memory.kills
         state.withLock { state in

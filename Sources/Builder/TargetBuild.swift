@@ -139,6 +139,7 @@ extension Builder {
         report(.step(label, "compute the layer's id"))
         let origin = packages
         let tree = try await blocking {
+            try steps.restore()
             try Subvolume.deleteRecursively(steps.before)
             let tree = try pool.tree(
                 of: staged, parent: origin?.layer.id ?? work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)

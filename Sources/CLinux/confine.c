@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -17,9 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// A program of the host that parses what a task wrote. It has a root of its own, in memory, with the host's programs and libraries
-// and that one directory, read-only; ids of its own, for which the directory's owners are mapped; no network, no other
-// processes, no terminal; and limits. Linux 5.15 has all of it on Btrfs.
+// A program of the host that parses what others wrote: one directory, or one open file. It has a root of its own, in memory, with the
+// host's programs and libraries and that directory, read-only; ids of its own, for which the directory's owners are mapped; no network,
+// no other processes, no terminal, no keyring, no system calls that a parser doesn't need; and limits. Linux 5.15 has all of it on Btrfs.
 //
 // In a child nothing may wait for a lock that other threads of the caller held: only calls of signal-safety(7) and system calls.
 
@@ -135,6 +140,78 @@ static int keep_reading_only(void) {
     return (int)syscall(SYS_capset, &header, sets);
 }
 
+#if defined(__x86_64__)
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#error "the number of this architecture is missing: linux/audit.h"
+#endif
+
+// What no parser needs, and what much of the kernel is reached by. Calls of other architectures are refused altogether.
+static int refuse_calls(void) {
+    static const uint32_t refused[] = {
+        SYS_unshare, SYS_setns, SYS_keyctl, SYS_add_key, SYS_request_key, 425 /* io_uring_setup */, 426 /* io_uring_enter */,
+        427 /* io_uring_register */, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_bpf, SYS_perf_event_open,
+        SYS_userfaultfd, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, 428 /* open_tree */, 429 /* move_mount */,
+        430 /* fsopen */, 431 /* fsconfig */, 432 /* fsmount */, 433 /* fspick */, 442 /* mount_setattr */, 467 /* open_tree_attr */,
+        SYS_open_by_handle_at, SYS_fanotify_init, SYS_socket, SYS_socketpair, 438 /* pidfd_getfd */, SYS_kcmp, SYS_kexec_load,
+        SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_swapon, SYS_swapoff, SYS_reboot, SYS_quotactl, SYS_acct, SYS_syslog,
+        SYS_personality, SYS_mbind, SYS_migrate_pages, SYS_move_pages,
+    };
+    static const uint32_t requests[] = {
+        0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, (uint32_t)DISH_BTRFS_SUBVOL_CREATE_V2, (uint32_t)DISH_BTRFS_SNAP_CREATE_V2,
+    };
+    enum { calls = sizeof refused / sizeof *refused, controls = sizeof requests / sizeof *requests };
+    const uint32_t refusal = SECCOMP_RET_ERRNO | EPERM;
+    const uint32_t number = offsetof(struct seccomp_data, nr);
+    // The lower halves of arguments: both architectures are little-endian.
+    const uint32_t first = offsetof(struct seccomp_data, args[0]), second = offsetof(struct seccomp_data, args[1]);
+    const uint32_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+        | CLONE_NEWCGROUP;
+    struct sock_filter program[2 * (calls + controls) + 20];
+    unsigned short length = 0;
+#define DO(code, value) program[length++] = (struct sock_filter)BPF_STMT(code, value)
+#define UNLESS(code, value, skipped) program[length++] = (struct sock_filter)BPF_JUMP(code, value, 0, skipped)
+    DO(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    program[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCHITECTURE, 1, 0);
+    DO(BPF_RET | BPF_K, refusal);
+    DO(BPF_LD | BPF_W | BPF_ABS, number);
+    // x32 has the architecture of x86_64.
+    UNLESS(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 1);
+    DO(BPF_RET | BPF_K, refusal);
+    for (int i = 0; i < calls; i++) {
+        UNLESS(BPF_JMP | BPF_JEQ | BPF_K, refused[i], 1);
+        DO(BPF_RET | BPF_K, refusal);
+    }
+    // No filter sees its flags; without it libraries use clone(2).
+    UNLESS(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 1);
+    DO(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
+    UNLESS(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 4);
+    DO(BPF_LD | BPF_W | BPF_ABS, first);
+    UNLESS(BPF_JMP | BPF_JSET | BPF_K, namespaces, 1);
+    DO(BPF_RET | BPF_K, refusal);
+    DO(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    UNLESS(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 1 + 2 * controls);
+    DO(BPF_LD | BPF_W | BPF_ABS, second);
+    for (int i = 0; i < controls; i++) {
+        UNLESS(BPF_JMP | BPF_JEQ | BPF_K, requests[i], 1);
+        DO(BPF_RET | BPF_K, refusal);
+    }
+    DO(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+#undef DO
+#undef UNLESS
+    struct sock_fprog filter = {length, program};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+}
+
+// Gives up the session keyring of whoever called. Kernels without keyrings and outer sandboxes that refuse the call have nothing to
+// give up.
+static int leave_keyring(void) {
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) return 0;
+    return errno == ENOSYS || errno == EPERM ? 0 : -1;
+}
+
 struct failed {
     int error;
     const char *step;
@@ -165,17 +242,21 @@ static void run(const struct dish_confined_request *request, int tree, int names
     for (const char *const *path = shown; *path; path++) {
         if (show(*path) < 0) fail(report, "show the host's programs");
     }
-    if (put(tree, "tree") < 0) fail(report, "mount the directory");
+    if (tree >= 0 && put(tree, "tree") < 0) fail(report, "mount the directory");
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) fail(report, "change the root");
     if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
         fail(report, "make the root read-only");
     }
     // An end of nothing is as good as /dev/null to one that never reads.
-    int empty[2];
-    if (pipe2(empty, O_CLOEXEC) < 0) fail(report, "open an input");
-    close(empty[1]);
+    int given = request->input;
+    if (given < 0) {
+        int empty[2];
+        if (pipe2(empty, O_CLOEXEC) < 0) fail(report, "open an input");
+        close(empty[1]);
+        given = empty[0];
+    }
     int output = fcntl(request->output, F_DUPFD_CLOEXEC, 10), errors = fcntl(request->errors, F_DUPFD_CLOEXEC, 10);
-    int input = fcntl(empty[0], F_DUPFD_CLOEXEC, 10), high = fcntl(report, F_DUPFD_CLOEXEC, 10);
+    int input = fcntl(given, F_DUPFD_CLOEXEC, 10), high = fcntl(report, F_DUPFD_CLOEXEC, 10);
     int users = fcntl(namespace, F_DUPFD_CLOEXEC, 10);
     if (output < 0 || errors < 0 || input < 0 || high < 0 || users < 0) fail(report, "pass descriptors on");
     if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0) fail(high, "pass descriptors on");
@@ -185,6 +266,7 @@ static void run(const struct dish_confined_request *request, int tree, int names
         || limit(RLIMIT_CPU, request->processor_seconds) < 0 || limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_MEMLOCK, 0) < 0) {
         fail(report, "set limits");
     }
+    if (leave_keyring() < 0) fail(report, "leave the session keyring");
     if (setns(users, CLONE_NEWUSER) < 0) fail(report, "enter the user namespace");
     if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
         fail(report, "take an id");
@@ -192,6 +274,7 @@ static void run(const struct dish_confined_request *request, int tree, int names
     if (limit(RLIMIT_NPROC, 16) < 0 || keep_reading_only() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         fail(report, "give up privileges");
     }
+    if (refuse_calls() < 0) fail(report, "refuse system calls");
     // Last, because changing credentials clears it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigset_t none;
@@ -204,14 +287,14 @@ static void run(const struct dish_confined_request *request, int tree, int names
 
 static int start(const struct dish_confined_request *request, int namespace, const char **step) {
     *step = "clone the directory's mount";
-    int tree = open_clone(request->directory, "", AT_EMPTY_PATH);
-    if (tree < 0) return -1;
+    int tree = -1;
+    if (request->directory >= 0 && (tree = open_clone(request->directory, "", AT_EMPTY_PATH)) < 0) return -1;
     *step = "map the directory's owners";
     uint64_t wanted = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_IDMAP;
     int report[2] = {-1, -1};
-    if (set_attributes(tree, wanted, namespace) < 0 || pipe2(report, O_CLOEXEC) < 0) {
+    if ((tree >= 0 && set_attributes(tree, wanted, namespace) < 0) || pipe2(report, O_CLOEXEC) < 0) {
         int saved = errno;
-        close(tree);
+        if (tree >= 0) close(tree);
         errno = saved;
         return -1;
     }
@@ -227,7 +310,7 @@ static int start(const struct dish_confined_request *request, int namespace, con
     }
     int saved = errno;
     pthread_sigmask(SIG_SETMASK, &saved_mask, NULL);
-    close(tree);
+    if (tree >= 0) close(tree);
     close(report[1]);
     *step = "make a process";
     struct failed failed = {saved, *step};

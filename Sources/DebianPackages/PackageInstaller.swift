@@ -128,10 +128,11 @@ public struct PackageInstaller: Sendable {
             let opened = try BlobFile(file)
             let package = try opened.descriptor.duplicate()
             let size = opened.size
-            var spawn = Spawn(program, ["--fsys-tarfile", "/dev/stdin"])
-            spawn.descriptors = [package.number, -1, -1]
+            var reader = Compression.decompressor(program, ["--fsys-tarfile", "-"])
+            // Each thread would have a block in memory.
+            reader.environment["DPKG_DEB_THREADS_MAX"] = "1"
             do {
-                let (leftOut, status) = try await PipedCommand(spawn).read { [rules] archive in
+                let (leftOut, status) = try await reader.read(package.number) { [rules] archive in
                     let unpacker = try LayerUnpacker(root: root, rules: rules)
                     _ = try unpacker.unpack(archive.number, ArchiveLimits(stored: size, room: UInt64(Int64.max)))
                     return unpacker.leftOut

@@ -1,4 +1,5 @@
 import Btrfs
+import Glibc
 import Linux
 
 /// Subvolumes that count for nobody.
@@ -24,16 +25,24 @@ extension Pool {
             }
         }
         var adopted = 0
+        var failure: (any Error)?
         for (path, group) in homes {
-            // One that is being removed, or an old agent's logs without a group, is none.
-            guard let id = try? Subvolume.info(path).id, try filesystem.usage(of: group) != nil else { continue }
-            adopted += try adopt(below: id, group, filesystem)
+            do {
+                // One that is being removed, or an old agent's logs without a group, is none.
+                guard let id = try? Subvolume.info(path).id, try filesystem.usage(of: group) != nil else { continue }
+                try adopt(below: id, group, filesystem, &adopted)
+            } catch {
+                // The others count all the same.
+                failure = error
+            }
         }
+        if adopted == 0, let failure { throw failure }
         return adopted
     }
 
-    private func adopt(below top: UInt64, _ group: QuotaGroup, _ filesystem: borrowing Filesystem) throws -> Int {
-        var adopted = 0
+    private func adopt(
+        below top: UInt64, _ group: QuotaGroup, _ filesystem: borrowing Filesystem, _ adopted: inout Int
+    ) throws {
         var waiting = [top]
         while let current = waiting.popLast() {
             for nested in try filesystem.nestedSubvolumes(in: current) {
@@ -41,11 +50,14 @@ extension Pool {
                 let member = QuotaGroup.subvolume(nested.id)
                 let groups = try filesystem.groups(of: member)
                 if groups == [group] { continue }
-                for other in groups where other != group { try filesystem.remove(member, from: other) }
-                if !groups.contains(group) { try filesystem.add(member, to: group) }
-                adopted += 1
+                do {
+                    for other in groups where other != group { try filesystem.remove(member, from: other) }
+                    if !groups.contains(group) { try filesystem.add(member, to: group) }
+                    adopted += 1
+                } catch let error as SystemError where error.code == EINVAL || error.code == ENOENT {
+                    // It is gone.
+                }
             }
         }
-        return adopted
     }
 }

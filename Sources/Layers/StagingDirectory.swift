@@ -41,11 +41,16 @@ public final class StagingDirectory: Sendable {
     static func remove(_ path: String) throws {
         if Files.exists(path) {
             // Where all that may be written is, even a subvolume can't be deleted from the directory it is in.
-            try? Filesystem(at: path).limit(quotaGroup(ofName: Files.name(of: path)), to: nil)
-            try removeSubvolumes(path)
-            try Files.removeTree(path)
+            let group = quotaGroup(ofName: Files.name(of: path))
+            try Filesystem(at: Files.parent(of: path)).withoutLimits(of: [group]) { try removeAll(path) }
         }
         unlink(path + ".lock")
+    }
+
+    /// Removes a directory with subvolumes in it.
+    static func removeAll(_ path: String) throws {
+        try removeSubvolumes(path)
+        try Files.removeTree(path)
     }
 
     /// How many directories deep they may lie: as those of a volume's snapshots. What is below them isn't this program's.
@@ -77,11 +82,11 @@ extension Pool {
             if name.hasSuffix(".lock") {
                 guard let lock = try? FileLock.acquire(path) else { continue }
                 let directory = String(path.dropLast(5))
-                removeOrSetAside(directory) { try StagingDirectory.remove(directory) }.map(report)
+                removeOrReport(directory, report) { try StagingDirectory.remove(directory) }
                 unlink(path)
                 _ = consume lock
             } else if !Files.exists(path + ".lock") {
-                removeOrSetAside(path) { try StagingDirectory.remove(path) }.map(report)
+                removeOrReport(path, report) { try StagingDirectory.remove(path) }
             }
         }
     }

@@ -1,3 +1,4 @@
+import Btrfs
 import Glibc
 import Linux
 
@@ -7,9 +8,13 @@ public struct StuckEntry: Sendable, Equatable, CustomStringConvertible {
     public let path: String
     /// What it was, and why it can't be removed.
     public let reason: String
+    /// Whether it is out of the way.
+    var isSetAside = true
 
     public var description: String {
-        "\(reason); it was set aside in '\(path)'; see what is in the way, and try again: dish pool repair"
+        isSetAside
+            ? "\(reason); it was set aside in '\(path)' and is tried again now and then; see what is in the way: dish pool repair"
+            : "\(reason); it stays where it is and is tried again"
     }
 }
 
@@ -22,25 +27,47 @@ extension Pool {
         let target = "\(stuck)/\(hexadecimal((0..<4).map { _ in UInt8.random(in: 0...255) }))-\(Files.name(of: path))"
         do {
             try Files.makeDirectories(stuck, mode: 0o700)
+            // Before the entry, with which it goes.
+            try? Files.replace("\(target).reason", with: reason.utf8, mode: 0o600, durable: false)
             try retryingInterrupts("set aside", path) { rename(path, target) }
         } catch {
-            return StuckEntry(path: path, reason: reason)
+            unlink("\(target).reason")
+            return StuckEntry(path: path, reason: reason, isSetAside: false)
         }
-        try? Files.replace("\(target).reason", with: reason.utf8, mode: 0o600, durable: false)
         return StuckEntry(path: target, reason: reason)
     }
 
     /// Removes something of the pool, or moves it out of the way.
     ///
+    /// - Parameter isRepeated: whether the caller tries again what fails because the host is short of something.
     /// - Returns: nil when it is gone.
-    func removeOrSetAside(_ path: String, _ body: () throws -> Void) -> StuckEntry? {
+    /// - Throws: what may pass, with `isRepeated`; then it stays where it is.
+    func removeOrSetAside(_ path: String, isRepeated: Bool = true, _ body: () throws -> Void) throws -> StuckEntry? {
         do {
             try body()
             return nil
         } catch {
             // Something else may have taken it meanwhile.
-            return Files.exists(path) ? setAside(path, error) : nil
+            guard Files.exists(path) else { return nil }
+            if isRepeated, Self.mayPass(error) { throw error }
+            return setAside(path, error)
         }
+    }
+
+    /// Removes something that is looked for again and again, or moves it out of the way, unless the failure may pass.
+    func removeOrReport(_ path: String, _ report: (StuckEntry) -> Void, _ body: () throws -> Void) {
+        do {
+            try removeOrSetAside(path, body).map(report)
+        } catch {
+            report(StuckEntry(path: path, reason: "cannot remove '\(path)': \(error)", isSetAside: false))
+        }
+    }
+
+    /// Whether an error says nothing of what was to be removed: the host was short of something, or somebody stopped it.
+    private static func mayPass(_ error: any Error) -> Bool {
+        if error is CancellationError { return true }
+        guard let code = (error as? SystemError)?.code else { return false }
+        return [ENOSPC, EDQUOT, EINTR, ENOMEM, EIO, EROFS].contains(code)
     }
 
     /// What couldn't be removed before.
@@ -54,16 +81,33 @@ extension Pool {
 
     /// Tries again to remove what couldn't be removed before.
     ///
-    /// - Returns: what is still there.
-    public func removeStuckEntries() throws -> [StuckEntry] {
-        try stuckEntries().compactMap { entry in
+    /// - Parameter most: how many of them, chosen at random; nil for all.
+    /// - Returns: those of them that are still there.
+    @discardableResult
+    public func removeStuckEntries(most: Int? = nil) throws -> [StuckEntry] {
+        let all = try stuckEntries()
+        return (most.map { Array(all.shuffled().prefix($0)) } ?? all).compactMap { entry in
             do {
-                try StagingDirectory.remove(entry.path)
+                if Files.exists(entry.path) { try StagingDirectory.removeAll(entry.path) }
                 unlink("\(entry.path).reason")
                 return nil
             } catch {
                 return StuckEntry(path: entry.path, reason: "\(error)")
             }
+        }
+    }
+}
+
+extension Filesystem {
+    /// Lifts limits while something is removed; where that fails, what remains is limited again.
+    func withoutLimits(of groups: [QuotaGroup], _ body: () throws -> Void) throws {
+        let limited = groups.compactMap { group in (try? usage(of: group))?.limit.map { (group, $0) } }
+        for (group, _) in limited { try? limit(group, to: nil) }
+        do {
+            try body()
+        } catch {
+            for (group, bytes) in limited { try? limit(group, to: bytes) }
+            throw error
         }
     }
 }

@@ -131,7 +131,7 @@ extension Pool {
         }
         let expired = retention.expired(kept, now: now)
         func remove(_ id: String) {
-            removeOrSetAside("\(keptLogs)/\(id)") { try removeLogs(ofRemoved: id) }.map(report)
+            removeOrReport("\(keptLogs)/\(id)", report) { try removeLogs(ofRemoved: id) }
         }
         for task in expired { remove(task.id) }
         for id in try Files.list(keptLogs) where !all.contains(where: { $0.id == id }) {

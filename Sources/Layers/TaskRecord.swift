@@ -94,22 +94,26 @@ extension Pool {
 
     /// Removes a task's directory. What is gone already is no error.
     ///
+    /// - Parameter isRepeated: whether the caller tries again what fails because the host is short of something; else that is set
+    ///   aside too.
     /// - Returns: what couldn't be removed, and is out of the way.
+    /// - Throws: `SystemError` for what may pass, with `isRepeated`.
     @discardableResult
-    public func removeTask(_ task: TaskRecord) throws -> StuckEntry? {
+    public func removeTask(_ task: TaskRecord, isRepeated: Bool = true) throws -> StuckEntry? {
         let directory = directory(ofTask: task.id)
         guard Files.exists(directory) else { return nil }
-        // Taking names away needs room too, and a group that is full has none.
-        for group in task.groups + [logQuotaGroup(ofTask: task.id)] { try? filesystem().limit(group, to: nil) }
-        let stuck = removeOrSetAside(directory) {
-            for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
-                try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+        let filesystem = try filesystem()
+        let stuck = try removeOrSetAside(directory, isRepeated: isRepeated) {
+            // Taking names away needs room too, and a group that is full has none.
+            try filesystem.withoutLimits(of: task.groups + [logQuotaGroup(ofTask: task.id)]) {
+                for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
+                    try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+                }
+                for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
+                try Files.removeTree(directory)
             }
-            for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
-            try Files.removeTree(directory)
         }
         // The kernel gives space back some time after a commit: half a minute, by itself.
-        let filesystem = try filesystem()
         if let space = try? filesystem.space(), space.available < space.total / 10 { try? filesystem.startCommit() }
         return stuck
     }

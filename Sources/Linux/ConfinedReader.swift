@@ -1,8 +1,9 @@
 import CLinux
 public import Glibc
 
-/// A program of the host that reads a directory which something hostile wrote: it sees that directory, read-only, at `/tree`, and
-/// the host's programs and libraries. It has ids of its own, no network, no other processes, no terminal, and limits.
+/// A program of the host that reads what something hostile wrote: a directory, which it sees read-only at `/tree`, or one open file,
+/// which is its standard input. It sees the host's programs and libraries beside. It has ids of its own, no network, no other
+/// processes, no terminal, no keyring, only the system calls of a parser, and limits.
 public struct ConfinedReader: Sendable {
     /// Where the directory is for it.
     public static let place = "/tree"
@@ -28,13 +29,23 @@ public struct ConfinedReader: Sendable {
     public func start(
         on directory: borrowing OwnedFD, output: CInt, errors: CInt
     ) throws(SystemError) -> pid_t {
+        try start(directory: directory.number, input: -1, output: output, errors: errors)
+    }
+
+    /// Starts it on a file, without a directory.
+    func start(reading file: CInt, output: CInt, errors: CInt) throws(SystemError) -> pid_t {
+        try start(directory: -1, input: file, output: output, errors: errors)
+    }
+
+    private func start(directory: CInt, input: CInt, output: CInt, errors: CInt) throws(SystemError) -> pid_t {
         var words = ([program] + arguments).map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in words + variables { free(text) } }
         var request = dish_confined_request()
+        request.input = input
         request.output = output
         request.errors = errors
-        request.directory = directory.number
+        request.directory = directory
         request.first_id = firstID
         request.memory = memory
         request.processor_seconds = processorSeconds

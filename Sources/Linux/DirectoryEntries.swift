@@ -28,8 +28,14 @@ extension OwnedFD {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 8)
         defer { buffer.deallocate() }
         while true {
-            let count = try retryingInterrupts("read directory") {
-                dish_getdents64(number, buffer.baseAddress, UInt(buffer.count))
+            let count: Int
+            do {
+                count = try retryingInterrupts("read directory") {
+                    dish_getdents64(number, buffer.baseAddress, UInt(buffer.count))
+                }
+            } catch  where error.code == ENOENT {
+                // It was removed meanwhile, and was empty then.
+                return
             }
             if count == 0 { return }
             // struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.
@@ -82,6 +88,14 @@ extension OwnedFD {
         let number = number
         try retryingInterrupts("read status") { fstat(number, &status) }
         return status
+    }
+
+    /// Whether a file or directory has one of the flags `immutable` and `append-only`.
+    public borrowing func isProtected() throws(SystemError) -> Bool {
+        var flags: UInt32 = 0
+        // A file system without such flags protects nothing.
+        guard dish_get_file_flags(number, &flags) == 0 else { return false }
+        return flags & (DISH_FS_IMMUTABLE | DISH_FS_APPEND) != 0
     }
 
     /// Takes the flags `immutable` and `append-only` of a file or directory away.

@@ -100,27 +100,45 @@ enum FileAttributes {
     private static let limit = 65536
 
     private static func copyExtended(_ source: FileName, to target: FileName, follow: CInt) throws(SystemError) {
-        let count = source.withCString { dish_listxattr($0, nil, 0, follow) }
-        if count <= 0 { return }
+        guard
+            let count = try ifSupported({ () throws(SystemError) in
+                try retryingInterrupts("list attributes") { source.withCString { dish_listxattr($0, nil, 0, follow) } }
+            }), count > 0
+        else { return }
         var list = [CChar](repeating: 0, count: limit)
-        let length = source.withCString { dish_listxattr($0, &list, UInt(limit), follow) }
-        guard length > 0 else { return }
+        let length = try retryingInterrupts("list attributes") {
+            source.withCString { dish_listxattr($0, &list, UInt(limit), follow) }
+        }
         var value = [UInt8](repeating: 0, count: limit)
         for name in list[..<length].split(separator: 0) {
             let name = name.map { UInt8(bitPattern: $0) }
             // Properties are of the file system, and a trusted attribute is nothing that an image has.
             if name.starts(with: "btrfs.".utf8) || name.starts(with: "trusted.".utf8) { continue }
-            let size = source.withCString { source in
-                name.withCString { name in
-                    value.withUnsafeMutableBytes { dish_getxattr(source, name, $0.baseAddress, UInt(limit), follow) }
+            let size = try ifSupported { () throws(SystemError) in
+                try retryingInterrupts("read attribute \(shownName(name))") {
+                    source.withCString { source in
+                        name.withCString { name in
+                            value.withUnsafeMutableBytes { dish_getxattr(source, name, $0.baseAddress, UInt(limit), follow) }
+                        }
+                    }
                 }
             }
-            guard size >= 0 else { continue }
+            // Gone meanwhile.
+            guard let size else { continue }
             try retryingInterrupts("set attribute \(shownName(name))") {
                 target.withCString { target in
                     name.withCString { name in dish_setxattr(target, name, value, UInt(size), follow) }
                 }
             }
+        }
+    }
+
+    /// - Returns: nil for what a file system hasn't got.
+    private static func ifSupported(_ body: () throws(SystemError) -> Int) throws(SystemError) -> Int? {
+        do {
+            return try body()
+        } catch  where error.code == ENOTSUP || error.code == ENODATA {
+            return nil
         }
     }
 }

@@ -18,13 +18,13 @@ public struct PipedCommand: Sendable {
     public func read<Result: Sendable>(
         _ body: @escaping @Sendable (borrowing OwnedFD) throws -> Result
     ) async throws -> (Result, ExitStatus) {
-        try await cancellable { running in
+        try await Self.cancellable { running in
             let pipe = try OwnedFD.pipe()
             var spawn = spawn
             spawn.deathSignal = SIGKILL
             spawn.descriptors[1] = pipe.writing.number
             let child = try running.start(spawn)
-            return try attend(child, running, ours: pipe.reading, theirs: pipe.writing, body)
+            return try Self.attend(child, running, ours: pipe.reading, theirs: pipe.writing, body)
         }
     }
 
@@ -32,17 +32,17 @@ public struct PipedCommand: Sendable {
     public func feed<Result: Sendable>(
         _ body: @escaping @Sendable (borrowing OwnedFD) throws -> Result
     ) async throws -> (Result, ExitStatus) {
-        try await cancellable { running in
+        try await Self.cancellable { running in
             let pipe = try OwnedFD.pipe()
             var spawn = spawn
             spawn.deathSignal = SIGKILL
             spawn.descriptors[0] = pipe.reading.number
             let child = try running.start(spawn)
-            return try attend(child, running, ours: pipe.writing, theirs: pipe.reading, body)
+            return try Self.attend(child, running, ours: pipe.writing, theirs: pipe.reading, body)
         }
     }
 
-    private func cancellable<Result: Sendable>(
+    fileprivate static func cancellable<Result: Sendable>(
         _ body: @escaping @Sendable (RunningProcess) throws -> Result
     ) async throws -> Result {
         let running = RunningProcess()
@@ -54,7 +54,7 @@ public struct PipedCommand: Sendable {
         }
     }
 
-    private func attend<Result>(
+    fileprivate static func attend<Result>(
         _ child: pid_t, _ running: RunningProcess, ours: consuming OwnedFD, theirs: consuming OwnedFD,
         _ body: (borrowing OwnedFD) throws -> Result
     ) throws -> (Result, ExitStatus) {
@@ -71,5 +71,37 @@ public struct PipedCommand: Sendable {
         }
         close(ours.release())
         return (result, try running.wait(child))
+    }
+}
+
+extension ConfinedReader {
+    /// Gives the program one open file for its input, and its output to a closure, as `PipedCommand.read` does. What it prints on its
+    /// standard error is dropped.
+    ///
+    /// A caller that isn't root has nothing to give up: the program is limited, and runs as the caller does.
+    ///
+    /// - Parameter file: must stay open meanwhile.
+    public func read<Result: Sendable>(
+        _ file: CInt, _ body: @escaping @Sendable (borrowing OwnedFD) throws -> Result
+    ) async throws -> (Result, ExitStatus) {
+        guard geteuid() == 0 else { return try await PipedCommand(limited(file)).read(body) }
+        return try await PipedCommand.cancellable { running in
+            let pipe = try OwnedFD.pipe()
+            let errors = try OwnedFD.open("/dev/null", O_WRONLY)
+            let (output, dropped) = (pipe.writing.number, errors.number)
+            let child = try running.start(leads: false) { try start(reading: file, output: output, errors: dropped) }
+            return try PipedCommand.attend(child, running, ours: pipe.reading, theirs: pipe.writing, body)
+        }
+    }
+
+    private func limited(_ file: CInt) -> Spawn {
+        var spawn = Spawn(program, arguments, environment: environment)
+        spawn.descriptors = [file, -1, -1]
+        let (addresses, seconds) = (memory * 4, processorSeconds)
+        spawn.limits = [
+            CInt(RLIMIT_AS.rawValue): .init(soft: addresses, hard: addresses),
+            CInt(RLIMIT_CPU.rawValue): .init(soft: seconds, hard: seconds),
+        ]
+        return spawn
     }
 }

@@ -39,10 +39,20 @@ final class RunningProcess: Sendable {
     }
 
     func start(_ spawn: Spawn) throws -> pid_t {
+        try start(leads: spawn.newSession && !spawn.detached) { try spawn.start() }
+    }
+
+    /// - Parameter leads: whether it leads a process group.
+    func start(leads: Bool, _ body: () throws -> pid_t) throws -> pid_t {
         try state.withLock { state in
             if case .cancelled = state { throw CancellationError() }
+<<<<<<< HEAD
             let child = try spawn.start()
             state = .running(child, leads: spawn.newSession && !spawn.detached, passesOn: spawn.join != nil)
+=======
+            let child = try body()
+            state = .running(child, leads: leads)
+>>>>>>> 28072720c0fd97f184d7ad715e5724d6cf253932
             return child
         }
     }

@@ -16,13 +16,18 @@ struct TreeRemoval: ~Copyable {
         var attempts = 0
     }
 
-    /// Directories of one level that are remembered at a time.
+    /// Directories of one level that are remembered at a time, as long as those of all levels are few enough.
     private static let waitingLimit = 4096
+    /// Directories of all levels; beyond them each level remembers as many as are worth another look at it.
+    private static let totalLimit = 65_536
+    private static let leastLimit = 16
     /// How often a directory that something is put into meanwhile is emptied anew.
     private static let attemptLimit = 100
 
     private var current: OwnedFD
     private var levels: [Level]
+    /// Directories that are remembered.
+    private var remembered = 0
 
     /// Removes what has a name in a directory, and all below it. Nothing there is no error.
     static func remove(_ name: FileName, in directory: borrowing OwnedFD) throws(SystemError) {
@@ -61,8 +66,12 @@ struct TreeRemoval: ~Copyable {
     private mutating func empty() throws(SystemError) {
         while true {
             let last = levels.count - 1
-            if levels[last].waiting.isEmpty { levels[last].waiting = try removeFiles() }
+            if levels[last].waiting.isEmpty {
+                levels[last].waiting = try removeFiles()
+                remembered += levels[last].waiting.count
+            }
             if let name = levels[last].waiting.popLast() {
+                remembered -= 1
                 try descend(name)
             } else if last == 0 {
                 return
@@ -75,10 +84,11 @@ struct TreeRemoval: ~Copyable {
     /// Removes what isn't a directory, and returns directories that are there.
     private borrowing func removeFiles() throws(SystemError) -> [FileName] {
         var directories: [FileName] = []
+        let most = max(Self.leastLimit, min(Self.waitingLimit, Self.totalLimit - remembered))
         try current.forEachEntry { entry throws(SystemError) in
             let isDone = entry.type != S_IFDIR ? try Self.unlink(entry.name, in: current) : false
             if !isDone { directories.append(entry.name) }
-            return directories.count < Self.waitingLimit
+            return directories.count < most
         }
         return directories
     }

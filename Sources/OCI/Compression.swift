@@ -26,11 +26,18 @@ public enum Compression: Sendable {
         let opened = try BlobFile(path)
         let file = try opened.descriptor.duplicate()
         guard let program else { return try await Self.readPlain(file, body) }
-        var spawn = Spawn(try Self.find(program), ["-d", "-c", "-q"] + (self == .zstd ? ["--memory=\(Self.zstdMemory)"] : []))
-        spawn.descriptors = [file.number, -1, -1]
-        let (result, status) = try await PipedCommand(spawn).read { try body($0.number) }
+        let reader = Self.decompressor(
+            try Self.find(program), ["-d", "-c", "-q"] + (self == .zstd ? ["--memory=\(Self.zstdMemory)"] : []))
+        let (result, status) = try await reader.read(file.number) { try body($0.number) }
         guard status.isSuccess else { throw OCIError(.damaged, "decompress '\(path)': \(program) ended with \(status)") }
         return result
+    }
+
+    /// A program that decompresses a file which others made: confined, with room for the largest window that is allowed.
+    public static func decompressor(_ program: String, _ arguments: [String]) -> ConfinedReader {
+        var reader = ConfinedReader(program, arguments)
+        (reader.memory, reader.processorSeconds) = (256 << 20, 3600)
+        return reader
     }
 
     /// Compresses what a closure writes into a file.

@@ -69,15 +69,12 @@ struct ImageRoot: ~Copyable {
         return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
-    /// Removes a name and all below it.
+    /// Removes a name and all below it, at any depth.
     static func remove(_ name: [UInt8], in directory: CInt) throws {
         guard let status = status(of: name, in: directory) else { return }
         if isDirectory(status) {
-            let opened = try openChild(name, in: directory)
-            for entry in try list(opened.number) { try remove(entry, in: opened.number) }
-            try retryingInterrupts("remove directory", shown(name)) {
-                withBytes(name) { unlinkat(directory, $0, CInt(AT_REMOVEDIR)) }
-            }
+            let copy = try retryingInterrupts("duplicate descriptor") { dish_fcntl(directory, F_DUPFD_CLOEXEC, 0) }
+            try Files.removeTree(name, in: OwnedFD(adopting: copy))
         } else {
             try retryingInterrupts("remove", shown(name)) { withBytes(name) { unlinkat(directory, $0, 0) } }
         }

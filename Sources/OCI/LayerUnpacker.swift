@@ -143,27 +143,38 @@ public final class LayerUnpacker {
         guard let parent = try root.openDirectoryIfPresent(path.parent) else { return }
         try keepTime(of: path.parent, parent.number)
         if name.elementsEqual(".wh..opq".utf8) {
-            try clear(parent.number, path.parent)
+            try clear(path.parent)
         } else if !name.starts(with: EntryPath.whiteout) {
             // What starts with it again is a file system's own bookkeeping.
             guard !name.isEmpty, !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) else {
                 throw OCIError(.hostile, "a whiteout of '\(shown(name))'")
             }
-            try hide(name, in: parent.number, path.parent)
+            if let inner = try hide(name, in: parent.number, path.parent) { try clear(inner) }
         }
     }
 
-    private func hide(_ name: [UInt8], in directory: CInt, _ parent: [UInt8]) throws {
+    /// - Returns: the path of a directory that this layer has put there, of which all else is still to be hidden.
+    private func hide(_ name: [UInt8], in directory: CInt, _ parent: [UInt8]) throws -> [UInt8]? {
         let path = parent.isEmpty ? name : parent + [UInt8(ascii: "/")] + name
-        guard try own.contains(EntryPath(path)) else { return try ImageRoot.remove(name, in: directory) }
-        guard let status = ImageRoot.status(of: name, in: directory), ImageRoot.isDirectory(status) else { return }
-        let opened = try ImageRoot.openChild(name, in: directory)
-        try clear(opened.number, path)
+        guard try own.contains(EntryPath(path)) else {
+            try ImageRoot.remove(name, in: directory)
+            return nil
+        }
+        guard let status = ImageRoot.status(of: name, in: directory), ImageRoot.isDirectory(status) else { return nil }
+        return path
     }
 
-    private func clear(_ directory: CInt, _ path: [UInt8]) throws {
-        try Cancellation.check()
-        for name in try ImageRoot.list(directory) { try hide(name, in: directory, path) }
+    /// Hides what the layers below have in a directory, with one directory open at a time. The paths are those of the archive, which
+    /// the kernel has opened before.
+    private func clear(_ path: [UInt8]) throws {
+        var waiting = [path]
+        while let next = waiting.popLast() {
+            try Cancellation.check()
+            guard let opened = try root.openDirectoryIfPresent(next) else { continue }
+            for name in try ImageRoot.list(opened.number) {
+                if let inner = try hide(name, in: opened.number, next) { waiting.append(inner) }
+            }
+        }
     }
 
     /// Devices that no image may have, and further names of them.

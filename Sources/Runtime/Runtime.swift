@@ -18,6 +18,14 @@ public protocol Runtime: Sendable {
     /// - Throws: `RuntimeError` for a root that can't be started; `SystemError`.
     func prepare(root path: String) throws
 
+    /// The path inside of what `prepare(root:)` takes away from such a root; nil for nothing.
+    func pathTakenAway(from root: String) throws -> String?
+
+    /// Puts back what `prepare(root:)` took away, once nothing runs in it any more.
+    ///
+    /// - Parameter snapshot: of the root, from before.
+    func restore(root path: String, from snapshot: String) throws
+
     /// Directories of the host that the runtime wants for itself, each container's apart from others'.
     var privateDirectories: [String] { get }
 
@@ -29,6 +37,10 @@ public protocol Runtime: Sendable {
 
 extension Runtime {
     public func prepare(root path: String) throws {}
+
+    public func pathTakenAway(from root: String) throws -> String? { nil }
+
+    public func restore(root path: String, from snapshot: String) throws {}
 
     public var privateDirectories: [String] { [] }
 

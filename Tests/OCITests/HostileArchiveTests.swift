@@ -302,4 +302,37 @@ import Testing
         #expect(try Files.list("\(root)/both") == ["new"])
         for name in [".wh..", ".wh...", ".wh."] { try refuses("whiteout") { try $0.add(name, "") } }
     }
+
+    /// Deeper than descriptors reach, through links to where the last one ended.
+    @Test func treesThatAreTooDeepToNameAreRemovedAndNotCopied() throws {
+        let archive = try TestArchive()
+        let below = Array(repeating: "d", count: 300).joined(separator: "/")
+        try archive.add("top/\(below)", .directory, mode: 0o755)
+        try archive.add("l0", .symbolicLink, link: "top/\(below)")
+        for level in 1..<5 {
+            try archive.add("l\(level - 1)/\(below)", .directory, mode: 0o755)
+            try archive.add("l\(level)", .symbolicLink, link: "l\(level - 1)/\(below)")
+        }
+        try archive.unpack()
+        let sink = try OwnedFD.open("/dev/null", O_WRONLY)
+        let packer = TreePacker(to: sink.number, firstID: 0)
+        let error = #expect(throws: OCIError.self) {
+            try packer.add(OwnedFD.open(archive.root, DISH_O_PATH | O_DIRECTORY), as: "")
+        }
+        #expect(error?.description.contains("deep") == true)
+        let root = try ImageRoot(archive.root)
+        try ImageRoot.remove(Array("top".utf8), in: root.directory.number)
+        #expect(!Files.exists("\(archive.root)/top"))
+    }
+
+    @Test func whiteoutsReachIntoWhatTheLayerHasPutThere() throws {
+        let archive = try TestArchive()
+        for directory in ["a/b/c", "a/b/gone"] { try Files.makeDirectories("\(archive.root)/\(directory)") }
+        try Files.replace("\(archive.root)/a/b/c/old", with: "lower".utf8, durable: false)
+        try archive.add("a/b/c/new", "upper")
+        try archive.add(".wh.a", "")
+        try archive.unpack()
+        #expect(try Files.list("\(archive.root)/a/b") == ["c"])
+        #expect(try Files.list("\(archive.root)/a/b/c") == ["new"])
+    }
 }

@@ -3,9 +3,10 @@ import CLinux
 import Cgroups
 import Fixtures
 import Glibc
-import Layers
 import Linux
 import Testing
+
+@testable import Layers
 
 /// What something inside a container leaves in its trees: nothing of it leads the host astray, and all of it can be removed.
 extension Streams {
@@ -159,6 +160,60 @@ extension Streams {
                 unblock()
                 #expect(try pool.removeStuckEntries().isEmpty)
                 #expect(try Files.list("\(pool.path)/stuck") == [])
+            }
+        }
+
+        /// A host that is short of something says nothing of what was to be removed.
+        @Test func whatMayPassIsNotSetAsideAndKeepsItsLimit() async throws {
+            try await Streams.withPools { pools in
+                let pool = pools[0]
+                let path = "\(pool.path)/staging/entry"
+                try Files.makeDirectories(path)
+                var reports: [StuckEntry] = []
+                pool.removeOrReport(path, { reports.append($0) }) { throw SystemError("remove", path, code: ENOSPC) }
+                #expect(reports.count == 1 && "\(reports)".contains("stays where it is"))
+                #expect(Files.exists(path))
+                #expect(try pool.stuckEntries().isEmpty)
+                pool.removeOrReport(path, { reports.append($0) }) { throw SystemError("remove", path, code: EBUSY) }
+                #expect(!Files.exists(path) && reports.count == 2)
+                #expect(try pool.stuckEntries().count == 1)
+                #expect(try pool.removeStuckEntries(most: 16).isEmpty)
+                #expect(try Files.list("\(pool.path)/stuck") == [])
+                let filesystem = try pool.filesystem()
+                guard try filesystem.quotaMode() == .simple else { return }
+                let group = QuotaGroup(level: 1, number: 4711)
+                try filesystem.createQuotaGroup(group)
+                try filesystem.limit(group, to: 1 << 30)
+                #expect(throws: SystemError.self) {
+                    try filesystem.withoutLimits(of: [group]) {
+                        let lifted = try filesystem.usage(of: group)?.limit
+                        #expect(lifted == nil)
+                        throw SystemError("remove", path, code: EBUSY)
+                    }
+                }
+                #expect(try filesystem.usage(of: group)?.limit == 1 << 30)
+                try filesystem.destroyQuotaGroup(group)
+            }
+        }
+
+        /// The kernel doesn't remove the default subvolume, and says so as it does of an immutable one.
+        @Test func aSubvolumeThatCannotGoKeepsWhatIsInIt() async throws {
+            try await Streams.withPools { pools in
+                let path = "\(pools[0].path)/default"
+                try Subvolume.create(path)
+                try Subvolume.create("\(path)/nested")
+                try Files.replace("\(path)/nested/file", with: "x".utf8, durable: false)
+                let id = try Subvolume.info(path).id
+                func choose(_ id: UInt64) throws {
+                    let result = try Command("/usr/bin/btrfs", ["subvolume", "set-default", "\(id)", pools[0].path]).runBlocking()
+                    #expect(result.status.isSuccess, "\(result.errorText)")
+                }
+                try choose(id)
+                #expect(throws: SystemError.self) { try Subvolume.deleteRecursively(path) }
+                #expect(Files.exists("\(path)/nested/file"))
+                try choose(5)
+                try Subvolume.deleteRecursively(path)
+                #expect(!Files.exists(path))
             }
         }
 

@@ -42,9 +42,9 @@ struct Archive: Sendable {
             throw BuildError(.path, "unpack '\(path)': \(name) is not installed; install it: apt-get install \(name)-utils")
         }
         // xz(1) -9 needs 65 MiB; a header may ask for four gigabytes.
-        var spawn = Spawn(program, ["-d", "-c", "-q"] + (name == "xz" ? ["--memlimit-decompress=100MiB"] : []))
-        spawn.descriptors = [file.number, -1, -1]
-        let (leftOut, status) = try await PipedCommand(spawn).read { try body($0.number, size) }
+        let reader = Compression.decompressor(
+            program, ["-d", "-c", "-q"] + (name == "xz" ? ["--threads=1", "--memlimit-decompress=100MiB"] : []))
+        let (leftOut, status) = try await reader.read(file.number) { try body($0.number, size) }
         guard status.isSuccess else { throw BuildError(.path, "unpack '\(path)': \(name) ended with \(status)") }
         return leftOut
     }

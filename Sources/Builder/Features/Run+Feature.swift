@@ -12,7 +12,9 @@ extension ImageBuild {
         try await blocking { try Subvolume.snapshot(root, to: before) }
         try await execute(run, in: root, at: place)
         try await blocking {
-            let changes = TreeComparison(before: before, after: root, ignoring: outputs)
+            // It is put back when the step has ended, as another inode.
+            let apart = try sandbox.runtime.pathTakenAway(from: before).map { [$0] } ?? []
+            let changes = TreeComparison(before: before, after: root, ignoring: outputs + apart)
             if let path = try changes.first() {
                 throw ManifestError(place, "the run step changed '\(path)', which is not among its outputs")
             }

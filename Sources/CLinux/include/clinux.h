@@ -260,14 +260,15 @@ struct dish_spawn_request {
 // the child is reaped. Everything in the child between fork and exec is async-signal-safe.
 int dish_spawn(const struct dish_spawn_request *request, int *step, int *error);
 
-// A reader of a hostile directory. See confine.c.
+// A reader of a hostile directory, or of a hostile file. See confine.c.
 struct dish_confined_request {
     const char *program;          // absolute path, on the host and inside
     char *const *arguments;       // NULL-terminated, the program's name first
     char *const *environment;     // NULL-terminated
+    int input;                    // becomes 0; -1: it has none
     int output;                   // becomes 1
     int errors;                   // becomes 2
-    int directory;                // the directory that it sees, read-only, at /tree
+    int directory;                // the directory that it sees, read-only, at /tree; -1: none
     uint32_t first_id;            // on the host, of its 65536 ids
     uint64_t memory;              // bytes of memory of its own
     uint64_t processor_seconds;

@@ -12,6 +12,8 @@ public final class TreePacker {
 
     /// Larger files are looked through for holes.
     private static let sparseSize: UInt64 = 64 << 20
+    /// Directories in one another. Two descriptors are open for each.
+    private static let mostLevels = 400
     /// File systems of the kernel's own: proc, sysfs, cgroup, cgroup2, debugfs, tracefs (statfs(2)).
     private static let kernelTypes: Set<UInt32> = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270, 0x6462_6720, 0x7472_6163]
 
@@ -30,13 +32,13 @@ public final class TreePacker {
     ///   - name: in the archive; empty for what is in a directory without itself.
     public func add(_ source: borrowing OwnedFD, as name: String) throws {
         let bytes = Array(name.utf8)
-        try add(source, bytes, device: nil)
+        try add(source, bytes, device: nil, level: 0)
     }
 
     /// Ends the archive.
     public func finish() throws { _ = try writer.finish() }
 
-    private func add(_ source: borrowing OwnedFD, _ path: [UInt8], device: dev_t?) throws {
+    private func add(_ source: borrowing OwnedFD, _ path: [UInt8], device: dev_t?, level: Int) throws {
         var status = stat()
         let number = source.number
         try retryingInterrupts("read", shown(path)) { fstat(number, &status) }
@@ -52,7 +54,7 @@ public final class TreePacker {
             if let device, device != status.st_dev, try isKernels(source, path) { return }
             entry.kind = .directory
             if !path.isEmpty { try writer.add(entry) }
-            try addChildren(source, path, status.st_dev)
+            try addChildren(source, path, status.st_dev, level)
         case S_IFLNK:
             (entry.kind, entry.link) = (.symbolicLink, try target(of: source, path))
             try writer.add(entry)
@@ -64,7 +66,12 @@ public final class TreePacker {
         }
     }
 
-    private func addChildren(_ source: borrowing OwnedFD, _ path: [UInt8], _ device: dev_t) throws {
+    private func addChildren(_ source: borrowing OwnedFD, _ path: [UInt8], _ device: dev_t, _ level: Int) throws {
+        guard level < Self.mostLevels else {
+            let start = shown(Array(path.prefix(60)))
+            let advice = "copy a directory below it, or pack it inside with tar"
+            throw OCIError(.hostile, "copy '\(start)…': its directories are more than \(Self.mostLevels) deep; \(advice)")
+        }
         let number = source.number
         let directory = OwnedFD(
             adopting: try retryingInterrupts("open directory", shown(path)) {
@@ -76,7 +83,9 @@ public final class TreePacker {
             // Removed meanwhile.
             if child < 0, errno == ENOENT { continue }
             guard child >= 0 else { throw SystemError("open", shown(name)) }
-            try add(OwnedFD(adopting: child), path.isEmpty ? name : path + [UInt8(ascii: "/")] + name, device: device)
+            try add(
+                OwnedFD(adopting: child), path.isEmpty ? name : path + [UInt8(ascii: "/")] + name, device: device,
+                level: level + 1)
         }
     }
 

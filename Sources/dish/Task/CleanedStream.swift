@@ -2,27 +2,24 @@ import CLinux
 import Glibc
 import Linux
 
-/// What a program prints that shows a task's own words, cleaned on its way to a terminal.
+/// What a program prints that shows a task's own words, cleaned on its way to a terminal. The program has a pipe, never the terminal.
 struct CleanedStream {
     /// What the program gets for its output.
     let descriptor: CInt
-    /// The end of a pipe that is readable when all is printed; nil where nothing is cleaned.
-    private let finished: CInt?
+    /// The end of a pipe that is readable when all is printed.
+    private let finished: CInt
 
     /// - Parameters:
     ///   - target: where it goes; what is no terminal gets all as it is.
     ///   - raw: whether a terminal does, too.
     init(to target: CInt, raw: Bool) throws {
-        guard !raw, isatty(target) != 0 else {
-            (descriptor, finished) = (target, nil)
-            return
-        }
+        let isCleaned = !raw && isatty(target) != 0
         var (output, done): ([CInt], [CInt]) = ([-1, -1], [-1, -1])
         try retryingInterrupts("create pipe") { dish_pipe(&output) }
         try retryingInterrupts("create pipe") { dish_pipe(&done) }
         let (source, end) = (output[0], done[1])
         try startThread {
-            Self.pass(source, to: target)
+            Self.pass(source, to: target, isCleaned)
             close(source)
             close(end)
         }
@@ -31,20 +28,21 @@ struct CleanedStream {
 
     /// Waits until all is printed, once the program has ended.
     func finish() {
-        guard let finished else { return }
         close(descriptor)
         _ = try? Files.read(OwnedFD(adopting: finished), "pipe")
     }
 
-    private static func pass(_ source: CInt, to target: CInt) {
+    private static func pass(_ source: CInt, to target: CInt, _ isCleaned: Bool) {
         var buffer = [UInt8](repeating: 0, count: 65536)
         var text = PrintableStream()
         while true {
             let count = read(source, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
-            guard (try? Files.write(text.clean(Array(buffer[..<count])), to: target, "terminal")) != nil else { return }
+            let bytes = Array(buffer[..<count])
+            let shown = isCleaned ? text.clean(bytes) : bytes
+            guard (try? Files.write(shown, to: target, "standard output")) != nil else { return }
         }
-        try? Files.write(text.end(), to: target, "terminal")
+        if isCleaned { try? Files.write(text.end(), to: target, "standard output") }
     }
 }
