@@ -30,6 +30,10 @@ public struct Nspawn: Runtime {
     /// Where systemd-nspawn looks for systemd.nspawn(5) files and keeps what it shares with others. The first would go before ours.
     public var privateDirectories: [String] { ["/etc/systemd/nspawn", Self.settingsDirectory] }
 
+    /// What systemd-nspawn mounts over files of /proc that are the machine's, such as sysrq-trigger. It looks for it inside, and goes on
+    /// without when it isn't there: root without a user namespace could then write to them. A booted image makes its own.
+    private static let mask = "/run/systemd/inaccessible/reg"
+
     private static let settingsDirectory = "/run/systemd/nspawn"
 
     public func privateFiles(_ container: Container) throws(RuntimeError) -> [String: String] {
@@ -97,6 +101,7 @@ public struct Nspawn: Runtime {
             guard let first = command.first, !first.isEmpty else {
                 throw RuntimeError(.invalid, "the command to run in '\(container.name)' is empty")
             }
+            if container.userBase == nil { list.append("--bind-ro=/dev/null:\(Self.mask)") }
             if let user = container.user { list.append("--user=\(user)") }
             if let directory = container.directory { list.append("--chdir=\(directory)") }
             list += ["--as-pid2", "--"] + command

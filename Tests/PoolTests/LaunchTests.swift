@@ -29,6 +29,17 @@ struct LaunchTests {
         echo done
         """
 
+    @Test func filesOfProcThatAreTheMachinesAreMaskedWithoutAUserNamespace() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let run = try await host.dish(
+                "run", "--rm", "--no-user-namespace", "//os:base", "--", "/bin/sh", "-c",
+                "for path in kallsyms kcore keys sysrq-trigger timer_list; do [ ! -f /proc/$path ] || echo $path; done; echo done"
+            )
+            #expect(run.text == "done", "\(run)")
+        }
+    }
+
     @Test func aDeviceNodeInARootIsOfNoUse() async throws {
         let host = try await SharedPool.shared.host()
         try await host.withAgent { _ in

@@ -65,7 +65,8 @@ import Testing
             try arguments(container) == [
                 "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
                 "--directory=/r", "--machine=build", "--read-only", "--suppress-sync=yes", "--resolv-conf=off",
-                "--private-network", "--console=pipe", "--bind-ro=/cache:/var/cache", "--bind=/out:/out", "--user=nobody",
+                "--private-network", "--console=pipe", "--bind-ro=/cache:/var/cache", "--bind=/out:/out",
+                "--bind-ro=/dev/null:/run/systemd/inaccessible/reg", "--user=nobody",
                 "--chdir=/tmp", "--as-pid2", "--", "/bin/sh", "-c", "--", "true",
             ])
     }

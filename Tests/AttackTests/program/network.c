@@ -130,6 +130,8 @@ ATTACK(network, settings_of_the_network) {
                                  "/proc/sys/net/ipv6/conf/all/accept_ra", "/proc/sys/net/core/somaxconn", "/proc/sys/net/ipv4/tcp_mem"};
     int written = 0;
     for (int index = 0; index < 5; index++) written += write_back(paths[index]) == 0;
+    // Only the first network has this one.
+    if (written && access("/proc/sys/net/core/netdev_max_backlog", F_OK) < 0) contained("settings of the task's own network");
     judge(written ? 0 : -1, "settings");
 }
 ATTACK(network, raw_socket) { judge(socket(AF_INET, SOCK_RAW, IPPROTO_UDP), "a raw socket"); }

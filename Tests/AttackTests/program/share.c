@@ -128,12 +128,18 @@ ATTACK(share, raise_own_limits) {
             int file = open(path, O_WRONLY | O_CLOEXEC);
             if (file < 0) continue;
             close(file);
-            // Moving processes to the root of what was delegated is the task's right; limits there aren't its own.
-            if (!strcmp(files[index], "cgroup.procs")) own_ones++;
+            // Moving processes to the root of what was delegated is the task's right.
+            bool is_limit = strstr(files[index], ".max") || strstr(files[index], ".min");
+            char value[256] = "";
+            // The kernel says no to the write where that is a group that was delegated.
+            if (is_limit && (read_text(path, value, sizeof value) < 0 || write_back(path) < 0)) continue;
+            // Where none is set, the task's limits are those of a group above.
+            bool is_unset = is_limit && (!*value || !strncmp(value, "max", 3) || !strcmp(value, "0\n"));
+            if (is_unset || !strcmp(files[index], "cgroup.procs")) own_ones++;
             else succeeded("%s can be written", path);
         }
     }
-    if (own_ones) contained("processes can be moved in the task's own tree");
+    if (own_ones) contained("%d files of the task's own tree, which have no limit of its", own_ones);
     REFUSED();
 }
 
