@@ -136,12 +136,14 @@ let package = Package(
         .testTarget(name: "RuntimeTests", dependencies: ["Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
-        .testTarget(name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux"], swiftSettings: settings),
+        .testTarget(
+            name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux", "SendStream"], swiftSettings: settings),
         .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
         .testTarget(
             name: "RegistryTests", dependencies: ["Fixtures", "Layers", "Linux", "OCI", "Registry"], swiftSettings: settings),
         .testTarget(
-            name: "BuilderTests", dependencies: ["Builder", "DebianPackages", "Layers", "Linux", "Manifest"],
+            name: "BuilderTests",
+            dependencies: ["Builder", "DebianPackages", "Fixtures", "Layers", "Linux", "Manifest", "OCI"],
             swiftSettings: settings),
         .testTarget(
             name: "AgentTests",

@@ -5,7 +5,11 @@ public struct ArchiveLimits: Sendable, Equatable {
     /// The most entries, with the directories that no entry names.
     public let entries: Int
 
+    /// The most bytes of directories' paths, which are held in memory.
+    let directoryBytes: Int
+
     static let mostEntries = 10_000_000
+    private static let freeDirectoryBytes = 32 << 20
 
     /// - Parameters:
     ///   - stored: bytes of the archive as it is stored.
@@ -14,10 +18,11 @@ public struct ArchiveLimits: Sendable, Equatable {
         let bytes = min(stored, 1 << 50) * 256 + 8 << 30
         self.bytes = min(bytes, room)
         entries = Int(min(stored, 1 << 40) / 16) + 500_000
+        directoryBytes = Self.freeDirectoryBytes + Int(min(stored, 112 << 20)) * 2
     }
 
     /// Those of bytes, and few of entries.
     init(bytes: UInt64, entries: Int = Self.mostEntries) {
-        (self.bytes, self.entries) = (bytes, entries)
+        (self.bytes, self.entries, directoryBytes) = (bytes, entries, Self.freeDirectoryBytes)
     }
 }

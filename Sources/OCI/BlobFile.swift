@@ -1,19 +1,21 @@
+import CLinux
 import Glibc
 public import Linux
 
-/// An open file of a layout or archive: a regular file, whatever lies there. Opening anything else would wait, or read without end.
+/// An open file of a layout or archive: a regular file, whatever lies there. Nothing else is opened: that would wait, read
+/// without end, or, of a device, already do something.
 public struct BlobFile: ~Copyable {
     public let descriptor: OwnedFD
     public let size: UInt64
 
     /// - Throws: `OCIError` `.damaged` for what is no regular file; `SystemError`.
     public init(_ path: String) throws {
-        let opened = try OwnedFD.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        let place = try OwnedFD.open(path, DISH_O_PATH)
         var status = stat()
-        let number = opened.number
+        let number = place.number
         try retryingInterrupts("stat", path) { fstat(number, &status) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw OCIError(.damaged, "'\(path)' is no regular file") }
-        self.init(opened, size: UInt64(max(0, status.st_size)))
+        self.init(try place.reopened(path, O_RDONLY), size: UInt64(max(0, status.st_size)))
     }
 
     private init(_ descriptor: consuming OwnedFD, size: UInt64) {

@@ -24,7 +24,13 @@ public enum Compression: Sendable {
         _ path: String, _ body: @escaping @Sendable (CInt) throws -> Result
     ) async throws -> Result {
         let opened = try BlobFile(path)
-        let file = try opened.descriptor.duplicate()
+        return try await read(opened.descriptor.duplicate(), path, body)
+    }
+
+    /// The same of an open file, from where it is read next.
+    public func read<Result: Sendable>(
+        _ file: consuming OwnedFD, _ path: String, _ body: @escaping @Sendable (CInt) throws -> Result
+    ) async throws -> Result {
         guard let program else { return try await Self.readPlain(file, body) }
         let reader = Self.decompressor(
             try Self.find(program), ["-d", "-c", "-q"] + (self == .zstd ? ["--memory=\(Self.zstdMemory)"] : []))
@@ -56,8 +62,8 @@ public enum Compression: Sendable {
         return result
     }
 
-    /// Bytes of the window that a frame may ask for: none but those of `zstd --ultra -22` and `--long` ask for more.
-    private static let zstdMemory = 64 << 20
+    /// Bytes of the window that a frame may ask for: zstd's own default, which is what `zstd --ultra -22` and `--long` ask for.
+    private static let zstdMemory = 128 << 20
 
     private var program: String? {
         switch self {

@@ -29,9 +29,9 @@ public final class LayerUnpacker {
     private var last: (path: [UInt8], directory: Opened)?
     /// Bytes of the paths in `directoryTimes`.
     private var directoryBytes = 0
-    private static let mostDirectoryBytes = 32 << 20
     /// Entries that the archive may still have, and directories that may be made for them.
     private var room = ArchiveLimits.mostEntries
+    private var mostDirectoryBytes = 0
     /// Devices that were left out (`DeviceNode`).
     public private(set) var leftOut = LeftOutNodes()
     /// Their names: there is nothing for further names to link to.
@@ -61,7 +61,7 @@ public final class LayerUnpacker {
 
     /// The same with a limit of entries, too.
     public func unpack(_ descriptor: CInt, _ limits: ArchiveLimits) throws -> BlobDigest {
-        room = limits.entries
+        (room, mostDirectoryBytes) = (limits.entries, limits.directoryBytes)
         var reader = TarReader(ArchiveInput(descriptor, limit: limits.bytes), entries: limits.entries)
         while let entry = try reader.next() {
             do {
@@ -238,8 +238,9 @@ public final class LayerUnpacker {
 
     private func setTime(of path: [UInt8], _ time: (seconds: Int64, nanoseconds: UInt32)) throws {
         if directoryTimes.updateValue(time, forKey: path) == nil { directoryBytes += path.count }
-        guard directoryBytes <= Self.mostDirectoryBytes else {
-            throw OCIError(.hostile, "names of directories of more than \(Self.mostDirectoryBytes >> 20) MiB")
+        guard directoryBytes <= mostDirectoryBytes else {
+            throw OCIError(
+                .hostile, "paths of directories of more than \(mostDirectoryBytes >> 20) MiB")
         }
     }
 

@@ -133,6 +133,13 @@ import Testing
             let block = [UInt8](repeating: 0, count: 1 << 20)
             for _ in 0..<100 { try archive.add(raw: block) }
         }
+        // A byte in each of many blocks, all of which must be read.
+        try refuses("unpacks to more than") { archive in
+            var entry = TestArchive.entry("sparse", .file)
+            entry.regions = (0..<1500 as Range<UInt64>).map { .init(offset: $0 << 16, length: 1) }
+            entry.size = 1500 << 16
+            try archive.add(entry, [UInt8](repeating: 1, count: 1500))
+        }
         // A megabyte that wants to be a thousand.
         let bomb = try TestArchive()
         let made = try await Command(
@@ -241,14 +248,41 @@ import Testing
     @Test func whatIsNoFileIsNotOpenedAsABlob() throws {
         let archive = try TestArchive()
         #expect(mkfifo("\(archive.root)/pipe", 0o600) == 0)
-        for path in ["\(archive.root)/pipe", "/dev/zero", archive.root] {
+        // The kernel opens no socket, and says so: an error of another type shows that opening one was tried.
+        let socket = OwnedFD(adopting: socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: "\(archive.root)/socket".utf8) }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket.number, $0, length) }
+        }
+        #expect(bound == 0 && symlink("\(archive.root)/socket", "\(archive.root)/link") == 0)
+        for path in ["\(archive.root)/pipe", "/dev/zero", archive.root, "\(archive.root)/socket", "\(archive.root)/link"] {
             #expect(throws: OCIError.self, "\(path)") { try BlobFile.read(path) }
+        }
+    }
+
+    @Test func windowsThatAreUsualAreRead() async throws {
+        let folder = try TestArchive().root
+        try Files.makeDirectories(folder)
+        defer { try? Files.removeTree(folder) }
+        for (window, isRead) in [(27, true), (28, false)] {
+            let path = "\(folder)/\(window).zst"
+            let made = try await Command("/bin/sh", ["-c", "head -c 5000 /dev/zero | zstd -q --long=\(window) -c > \(path)"])
+                .run()
+            try #require(made.status.isSuccess, "\(made.errorText)")
+            let count = try? await Compression.zstd.read(path) { try Files.read(OwnedFD(adopting: dup($0)), path).count }
+            #expect(count == (isRead ? 5000 : nil), "\(window)")
         }
     }
 
     @Test func limitsGoWithTheSizeOfAnArchive() {
         #expect(ArchiveLimits(stored: 1 << 20, room: .max).bytes == 8 << 30 + 256 << 20)
-        #expect(ArchiveLimits(stored: .max, room: 1000) == ArchiveLimits(bytes: 1000, entries: 500_000 + 1 << 36))
+        let largest = ArchiveLimits(stored: .max, room: 1000)
+        #expect(largest.bytes == 1000 && largest.entries == 500_000 + 1 << 36 && largest.directoryBytes == 256 << 20)
+        // 350,000 directories with paths of a hundred bytes.
+        #expect(ArchiveLimits(stored: 8 << 20, room: .max).directoryBytes > 350_000 * 100)
     }
 
     @Test func hugeHeadersAreRefused() throws {

@@ -56,16 +56,18 @@ struct OCIImage: Sendable {
     /// - Returns: device nodes that weren't taken.
     /// - Throws: `BuildError` `.path`.
     func apply(_ layer: Layer, to root: String) async throws -> LeftOutNodes {
-        let found = try await blocking { try ContentHash.file(try OwnedFD.open(layer.path, O_RDONLY), layer.path) }
-        guard hexadecimal(found) == layer.digest.hex else {
-            throw BuildError(.path, "'\(layer.path)' doesn't have the digest it is named by; the layout is damaged")
-        }
         do {
             let file = try BlobFile(layer.path)
+            // What is hashed is what is unpacked. The hash has its own position in it.
+            let number = try file.descriptor.reopened(layer.path, O_RDONLY).release()
+            let found = try await blocking { try ContentHash.file(OwnedFD(adopting: number), layer.path) }
+            guard hexadecimal(found) == layer.digest.hex else {
+                throw BuildError(.path, "'\(layer.path)' doesn't have the digest it is named by; the layout is damaged")
+            }
             let compression = try Compression(of: file.descriptor)
             let limits = ArchiveLimits(stored: file.size, room: UInt64(Int64.max))
             // The step's disk limit is the limit of what it unpacks to.
-            let (digest, leftOut) = try await compression.read(layer.path) { descriptor in
+            let (digest, leftOut) = try await compression.read(file.descriptor.duplicate(), layer.path) { descriptor in
                 let unpacker = try LayerUnpacker(root: root)
                 return (try unpacker.unpack(descriptor, limits), unpacker.leftOut)
             }

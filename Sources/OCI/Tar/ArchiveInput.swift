@@ -12,6 +12,8 @@ struct ArchiveInput: ~Copyable {
     /// Of all that was read so far.
     private(set) var count: UInt64 = 0
     private let limit: UInt64
+    /// Bytes that count as read, though they aren't in the archive.
+    private var charged: UInt64 = 0
 
     /// - Parameters:
     ///   - descriptor: a file or a pipe, which the caller keeps open.
@@ -60,12 +62,23 @@ struct ArchiveInput: ~Copyable {
         filled = try retryingInterrupts("read", "archive") { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
         consumed = 0
         count += UInt64(filled)
-        guard count <= limit else {
+        try checkLimit()
+        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
+    }
+
+    /// Counts what costs its reader as much as that many further bytes of the archive.
+    mutating func charge(_ bytes: UInt64) throws {
+        let (sum, overflow) = charged.addingReportingOverflow(bytes)
+        charged = overflow ? .max : sum
+        try checkLimit()
+    }
+
+    private func checkLimit() throws {
+        guard count <= limit, charged <= limit - count else {
             throw OCIError(
                 .hostile,
                 "it unpacks to more than \(limit >> 20) MiB, which is nine tenths of what the pool has free, or far more than an archive of its size has in it"
             )
         }
-        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
     }
 }

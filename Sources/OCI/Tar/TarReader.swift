@@ -19,6 +19,8 @@ struct TarReader: ~Copyable {
     private static let freeHeaderBytes: UInt64 = 32 << 20
     private static let headerBytesPerEntry: UInt64 = 8 << 10
     private static let regionLimit = 1 << 20
+    /// Bytes that a region of a sparse file counts as.
+    private static let regionCost: UInt64 = 64 << 10
 
     /// - Parameter entries: the most that there may be.
     init(_ input: consuming ArchiveInput, entries: Int = ArchiveLimits.mostEntries) {
@@ -153,7 +155,7 @@ struct TarReader: ~Copyable {
         return stride(from: 1, to: numbers.count, by: 2).map { .init(offset: numbers[$0], length: numbers[$0 + 1]) }
     }
 
-    private func check(_ regions: [TarEntry.Region], size: UInt64) throws {
+    private mutating func check(_ regions: [TarEntry.Region], size: UInt64) throws {
         var position: UInt64 = 0
         var sum: UInt64 = 0
         for region in regions {
@@ -165,6 +167,8 @@ struct TarReader: ~Copyable {
             sum += region.length
         }
         guard sum == left else { throw OCIError(.damaged, "the regions of a sparse file are not as long as its data") }
+        // Each may lie in a block of its own, which is read and hashed as a whole, however little of it is data.
+        try input.charge(min(UInt64(regions.count) * Self.regionCost, size))
     }
 
     /// The data of a header that belongs to the next one.
