@@ -69,6 +69,13 @@ extension DebianArchive {
         for name in ["http_proxy", "https_proxy", "no_proxy"] {
             if let value = getenv(name) { spawn.environment[name] = String(cString: value) }
         }
-        return try await Command(spawn).run()
+        let result = try await Command(spawn).run()
+        // Half an answer would be read as a whole one.
+        guard !result.isIncomplete else {
+            throw PackageError(
+                "\(program) \(arguments.first ?? ""): its output is cut off: there are more than 64 MiB of it, or something that it started still runs; look for a hook in /etc/apt/apt.conf.d"
+            )
+        }
+        return result
     }
 }

@@ -11,11 +11,14 @@ import Testing
     private static let identity = "identity-secret"
 
     /// What both servers saw of a pull of a repository, and how it ended.
-    private func pull(_ repository: String, withIdentity: Bool) async throws -> (log: [Substring], error: String) {
+    ///
+    /// - Parameter withIdentity: whether the credentials are a token; nil for none.
+    private func pull(_ repository: String, withIdentity: Bool?) async throws -> (log: [Substring], error: String) {
         let trap = try await CredentialTrap()
         let folder = try Scratch.make("credentials")
-        let entry = withIdentity ? #"{"identitytoken": "\#(Self.identity)"}"# : #"{"auth": "bWU6c2VjcmV0"}"#
-        try Files.replace("\(folder)/config.json", with: #"{"auths": {"\#(trap.host)": \#(entry)}}"#.utf8, durable: false)
+        let entry = withIdentity == true ? #"{"identitytoken": "\#(Self.identity)"}"# : #"{"auth": "bWU6c2VjcmV0"}"#
+        let host = withIdentity == nil ? "elsewhere.example" : trap.host
+        try Files.replace("\(folder)/config.json", with: #"{"auths": {"\#(host)": \#(entry)}}"#.utf8, durable: false)
         let remote = Remote(
             try Reference("\(trap.host)/\(repository)/app:1"), RegistryOptions(),
             store: CredentialStore(path: "\(folder)/config.json"))
@@ -34,6 +37,12 @@ import Testing
         expectNothingStolen(log)
         #expect(log.contains { $0.hasPrefix("registry") && $0.contains(withIdentity ? Self.identity : Self.password) }, "\(log)")
         #expect(!log.contains { $0.hasPrefix("other") } && error.contains("nothing was sent there"), "\(log) \(error)")
+    }
+
+    @Test func anAnonymousTokenRequestMayBeRedirected() async throws {
+        let (log, _) = try await pull("local", withIdentity: nil)
+        expectNothingStolen(log)
+        #expect(log.contains { $0.hasPrefix("other GET /redirected") }, "\(log)")
     }
 
     @Test(arguments: [true, false]) func aRealmOfAnotherHostGetsNothingOverPlainHTTP(withIdentity: Bool) async throws {

@@ -25,6 +25,10 @@ import Testing
         #expect(HTTPRequest.origin(of: "https://a.example:5000/v2/?x") == "https://a.example:5000")
         #expect(HTTPRequest.origin(of: "https://a.example?x") == "https://a.example")
         #expect(HTTPRequest.origin(of: "https://a.example@b.example/") != HTTPRequest.origin(of: "https://a.example/"))
+        #expect(HTTPRequest.origin(of: "HTTPS://A.example:443/x") == "https://a.example")
+        #expect(HTTPRequest.origin(of: "http://a.example:80") == "http://a.example")
+        #expect(HTTPRequest.origin(of: "https://[::1]:443/") == "https://[::1]")
+        #expect(HTTPRequest.origin(of: "https://a.example:80/") == "https://a.example:80")
         #expect(HTTPRequest.origin(of: "http://a.example/") != HTTPRequest.origin(of: "https://a.example/"))
     }
 

@@ -83,6 +83,12 @@ struct CredentialStore: Sendable {
         command.outputLimit = 1 << 20
         command.spawn.timeLimit = .seconds(60)
         let result = try await command.run()
+        guard !result.isIncomplete else {
+            throw RegistryError(
+                .program,
+                "docker-credential-\(helper) get for \(host): its answer is cut off: it is larger than 1 MiB, or something that it started still runs and holds its output open"
+            )
+        }
         guard result.status.isSuccess else {
             // How helpers say that they have nothing.
             if result.text.contains("not found") || result.errorText.contains("not found") { return nil }

@@ -179,7 +179,8 @@ public actor Remote {
             request = HTTPRequest("GET", realm + (realm.contains("?") ? "&" : "?") + fields.joined(separator: "&"))
             if let credentials { request.headers.append((name: "Authorization", value: credentials.basic)) }
         }
-        request.staysAtOrigin = true
+        // An anonymous one has nothing that another host may not see.
+        request.staysAtOrigin = credentials != nil
         let response = try await transfer(request, nil)
         guard response.head.isSuccess else { throw failure(response, "get a token from '\(realm)'") }
         let token = try OCIJSON.decode(Token.self, response.body, "the token from '\(realm)'")

@@ -29,11 +29,11 @@ struct HTTPRequest: Sendable {
     }
 
     /// Scheme, host and port: where secrets made for this request may go.
-    var origin: Substring { Self.origin(of: url) }
+    var origin: String { Self.origin(of: url) }
 
     /// The host, without user and port; nil for a URL with a user in it, which is only there to look like a host.
     static func host(of url: String) -> Substring? {
-        let origin = origin(of: url)
+        let origin = origin(of: url)[...]
         guard let separator = origin.firstRange(of: "://") else { return nil }
         let authority = origin[separator.upperBound...]
         if authority.contains("@") { return nil }
@@ -46,8 +46,16 @@ struct HTTPRequest: Sendable {
         host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." }
     }
 
-    static func origin(of url: String) -> Substring {
-        guard let separator = url.firstRange(of: "://") else { return url[...] }
-        return url[..<(url[separator.upperBound...].firstIndex { "/?#".contains($0) } ?? url.endIndex)]
+    /// As RFC 6454 has it: in lower case, and without the port that the scheme has anyway.
+    static func origin(of url: String) -> String {
+        guard let separator = url.firstRange(of: "://") else { return url }
+        let end = url[separator.upperBound...].firstIndex { "/?#".contains($0) } ?? url.endIndex
+        let origin = url[..<end].lowercased()
+        for (scheme, port) in [("https://", ":443"), ("http://", ":80")] where origin.hasPrefix(scheme) {
+            for suffix in [port, ":"] where origin.hasSuffix(suffix) && !origin.hasSuffix("/" + suffix) {
+                return String(origin.dropLast(suffix.utf8.count))
+            }
+        }
+        return origin
     }
 }
