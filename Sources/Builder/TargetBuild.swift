@@ -168,7 +168,10 @@ extension Builder {
         // All of it: packages that were taken from a layer would not be compared.
         let tree = try await tree(of: work, in: staged, steps, reusesPackages: false).tree
         let changes = try await blocking { () -> [TreeChange]? in
-            try tree.hasID(layer.id, root: staged.root) ? nil : tree.changes(from: try pool.tree(of: layer.id))
+            if TreeDigest(tree).id == layer.id { return nil }
+            // The layer's own id may be one of an earlier version of the format.
+            let stored = try pool.tree(of: layer.id)
+            return TreeDigest(tree).id == TreeDigest(stored).id ? nil : tree.changes(from: stored)
         }
         guard let changes else { return }
         let shown = changes.prefix(20).map { "  | \($0.kind) \($0.path) \($0.aspects.joined(separator: ", "))" }

@@ -41,11 +41,12 @@ enum FileDigest {
         return hash.finish()
     }
 
-    /// SHA-256 of `"dish.sparse.1\0"` and, in order, 1 and the bytes of each block that has others than zeros, and 0 and the length of
-    /// each run of blocks that haven't, as a little-endian `u64`.
+    /// SHA-256 of `"dish.sparse.1\0"` and of the SHA-256 of, in order, 1 and the bytes of each block that has others than zeros, and 0 and
+    /// the length of each run of blocks that haven't, as a little-endian `u64`.
+    ///
+    /// What is hashed last is far shorter than any file that has such a digest, so no other content of the same length has it.
     private static func sparse(_ file: CInt, _ size: UInt64, _ path: String) throws -> ContentDigest {
         var hash = SHA256()
-        hash.update(data: prefix)
         var zeros: UInt64 = 0
         func endRun() {
             guard zeros > 0 else { return }
@@ -84,7 +85,7 @@ enum FileDigest {
             position = end
         }
         endRun()
-        return ContentDigest(Array(hash.finalize()))
+        return ContentDigest(Array(SHA256.hash(data: prefix + Array(hash.finalize()))))
     }
 
     /// Whether holes alone make it sparse: then it needn't be read twice.

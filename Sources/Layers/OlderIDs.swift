@@ -1,40 +1,39 @@
-import CLinux
 import Glibc
 import Linux
+public import SendStream
 
 extension Tree {
-    /// Bytes of large files that are read again to check an id of version 1.
-    private static let olderLimit: UInt64 = 16 << 30
+    /// Bytes of large files that a tree with an id of version 1 may have: every one of them was read to make that id.
+    private static let mostOlder: UInt64 = 1 << 50
 
     /// Whether an id is that of this tree: by the format's current version, or by version 1, in which files had the SHA-256 of their
     /// content, whatever was in it. What was stored then keeps its id.
     ///
-    /// - Parameter root: where the tree is.
-    public func hasID(_ id: LayerID, root: String) throws -> Bool {
+    /// - Parameters:
+    ///   - root: where the tree is.
+    ///   - budget: of a tree that was received, the bytes that may be read again; nil for one of the pool.
+    /// - Throws: `PoolError` `.tooLarge` when the large files are too large to be read again; the id may be the tree's then.
+    public func hasID(_ id: LayerID, root: String, budget: ReceiveBudget? = nil) throws -> Bool {
         if TreeDigest(self).id == id { return true }
-        guard let older = try olderTree(root: root) else { return false }
+        guard let older = try olderTree(id, root, budget) else { return false }
         return TreeDigest(older).id == id
     }
 
-    /// The tree as version 1 had it; nil when that isn't another one, or when it would take too long to learn.
-    private func olderTree(root: String) throws -> Tree? {
-        var (nodes, total, isOther) = (nodes, UInt64(0), false)
+    /// The tree as version 1 had it; nil when that isn't another one.
+    private func olderTree(_ id: LayerID, _ root: String, _ budget: ReceiveBudget?) throws -> Tree? {
+        var (nodes, isOther, total) = (nodes, false, UInt64(0))
         let paths = TreePaths(self)
         var known: [UInt64: ContentDigest] = [:]
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        let number = directory.number
         for (index, node) in nodes.enumerated() {
             guard case .file(let size, let content) = node.kind, size >= FileDigest.smallestSparse else { continue }
             var digest = known[node.inode]
             if digest == nil {
-                total = total.saturatingAdd(size)
-                guard total <= Self.olderLimit else { return nil }
                 let path = paths.paths[index]
-                var how = open_how()
-                how.flags = UInt64(O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-                how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
-                let opened = try retryingInterrupts("open", text(path)) { withPath(path) { dish_openat2(number, $0, &how) } }
-                digest = ContentDigest(try ContentHash.file(OwnedFD(adopting: opened), text(path)))
+                total = total.saturatingAdd(size)
+                guard total <= Self.mostOlder, budget?.reread(size) ?? true else { throw Self.tooLarge(id, text(path), budget) }
+                let file = try TreeReader.openFile(path, below: directory.number)
+                digest = ContentDigest(try ContentHash.file(file, text(path)))
                 known[node.inode] = digest
             }
             guard let digest, digest != content else { continue }
@@ -42,5 +41,16 @@ extension Tree {
             isOther = true
         }
         return isOther ? Tree(nodes: nodes) : nil
+    }
+
+    private static func tooLarge(_ id: LayerID, _ path: String, _ budget: ReceiveBudget?) -> PoolError {
+        let what = "the tree isn't what its id \(id.short) says by this version of the format, and with '\(path)'"
+        guard budget != nil else {
+            return PoolError(.tooLarge, "\(what) its files are too large to check it by version 1, which would take days")
+        }
+        return PoolError(
+            .tooLarge,
+            "\(what) its files are too large to check it by version 1, which no sender makes any more; the stream is damaged, or make the layer or snapshot again where it was made, and send that"
+        )
     }
 }

@@ -11,6 +11,8 @@ public struct PoolError: Error, CustomStringConvertible, Equatable {
         case damaged
         /// Its devices, or a quota.
         case full
+        /// More than can be checked in a reasonable time.
+        case tooLarge
         case notPrivileged
     }
 

@@ -9,10 +9,7 @@ extension Tree {
     /// - Returns: the tree without them, and what they were.
     func withoutDevices(in root: String) throws -> (tree: Tree, leftOut: LeftOutNodes) {
         var leftOut = LeftOutNodes()
-        let indices = nodes.indices.filter { index in
-            guard case .device(let type, let major, let minor) = nodes[index].kind else { return false }
-            return !DeviceNode(isBlock: type == UInt8(ascii: "b"), major: major, minor: minor).isHarmless
-        }
+        let indices = nodes.indices.filter { nodes[$0].isRefusedDevice }
         if indices.isEmpty { return (self, leftOut) }
         let paths = TreePaths(self)
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)

@@ -5,13 +5,13 @@ import Linux
 /// A layer's tree as it is stored beside its root file system, so that nothing of the layer has to be read to
 /// build on it, compare it or measure it.
 ///
-/// `"dish.layer-tree.2\0"`, the UUID of the subvolume it was read from, the number of nodes, the nodes, and the
+/// `"dish.layer-tree.3\0"`, the UUID of the subvolume it was read from, the number of nodes, the nodes, and the
 /// SHA-256 of all that. Numbers are LEB128 (7 bits a byte, lowest first), byte strings have their length before
-/// them. A file is only valid for the subvolume it names: another one's inodes are others. One of version 1 is read when none of its
-/// files is large enough for its digest to be another now (`FileDigest`).
+/// them. A file is only valid for the subvolume it names: another one's inodes are others. One of version 1 or 2 is read when none of
+/// its files is large enough for its digest to be another now (`FileDigest`).
 enum TreeFile {
-    private static let magic = Array("dish.layer-tree.2\0".utf8)
-    private static let olderMagic = Array("dish.layer-tree.1\0".utf8)
+    private static let magic = Array("dish.layer-tree.3\0".utf8)
+    private static let olderMagics = [Array("dish.layer-tree.1\0".utf8), Array("dish.layer-tree.2\0".utf8)]
 
     static func encode(_ tree: Tree, subvolume: String) -> [UInt8] {
         var bytes = magic
@@ -42,7 +42,7 @@ enum TreeFile {
     /// Nil for anything but an undamaged file of that subvolume.
     static func decode(_ bytes: [UInt8], subvolume: String) throws -> Tree? {
         let content = bytes.dropLast(32)
-        let isOlder = content.starts(with: olderMagic)
+        let isOlder = olderMagics.contains { content.starts(with: $0) }
         guard isOlder || content.starts(with: magic), ContentHash.bytes(content).elementsEqual(bytes.suffix(32)) else {
             return nil
         }

@@ -191,11 +191,26 @@ struct TreeReader: ~Copyable {
     }
 
     private static func hash(_ path: [UInt8], below root: CInt) throws -> ContentDigest {
+        try FileDigest.read(openFile(path, below: root), text(path))
+    }
+
+    /// Opens a regular file of a tree for reading. It never waits: in a tree that somebody writes to, something else may have taken the
+    /// file's place.
+    ///
+    /// - Throws: `SystemError` with `EINVAL` for what is no regular file.
+    static func openFile(_ path: [UInt8], below root: CInt) throws -> OwnedFD {
         var how = open_how()
-        how.flags = UInt64(O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME_IF_ALLOWED)
+        how.flags = UInt64(O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME_IF_ALLOWED)
         how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
-        let opened = try retryingInterrupts("open", text(path)) { withPath(path) { dish_openat2(root, $0, &how) } }
-        return try FileDigest.read(OwnedFD(adopting: opened), text(path))
+        let file = OwnedFD(
+            adopting: try retryingInterrupts("open", text(path)) { withPath(path) { dish_openat2(root, $0, &how) } })
+        var status = stat()
+        let number = file.number
+        try retryingInterrupts("stat", text(path)) { fstat(number, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError("read, since it is no regular file any more,", text(path), code: EINVAL)
+        }
+        return file
     }
 }
 

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import SendStream
 import Testing
 
 @testable import Layers
@@ -16,7 +17,7 @@ import Testing
         }
         let isZero = blocks.map { $0.allSatisfy { $0 == 0 } }
         guard isZero.filter({ $0 }).count >= 64 else { return ContentHash.bytes(content) }
-        var encoded = Array("dish.sparse.1\0".utf8)
+        var encoded: [UInt8] = []
         var zeros: UInt64 = 0
         func end() {
             if zeros > 0 { encoded += [0] + withUnsafeBytes(of: zeros.littleEndian) { Array($0) } }
@@ -31,7 +32,11 @@ import Testing
             }
         }
         end()
-        return ContentHash.bytes(encoded)
+        return doubleHash(encoded)
+    }
+
+    private func doubleHash(_ encoded: [UInt8]) -> [UInt8] {
+        ContentHash.bytes(Array("dish.sparse.1\0".utf8) + ContentHash.bytes(encoded))
     }
 
     private func memoryFile() throws -> OwnedFD {
@@ -86,9 +91,7 @@ import Testing
         try retryingInterrupts("set size") { ftruncate(number, off_t(size)) }
         let empty = try digest(file)
         let zeros = UInt64(size) / 65_536 + 1
-        #expect(
-            empty
-                == ContentHash.bytes(Array("dish.sparse.1\0".utf8) + [0] + withUnsafeBytes(of: zeros.littleEndian) { Array($0) }))
+        #expect(empty == doubleHash([0] + withUnsafeBytes(of: zeros.littleEndian) { Array($0) }))
         #expect(pwrite(number, "x", 1, 1 << 62) == 1)
         #expect(try digest(file) != empty)
         #expect(ContinuousClock.now - start < .seconds(2))
@@ -139,10 +142,50 @@ import Testing
         #expect(
             try current.hasID(TreeDigest(current).id, root: tree.root) && current.hasID(TreeDigest(older).id, root: tree.root))
         #expect(try !current.hasID(TreeDigest(Tree.empty).id, root: tree.root))
+        // One that was received may cost a gibibyte and 256 times what came: then it is an error, and never another content.
+        let budget = ReceiveBudget()
+        for _ in 0..<204 { #expect(try current.hasID(TreeDigest(older).id, root: tree.root, budget: budget)) }
+        let error = #expect(throws: PoolError.self) { try current.hasID(TreeDigest(older).id, root: tree.root, budget: budget) }
+        #expect(error?.code == .tooLarge && error?.description.contains("'/further'") == true, "\(error?.description ?? "")")
+        #expect(try current.hasID(TreeDigest(current).id, root: tree.root, budget: budget))
+        budget.receive(1 << 20)
+        #expect(try current.hasID(TreeDigest(older).id, root: tree.root, budget: budget))
         // Its stored tree is read again, that of a tree without large files isn't.
-        #expect(stored(older, version: 2) != nil && stored(older, version: 1) == nil)
+        #expect(stored(older, version: 3) != nil && stored(older, version: 2) == nil && stored(older, version: 1) == nil)
         truncate("\(tree.root)/sparse", 1 << 20)
         #expect(stored(try Tree(of: tree.root), version: 1) != nil)
+    }
+
+    /// In a tree that somebody writes to, something else may have taken a file's place since it was seen.
+    @Test func whatIsNoFileIsNotHashed() throws {
+        let tree = try TestTree()
+        #expect(mkfifo("\(tree.root)/pipe", 0o600) == 0)
+        let root = try OwnedFD.open(tree.root, O_RDONLY | O_DIRECTORY)
+        let error = #expect(throws: SystemError.self) { _ = try TreeReader.openFile(Array("pipe".utf8), below: root.number) }
+        #expect(error?.code == EINVAL)
+    }
+
+    @Test func aNodeThatReceiversRefuseIsNotSent() throws {
+        func tree(_ minors: [UInt32]) -> Tree {
+            var root = Tree.empty.nodes[0]
+            root.descendants = minors.count
+            return Tree(
+                nodes: [root]
+                    + minors.map {
+                        TreeNode(
+                            name: Array("n\($0)".utf8), kind: .device(type: UInt8(ascii: "c"), major: 5, minor: $0), mode: 0o600,
+                            user: 0, group: 0, seconds: 0, nanoseconds: 0, attributes: [], inode: 300 + UInt64($0),
+                            isLinked: false)
+                    })
+        }
+        try tree([0, 2]).requireReceivable(against: nil, "it", remedy: "")
+        try tree([0, 1]).requireReceivable(against: tree([1]), "it", remedy: "")
+        let error = #expect(throws: PoolError.self) {
+            try tree([0, 1]).requireReceivable(against: tree([0]), "the layer", remedy: "build it again")
+        }
+        #expect(
+            error?.description.contains("the layer has '/n1', the character device 5:1") == true
+                && error?.description.contains("build it again") == true, "\(error?.description ?? "")")
     }
 
     private func stored(_ tree: Tree, version: Int) -> Tree? {

@@ -103,6 +103,9 @@ public struct PoolRepair: Sendable {
             (digest, isWhole) = (TreeDigest(tree), try tree.hasID(id, root: root))
         } catch let error as SystemError {
             return try setAside(layer: id, "its content can't be read: \(error)")
+        } catch let error as PoolError where error.code == .tooLarge {
+            return PoolFinding(
+                subject: subject, problem: error.description, remedy: "nothing was changed", isRepaired: false)
         }
         guard isWhole else { return try setAside(layer: id, "its content is another than its id says") }
         if !isRecorded {

@@ -19,14 +19,7 @@ final class CanonicalStream<Sink: ByteSink> {
             self.root = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         }
 
-        func open(_ path: [UInt8]) throws -> OwnedFD {
-            var how = open_how()
-            how.flags = UInt64(O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-            how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
-            let number = root.number
-            return OwnedFD(
-                adopting: try retryingInterrupts("open", text(path)) { withPath(path) { dish_openat2(number, $0, &how) } })
-        }
+        func open(_ path: [UInt8]) throws -> OwnedFD { try TreeReader.openFile(path, below: root.number) }
     }
 
     /// Streams have it where the kernel has the transaction that made the subvolume.

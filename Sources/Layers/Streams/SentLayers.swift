@@ -22,22 +22,34 @@ extension Pool {
         _ layer: LayerID, toReceiverWith receiver: LayerID?, to sink: inout Sink, readsEverything: Bool = false
     ) throws {
         let there = try receiver.map { try stack($0) } ?? []
-        for layer in try stack(layer).reversed() where !there.contains(where: { $0.id == layer.id }) {
-            let base = there.first { $0.label == layer.label }?.id ?? layer.parent
-            let description = LayerDescription(
-                id: layer.id, base: base, parent: layer.parent, label: layer.label, created: layer.created)
+        let descriptions = try stack(layer).reversed().filter { layer in !there.contains { $0.id == layer.id } }.map { layer in
+            LayerDescription(
+                id: layer.id, base: there.first { $0.label == layer.label }?.id ?? layer.parent, parent: layer.parent,
+                label: layer.label, created: layer.created)
+        }
+        // Before the first of them is written.
+        for description in descriptions { try requireReceivable(tree(of: description.id), description.id, description.base) }
+        for description in descriptions {
             try writeStream(
-                of: layer.id, against: base, to: &sink, note: Array(try StateFile.encode(description)),
+                of: description.id, against: description.base, to: &sink, note: Array(try StateFile.encode(description)),
                 readsEverything: readsEverything)
         }
+    }
+
+    private func requireReceivable(_ tree: Tree, _ layer: LayerID, _ base: LayerID?) throws {
+        try tree.requireReceivable(
+            against: base.map { try self.tree(of: $0) }, "the layer \(layer.short)",
+            remedy: "build or import it again, which leaves such nodes out, and send that")
     }
 
     private func writeStream<Sink: ByteSink>(
         of layer: LayerID, against base: LayerID?, to sink: inout Sink, note: [UInt8]?, readsEverything: Bool
     ) throws {
         typealias Side = CanonicalStream<Sink>.Side
-        let new = try Side(layer, tree(of: layer), root: root(of: layer))
-        let old = try base.map { try Side($0, tree(of: $0), root: root(of: $0)) }
+        let tree = try tree(of: layer)
+        try requireReceivable(tree, layer, base)
+        let new = try Side(layer, tree, root: root(of: layer))
+        let old = try base.map { try Side($0, self.tree(of: $0), root: root(of: $0)) }
         let stream = CanonicalStream(sink, new: new, old: old, proves: readsEverything)
         sink = try stream.write(note: note)
     }

@@ -61,6 +61,9 @@ extension Pool {
             try Side(
                 snapshot.id, tree(of: snapshot, of: volume), root: data(ofSnapshot: snapshot.name, of: volume))
         }
+        try tree(of: snapshot, of: volume).requireReceivable(
+            against: base.map { try tree(of: $0, of: volume) }, "the snapshot '\(snapshot.name)' of the volume '\(volume)'",
+            remedy: "remove it in the volume, make another snapshot, and send that")
         let description = try VolumeDescription(snapshot, of: self.volume(volume), since: base)
         let stream = try CanonicalStream(sink, new: side(snapshot), old: base.map(side), proves: false)
         sink = try stream.write(note: Array(try StateFile.encode(description)))
@@ -132,23 +135,27 @@ extension Pool {
         }
         try Files.makeDirectories(staged.snapshot, mode: 0o700)
         let root = "\(staged.snapshot)/data"
-        var base: VolumeSnapshot?
+        var found: VolumeSnapshot?
         var sources: [SubvolumeUUID: TreeApplier.CloneSource] = [:]
         if let id = description.base {
-            guard let found = try snapshots(of: name).last(where: { $0.id == id }) else { throw missing(description, name) }
-            let path = data(ofSnapshot: found.name, of: name)
+            guard let snapshot = try snapshots(of: name).last(where: { $0.id == id }) else { throw missing(description, name) }
+            let path = data(ofSnapshot: snapshot.name, of: name)
             try Subvolume.snapshot(path, to: root, in: volume.groups)
             sources[id.streamUUID] = .init(try OwnedFD.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
-            base = found
+            found = snapshot
         } else {
             try Subvolume.create(root, in: volume.groups)
         }
-        try apply(
-            &reader, to: OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), head.uuid, sources,
-            cloneLimit: StreamApplier.cloneLimit(baseSize: base?.size ?? 0))
+        let (budget, base) = (ReceiveBudget(), found)
+        if let base {
+            budget.allowClones {
+                try self.bytesOnDisk(of: self.tree(of: base, of: name), root: self.data(ofSnapshot: base.name, of: name))
+            }
+        }
+        try apply(&reader, to: OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), head.uuid, sources, budget)
         try filesystem().sync()
         let tree = try base.map { try Tree(ofSnapshot: root, of: self.tree(of: $0, of: name)) } ?? Tree(of: root)
-        guard try tree.hasID(description.id, root: root) else {
+        guard try tree.hasID(description.id, root: root, budget: budget) else {
             throw PoolError(
                 .damaged,
                 "what came of the stream has the id \(TreeDigest(tree).id.short), not \(description.id.short): the stream is damaged"
@@ -179,9 +186,9 @@ extension Pool {
 
     private func apply<Source: ByteSource>(
         _ reader: inout StreamReader<Source>, to root: consuming OwnedFD, _ uuid: SubvolumeUUID,
-        _ sources: [SubvolumeUUID: TreeApplier.CloneSource], cloneLimit: UInt64
+        _ sources: [SubvolumeUUID: TreeApplier.CloneSource], _ budget: ReceiveBudget
     ) throws {
-        let applier = try StreamApplier(root, uuid: uuid, sources: sources, cloneLimit: cloneLimit)
+        let applier = try StreamApplier(root, uuid: uuid, sources: sources, budget: budget)
         // Before the staging directory is removed.
         defer { applier.stop() }
         var isDone = false
@@ -192,6 +199,7 @@ extension Pool {
                     try applier.apply(command, data, at: offset)
                     return command == .end
                 } ?? true
+            budget.receive(reader.offset - offset)
         }
         let isMore: Bool? = try reader.next { _, _ in true }
         guard isMore == nil else {
@@ -204,13 +212,15 @@ extension Pool {
         let data = data(ofVolume: volume)
         let info = try Subvolume.info(data)
         if try info.parentUUID == Subvolume.info(self.data(ofSnapshot: snapshot.name, of: volume)).uuid { return .followed }
-        guard try isUnchanged(volume, info) else { return .kept("it isn't what one of its snapshots is") }
+        guard try isUnchanged(volume, info) else { return .kept(Self.isChanged) }
         let staged = try StagingDirectory(in: self)
         let new = "\(staged.path)/data"
         try Subvolume.snapshot(self.data(ofSnapshot: snapshot.name, of: volume), to: new, in: self.volume(volume).groups)
         try filesystem().sync()
         do {
             try whileUnused(volume, "changed") {
+                // A task may have come and gone since, and left something.
+                guard try isUnchanged(volume, info) else { throw PoolError(.inUse, Self.isChanged) }
                 try retryingInterrupts("exchange", data) {
                     dish_renameat2(AT_FDCWD, new, AT_FDCWD, data, DISH_RENAME_EXCHANGE)
                 }
@@ -222,6 +232,8 @@ extension Pool {
         return .followed
     }
 
+    private static var isChanged: String { "it isn't what one of its snapshots is" }
+
     /// Whether a volume's data is still what one of its snapshots is.
     private func isUnchanged(_ volume: String, _ data: Subvolume.Info) throws -> Bool {
         let origin = try snapshots(of: volume).first {
@@ -229,8 +241,8 @@ extension Pool {
         }
         guard let origin else { return false }
         try filesystem().sync()
-        let tree = try Tree(ofSnapshot: self.data(ofVolume: volume), of: self.tree(of: origin, of: volume))
-        return try tree.hasID(origin.id, root: self.data(ofVolume: volume))
+        let old = try self.tree(of: origin, of: volume)
+        return try TreeDigest(Tree(ofSnapshot: self.data(ofVolume: volume), of: old)).id == TreeDigest(old).id
     }
 }
 

@@ -39,7 +39,7 @@ public struct PackagePull: Sendable {
         report(.step("\(layers.count - plan.steps.count) of \(layers.count) layers are here already"))
         report(.expecting(bytes: plan.bytes))
         let cache = try BlobCache(pool)
-        let (steps, report) = (plan.steps, report)
+        let (steps, report, budget) = (plan.steps, report, ReceiveBudget())
         try await Pipeline.run(
             steps.count,
             fetch: { index in
@@ -52,7 +52,7 @@ public struct PackagePull: Sendable {
                 report(.step("apply layer \(step.index + 1) of \(layers.count), \(layer.label)"))
                 let description = LayerDescription(
                     id: layer.id, base: step.base, parent: step.index > 0 ? layers[step.index - 1].id : nil, label: layer.label)
-                try await apply(fetched.0, fetched.1, description)
+                try await apply(fetched.0, fetched.1, description, budget)
                 if case .stream(let blob) = step.source {
                     try StreamBlob(pool: pool, layer: layer.id, base: step.base).remember(blob, at: repository.name)
                 }
@@ -78,13 +78,14 @@ public struct PackagePull: Sendable {
         }
     }
 
-    private func apply(_ blob: Descriptor, _ path: String, _ description: LayerDescription) async throws {
+    private func apply(_ blob: Descriptor, _ path: String, _ description: LayerDescription, _ budget: ReceiveBudget) async throws
+    {
         let pool = pool
         let room = try max(64 << 20, pool.filesystem().space().available / 10 * 9)
         let limit = blob.annotations?[Package.lengthAnnotation].flatMap { UInt64($0) }.map { min($0, room) } ?? room
         do {
             _ = try await Compression.zstd.read(path) { descriptor in
-                try pool.receive(BoundedSource(descriptor, limit: limit), description)
+                try pool.receive(BoundedSource(descriptor, limit: limit), description, budget: budget)
             }
         } catch let error as PoolError where error.code == .full {
             throw PoolError(.full, "\(error); what was fetched is kept")

@@ -21,8 +21,7 @@ public final class StreamApplier {
     /// The link or special file that was made last.
     private var special: [UInt8]?
     private var worker = 0
-    /// Bytes that may still be cloned.
-    private var cloneable: UInt64
+    private let budget: ReceiveBudget?
 
     /// What all threads see.
     private final class Shared: Sendable {
@@ -47,13 +46,13 @@ public final class StreamApplier {
     ///   - root: the tree's root directory, open for reading.
     ///   - uuid: what the stream calls the tree.
     ///   - sources: other subvolumes that the stream may clone from.
-    ///   - cloneLimit: bytes that may be cloned. Clones cost the sender nothing, and whoever reads the files as much as other data.
+    ///   - budget: bytes that may be cloned; nil for a stream that is trusted.
     ///   - witness: makes those who are told what is written, one for each thread.
     public init(
         _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource],
-        cloneLimit: UInt64 = .max, witness: (() -> any ContentWitness)? = nil
+        budget: ReceiveBudget? = nil, witness: (() -> any ContentWitness)? = nil
     ) throws {
-        cloneable = cloneLimit
+        self.budget = budget
         main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources, witness: witness?())
         var workers: [Worker] = []
         for number in 0..<2 {
@@ -65,14 +64,6 @@ public final class StreamApplier {
                         try root.duplicate(), uuid: uuid, sources: copies, witness: witness?())))
         }
         self.workers = workers
-    }
-
-    /// Far more than any change of a tree clones.
-    ///
-    /// - Parameter baseSize: bytes of all files that the stream is against.
-    public static func cloneLimit(baseSize: Int64) -> UInt64 {
-        let (product, overflow) = UInt64(max(0, baseSize)).multipliedReportingOverflow(by: 16)
-        return overflow || product > .max - 64 << 30 ? .max : product + 64 << 30
     }
 
     /// Waits until nothing works on the tree any more, whatever became of it.
@@ -105,11 +96,11 @@ public final class StreamApplier {
                 try applyAlone(command, data, offset)
             }
         case .clone(let path, _, let length, let source, _, _, _):
-            guard length <= cloneable else {
+            guard try budget?.clone(length) ?? true else {
                 throw StreamError(
-                    .refused, at: offset, "clone: the stream clones far more data than it is against; it wasn't made by 'dish'")
+                    .refused, at: offset,
+                    "clone: the file clones far more data than it has or is against; it wasn't made by 'dish'")
             }
-            cloneable -= length
             if path == file, source != main.uuid { try add(command, data, offset) } else { try applyAlone(command, data, offset) }
         default: try applyAlone(command, data, offset)
         }

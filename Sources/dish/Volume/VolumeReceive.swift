@@ -37,6 +37,7 @@ struct VolumeReceive: AsyncParsableCommand {
         let pool = try pool.openHolding()
         try pool.emptyStaging()
         let (name, file, size, options) = (name, file, size.bytes, registry.options)
+        let isNew = try pool.volumeIfPresent(name) == nil
         let received: ReceivedVolume
         if let place = try from.map({ try VolumePlace($0) }) {
             let policy = try SignaturePolicy()
@@ -51,6 +52,11 @@ struct VolumeReceive: AsyncParsableCommand {
             }
         }
         if case .kept(let reason) = received.data { print("dish: the volume's data stays as it is: \(reason)", to: .errors) }
+        if isNew, size == nil, try pool.hasQuotas(), let volume = try pool.volumeIfPresent(name) {
+            // Whoever sent it has said how much of the pool it may take.
+            let limit = volume.size.map { "may take \(shownBytes($0)), as its sender says" } ?? "has no limit of size"
+            print("dish: the volume '\(name)' \(limit); change that with: dish volume resize \(name) SIZE", to: .errors)
+        }
         if json.json { return try printJSON(received) }
         print("\(name)@\(received.snapshot.name) \(received.snapshot.id)", to: .output)
     }
