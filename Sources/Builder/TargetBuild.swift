@@ -171,7 +171,7 @@ extension Builder {
             if TreeDigest(tree).id == layer.id { return nil }
             // The layer's own id may be one of an earlier version of the format.
             let stored = try pool.tree(of: layer.id)
-            return TreeDigest(tree).id == TreeDigest(stored).id ? nil : tree.changes(from: stored)
+            return TreeDigest(tree).id == TreeDigest(stored).id ? nil : try tree.changes(from: stored)
         }
         guard let changes else { return }
         let shown = changes.prefix(20).map { "  | \($0.kind) \($0.path) \($0.aspects.joined(separator: ", "))" }

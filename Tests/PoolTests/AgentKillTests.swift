@@ -56,7 +56,8 @@ struct AgentKillTests {
                 agent = try await host.startAgent()
                 for task in try await host.client.tasks() {
                     #expect(
-                        Inventory.processes(mentioning: "tasks/\(task.id)/spec-").filter { $0.command.contains("dish-helper") }.count
+                        Inventory.processes(mentioning: "tasks/\(task.id)/spec-").filter { $0.command.contains("dish-helper") }
+                            .count
                             <= 1)
                 }
                 for name in Self.names { #expect(Self.copies(name) <= 1, "\(name)") }
