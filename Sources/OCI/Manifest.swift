@@ -72,9 +72,15 @@ public enum OCIJSON {
     /// The most bytes of a manifest: registries accept no larger ones.
     public static let limit = 4 << 20
 
+    /// The most bytes of text that is read: what JSON becomes takes up to twenty times as much memory.
+    private static let readable = 3 << 20
+
     /// - Parameter what: for messages.
     /// - Throws: `OCIError` `.damaged`.
     public static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ what: String) throws -> Value {
+        guard bytes.count <= readable else {
+            throw OCIError(.damaged, "\(what) has \(bytes.count) bytes; manifests and configs have \(readable) at most")
+        }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let error as OCIError {
