@@ -72,14 +72,16 @@ public enum OCIJSON {
     /// The most bytes of a manifest: registries accept no larger ones.
     public static let limit = 4 << 20
 
-    /// The most bytes of text that is read: what JSON becomes takes up to twenty times as much memory.
-    private static let readable = 3 << 20
+    /// The most bytes of an image's config: what becomes of it takes up to twenty times as much memory.
+    public static let configLimit = 3 << 20
 
     /// - Parameter what: for messages.
     /// - Throws: `OCIError` `.damaged`.
-    public static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ what: String) throws -> Value {
-        guard bytes.count <= readable else {
-            throw OCIError(.damaged, "\(what) has \(bytes.count) bytes; manifests and configs have \(readable) at most")
+    public static func decode<Value: Decodable>(
+        _ type: Value.Type, _ bytes: [UInt8], _ what: String, limit: Int = limit
+    ) throws -> Value {
+        guard bytes.count <= limit else {
+            throw OCIError(.damaged, "\(what) has \(bytes.count) bytes, and may have \(limit) at most")
         }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))

@@ -32,7 +32,8 @@ struct OCIImage: Sendable {
                 descriptor = try index.manifest(for: .current, of: path)
             }
             let manifest = try OCI.Manifest.read(layout.read(descriptor), "the manifest in '\(path)'")
-            let config = try OCIJSON.decode(ImageConfig.self, layout.read(manifest.config), "the config in '\(path)'")
+            let config = try OCIJSON.decode(
+                ImageConfig.self, layout.read(manifest.config), "the config in '\(path)'", limit: OCIJSON.configLimit)
             let digests = config.rootfs.diff_ids
             digest = descriptor.digest.description
             layers = manifest.layers.enumerated().map { index, layer in

@@ -29,7 +29,8 @@ struct DockerArchive: Sendable {
         guard let entry = entries.first, entries.count == 1 else {
             throw OCIError(.notFound, "'\(path)' has \(entries.count) images; save one at a time")
         }
-        let config = try OCIJSON.decode(ImageConfig.self, read(entry.Config), "'\(entry.Config)' in '\(path)'")
+        let config = try OCIJSON.decode(
+            ImageConfig.self, read(entry.Config), "'\(entry.Config)' in '\(path)'", limit: OCIJSON.configLimit)
         guard config.rootfs.diff_ids.count == entry.Layers.count else {
             throw OCIError(
                 .damaged, "'\(path)' has \(entry.Layers.count) layers and \(config.rootfs.diff_ids.count) digests of them")

@@ -80,7 +80,8 @@ extension FoundImage {
             found = try await repository.requireManifest(next.digest.description)
         }
         let manifest = try Manifest.read(found.bytes, "the manifest '\(reference)' of \(repository.name)")
-        let config = try OCIJSON.decode(ImageConfig.self, await repository.read(manifest.config), "the config of '\(reference)'")
+        let config = try OCIJSON.decode(
+            ImageConfig.self, await repository.read(manifest.config), "the config of '\(reference)'", limit: OCIJSON.configLimit)
         let layers = manifest.layers.map { descriptor in
             Layer(
                 descriptor: descriptor, fetch: { try await repository.fetch(descriptor, into: cache, progress: $0) },
