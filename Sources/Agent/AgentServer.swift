@@ -190,7 +190,7 @@ func answer(_ status: HTTPResponse.Status = .ok, _ body: () async throws -> some
     } catch let error as AgentError {
         return failure(error)
     } catch {
-        return failure(AgentError(.failed, "\(error)"))
+        return failure(AgentError(of: error))
     }
 }
 
@@ -206,6 +206,7 @@ func failure(_ error: AgentError) -> Response {
         case .tooLarge: .contentTooLarge
         case .notJSON: .unsupportedMediaType
         case .unenforceable: .unprocessableContent
+        case .unwritable: .init(code: 507, reasonPhrase: "Insufficient Storage")
         case .failed: .internalServerError
         }
     return (try? json(status, error)) ?? Response(status: .internalServerError)

@@ -1,4 +1,5 @@
 import AgentAPI
+import CLinux
 import FoundationEssentials
 import Glibc
 import Linux
@@ -66,17 +67,43 @@ struct EventFiles: Sendable {
         private let files: EventFiles
         private var file: CInt = -1
         private var written = 0
+        /// Up to which byte room is taken.
+        private var reserved = 0
+        private static let reserve = 256 << 10
 
         init(_ files: EventFiles) {
             self.files = files
+        }
+
+        /// Writes events in their order, and takes away those that are written.
+        mutating func append(_ events: inout [AgentEvent]) throws {
+            var count = 0
+            defer { events.removeFirst(count) }
+            for event in events {
+                try append(event)
+                count += 1
+            }
         }
 
         mutating func append(_ event: AgentEvent) throws {
             let line = try EventFiles.line(event)
             if file >= 0, written + line.count > files.size { turnOver() }
             if file < 0 { try open() }
-            try Files.write(line, to: file, files.current)
+            do {
+                try Files.write(line, to: file, files.current)
+            } catch {
+                // A part of it may be there.
+                ftruncate(file, off_t(written))
+                throw error
+            }
             written += line.count
+            if written > reserved - Self.reserve / 2 { reserveRoom() }
+        }
+
+        /// Takes room for what comes next: events of a file system that is full are those that people will want to read.
+        private mutating func reserveRoom() {
+            reserved = written + Self.reserve
+            _ = dish_reserve(file, Int64(written), Int64(Self.reserve))
         }
 
         func sync() async throws {
@@ -89,6 +116,7 @@ struct EventFiles: Sendable {
             file = try OwnedFD.open(files.current, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600).release()
             var status = stat()
             written = fstat(file, &status) == 0 ? Int(status.st_size) : 0
+            reserveRoom()
         }
 
         private mutating func turnOver() {

@@ -27,7 +27,13 @@ public final class EventLog: Sendable {
     private enum Entry {
         case event(AgentEvent)
         case sync
+        case retry
         case flush(CheckedContinuation<Void, Never>)
+
+        var isRetry: Bool {
+            if case .retry = self { return true }
+            return false
+        }
     }
 
     private static let kept = 1000
@@ -53,15 +59,22 @@ public final class EventLog: Sendable {
         let files = files
         Task {
             var writer = EventFiles.Writer(files)
+            // What can't be written yet: the next entry tries it again, and the next second.
+            var waiting: [AgentEvent] = []
             for await entry in stream {
+                let wasStuck = !waiting.isEmpty
+                if case .event(let event) = entry { waiting.append(event) }
                 do {
-                    switch entry {
-                    case .event(let event): try writer.append(event)
-                    case .sync: try await writer.sync()
-                    case .flush(let waiter): waiter.resume()
-                    }
+                    try writer.append(&waiting)
+                    if case .sync = entry { try await writer.sync() }
                 } catch {
-                    logger.error("write an event", metadata: ["error": "\(error)"])
+                    if !wasStuck { logger.error("write an event; it is tried again", metadata: ["error": "\(error)"]) }
+                }
+                if case .flush(let waiter) = entry { waiter.resume() }
+                guard !waiting.isEmpty, !wasStuck || entry.isRetry else { continue }
+                Task {
+                    try? await Task.sleep(for: .seconds(1))
+                    continuation.yield(.retry)
                 }
             }
         }
@@ -111,7 +124,7 @@ public final class EventLog: Sendable {
         }
     }
 
-    /// Returns once all that was noted is in the files.
+    /// Returns once all that was noted is in the files, or couldn't be written.
     public func flush() async {
         await withCheckedContinuation { entries.yield(.flush($0)) }
     }
@@ -137,7 +150,10 @@ public final class EventLog: Sendable {
             let before = last
             let read = Task {
                 await before?.value
-                return try await blocking { try files.all().filter { $0.sequence > sequence && $0.time >= time } }
+                let kept = try await blocking { try files.all() }
+                // What can't be written is in memory alone.
+                let unwritten = self.state.withLock { $0.recent }.drop { $0.sequence <= kept.last?.sequence ?? 0 }
+                return (kept + unwritten).filter { $0.sequence > sequence && $0.time >= time }
             }
             last = Task { _ = await read.result }
             return read

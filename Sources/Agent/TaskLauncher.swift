@@ -76,6 +76,17 @@ struct TaskLauncher: Sendable {
         _ = try await blocking { try spawn.start() }
     }
 
+    /// Kills a task's helper and all that it looks after: for one that doesn't do what it is told.
+    func endByForce(_ task: TaskIntent) throws {
+        let state = configuration.state(of: task.id)
+        let record = TaskRecovery(directory: state).lastRunning
+        let isOfThisBoot = record?.boot == (try? ProcessIdentity.bootID())
+        let named = (try? Files.readText("\(state)/lock")).flatMap { ProcessIdentity($0.filter { $0 != "\n" }) }
+        for process in [named, isOfThisBoot ? record?.helper : nil] { process?.send(SIGKILL) }
+        if isOfThisBoot { for process in [record?.runtime, record?.leader] { process?.send(SIGKILL) } }
+        try TaskCgroup.existing(id: task.id, on: .current()).kill()
+    }
+
     /// Ends what is left of a task whose helper is gone, or waits to start it.
     func killLeftovers(_ task: TaskIntent) async throws {
         let id = task.id
@@ -85,8 +96,8 @@ struct TaskLauncher: Sendable {
             try? Files.replace(HelperSpec.generationFile(in: state), with: "0\n".utf8, durable: false)
             // Its word is that it is gone: nothing of it is touched while it is there.
             if FileLock.isHeld("\(state)/lock"), let helper = try? HelperConnection(socket, deadline: 1000) {
-                try? helper.send(.stop(seconds: 0))
-                while try helper.receive() != nil {}
+                _ = try? helper.sendNow(.stop(seconds: 0))
+                if !helper.isGone(within: 15_000) { try endByForce(task) }
             }
             if let record = TaskRecovery(directory: configuration.state(of: id)).lastRunning,
                 record.boot == (try? ProcessIdentity.bootID())

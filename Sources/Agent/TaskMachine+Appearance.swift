@@ -25,6 +25,24 @@ extension TaskMachine.End: CustomStringConvertible {
     }
 }
 
+extension TaskMachine.Event {
+    /// Whether somebody asked for it: it can be refused.
+    var isAsked: Bool {
+        switch self {
+        case .start, .stop, .restart, .rollBack, .remove: true
+        default: false
+        }
+    }
+
+    /// Whether it means nothing for a task that is to be removed.
+    var isOvertakenByRemoval: Bool {
+        switch self {
+        case .start, .stop, .restart, .rollBack: true
+        default: false
+        }
+    }
+}
+
 extension TaskMachine {
     /// As clients see it.
     var visible: TaskStatus.State {

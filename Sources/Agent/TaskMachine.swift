@@ -55,7 +55,8 @@ struct TaskMachine: Sendable, Equatable {
         case stop(seconds: UInt32)
         case restart(seconds: UInt32)
         case rollBack(TaskRun.Rollback, seconds: UInt32)
-        case remove
+        /// - Parameter kills: whether one that runs is killed first; else it must have ended.
+        case remove(kills: Bool)
         /// A health check on which its life hangs has failed.
         case unhealthy(String, seconds: UInt32)
     }
@@ -95,7 +96,9 @@ struct TaskMachine: Sendable, Equatable {
 
     /// - Parameter now: milliseconds of a clock that only goes forward, and begins with the host.
     mutating func handle(_ event: Event, at now: Int64) -> [Action] {
-        switch state {
+        // Nobody takes a removal back.
+        if run.wish == .remove, event.isOvertakenByRemoval { return [] }
+        return switch state {
         case .preparing: handlePreparing(event, now)
         case .alive(let record): handleAlive(record, event, now)
         case .settling(let end, let next): handleSettling(end, next, event, now)
@@ -122,7 +125,8 @@ struct TaskMachine: Sendable, Equatable {
         // First it gets the root that was asked for.
         case .start where run.rollback != nil, .restart where run.rollback != nil: run.wish = .again
         case .start, .restart: (run.wish, run.stop, run.stopBy) = (.run, nil, nil)
-        case .helper, .helperLost, .settled, .tick, .remove, .unhealthy: break
+        case .remove(let kills): if kills { ask(.remove, 0, now) }
+        case .helper, .helperLost, .settled, .tick, .unhealthy: break
         }
         return []
     }
@@ -155,7 +159,11 @@ struct TaskMachine: Sendable, Equatable {
             // One that is being stopped comes back.
             if run.wish == .rest { run.wish = .again }
             return []
-        case .prepared, .settled, .tick, .remove: return []
+        case .remove(let kills):
+            guard kills else { return [] }
+            ask(.remove, 0, now)
+            return [.tellHelper(stop: 0)]
+        case .prepared, .settled, .tick: return []
         }
     }
 
@@ -248,7 +256,10 @@ struct TaskMachine: Sendable, Equatable {
     }
 
     private mutating func goOn(from event: Event?, isOtherBoot: Bool, at now: Int64) -> [Action] {
-        if run.wish == .remove { return remove(.failed("it is being removed")) }
+        // It may have been told so while it ran.
+        if run.wish == .remove, let event, !event.isAlive {
+            return settle(.failed("it is being removed"), then: .remove, endsLeftovers: true)
+        }
         let end: End
         var counts = true
         switch event {

@@ -138,7 +138,38 @@ extension TaskManager {
         }
     }
 
-    /// Writes a task's run down as it is now; earlier writes that are under way come first.
+    /// Ends a task by force when its helper hasn't by the time that it was given, and some seconds.
+    func enforce(_ intent: TaskIntent, within seconds: UInt32) {
+        guard let generation = tasks[intent.id]?.generation else { return }
+        let launcher = launcher
+        Task {
+            try? await Task.sleep(for: .seconds(Int64(seconds) + 10))
+            guard isUnderWay(intent.id, generation), tasks[intent.id]?.machine.run.stop != nil else { return }
+            events.record(
+                .task, intent.name, id: intent.id, "killed",
+                reason: "its helper had not ended it \(seconds + 10) s after it was told to", isOwnDoing: true)
+            await attempt("end a task by force", intent) { try await blocking { try launcher.endByForce(intent) } }
+        }
+    }
+
+    /// Writes down what shall become of a task, before it does.
+    ///
+    /// - Throws: `AgentError` `.unwritable` where that can't be. What is to be removed goes nevertheless where there is only no room:
+    ///   that makes some.
+    func write(_ run: TaskRun, of id: String, for event: TaskMachine.Event) async throws {
+        guard let task = tasks[id] else { return }
+        await task.writing?.value
+        let (path, durable) = ("\(configuration.state(of: id))/run.json", !task.intent.request.removeWhenDone)
+        do {
+            try await blocking { try StateFile.write(run, path, durable: durable) }
+            tasks[id]?.isUnwritten = false
+        } catch let error as SystemError {
+            if case .remove = event, error.code != EROFS { return }
+            throw AgentError(of: error, in: "write down what shall become of the task '\(task.intent.name)'")
+        }
+    }
+
+    /// Writes a task's run down as it is now; earlier writes that are under way come first. What can't be written is tried again.
     func writeRun(_ id: String) async {
         guard let task = tasks[id], !task.isVanishing else { return }
         let before = task.writing
@@ -149,12 +180,25 @@ extension TaskManager {
             guard let run = tasks[id]?.machine.run else { return }
             do {
                 try await blocking { try StateFile.write(run, path, durable: durable) }
+                tasks[id]?.isUnwritten = false
             } catch {
                 logger.error("write what shall become of a task", metadata: ["task": "\(task.intent.name)", "error": "\(error)"])
+                if tasks[id]?.isUnwritten == false {
+                    events.record(.task, task.intent.name, id: id, "not written", reason: "\(error); it is tried again")
+                }
+                tasks[id]?.isUnwritten = true
+                writeLater(id)
             }
         }
         tasks[id]?.writing = writing
         await writing.value
+    }
+
+    private func writeLater(_ id: String) {
+        Task {
+            try? await Task.sleep(for: .seconds(2))
+            if tasks[id]?.isUnwritten == true { await writeRun(id) }
+        }
     }
 
     // MARK: Recovery

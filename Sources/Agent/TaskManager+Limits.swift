@@ -71,7 +71,7 @@ extension TaskManager {
             replaceLimits(of: id, by: before)
             if let intent = tasks[id]?.intent { try? await write(intent) }
             try? await launcher.setLimits(before, isRunning: !task.machine.isAtRest, since: intent)
-            throw error as? AgentError ?? AgentError(.failed, "change the limits of task '\(before.name)': \(error)")
+            throw AgentError(of: error, in: "change the limits of task '\(before.name)'")
         }
         events.record(.task, before.name, id: id, "resized", reason: "\(because): \(change.summary)")
         guard let status = status(of: id) else { throw Self.unknown(name) }

@@ -30,11 +30,10 @@ extension TaskManager {
                     "the task '\(task.intent.name)' is \(task.machine.visible.rawValue); stop it first: dish stop \(task.intent.name) (or dish rm --force)"
                 )
             }
-            _ = try await stop(id, timeout: 0, because: because)
         }
         busy += 1
         defer { busy -= 1 }
-        try await handle(.remove, id, because: because)
+        try await handle(.remove(kills: force), id, because: because)
         // Another request, or its own end, may be removing it already.
         try await waitUntilRemoved(id, seconds: 60)
     }
@@ -71,7 +70,7 @@ extension TaskManager {
             await tasks[intent.id]?.writing?.value
             stuck = try await launcher.remove(intent, keepsLogs: !purges)
         } catch {
-            let failure = AgentError(.failed, "remove task '\(intent.name)': \(error)")
+            let failure = AgentError(of: error, in: "remove task '\(intent.name)'")
             _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
             tasks[intent.id]?.removalFailure = failure
             tasks[intent.id]?.isVanishing = false

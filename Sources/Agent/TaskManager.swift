@@ -27,6 +27,8 @@ public actor TaskManager {
         var purges = false
         /// What its run's file shall have, and is being written.
         var writing: Task<Void, Never>?
+        /// Whether that file lags behind, because it can't be written.
+        var isUnwritten = false
 
         var generation: Int { machine.run.generation }
     }
@@ -36,6 +38,8 @@ public actor TaskManager {
     nonisolated let resources: ResourceManager
     /// Tasks whose limits are being changed.
     var resizing: Set<String> = []
+    /// Tasks to which something is happening now, and what waits for its turn.
+    var turns: [String: [CheckedContinuation<Void, Never>]] = [:]
 
     let configuration: AgentConfiguration
     let launcher: TaskLauncher
@@ -124,7 +128,8 @@ public actor TaskManager {
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
             if let cancellation = operation?.cancellation { throw cancellation }
-            throw AgentError(.failed, "start task '\(intent.name)': \(HostTrouble.explain(error, configuration.pool))")
+            throw AgentError(
+                AgentError(of: error).code, "start task '\(intent.name)': \(HostTrouble.explain(error, configuration.pool))")
         }
         changes.signal()
         return status(of: intent.id) ?? gone(intent)
@@ -166,15 +171,21 @@ public actor TaskManager {
         let task = try find(name)
         RunningOperation.current?.note("waits for its end; what is left after \(timeout) s is killed")
         try await handle(.stop(seconds: timeout), task.intent.id, because: because)
-        do {
-            let status = try await wait(task.intent.id, until: .exited, seconds: Int(timeout) + 30)
-            guard status.state.hasEnded else {
-                throw AgentError(.failed, "the task '\(task.intent.name)' did not end; see: dish logs \(task.intent.name)")
+        // What doesn't end by then is ended by force (`enforce`).
+        let deadline = ContinuousClock.now + .seconds(Int(timeout) + 30)
+        while let now = tasks[task.intent.id] {
+            let status = describe(now)
+            if status.state.hasEnded { return status }
+            guard [.rest, .remove].contains(now.machine.run.wish) else {
+                throw AgentError(
+                    .conflict, "the task '\(now.intent.name)' runs on: it was asked to start again meanwhile (\(now.because))")
             }
-            return status
-        } catch let error as AgentError where error.code == .notFound {
-            return gone(task.intent)
+            guard ContinuousClock.now < deadline else {
+                throw AgentError(.failed, "the task '\(now.intent.name)' did not end; see: dish logs \(now.intent.name)")
+            }
+            await changes.wait(until: deadline)
         }
+        return gone(task.intent)
     }
 
     // MARK: Beginning and end of the agent
@@ -267,16 +278,47 @@ public actor TaskManager {
 
     // MARK: Machinery
 
+    /// One event after the other. What somebody asks for is on disk before anything is done about it, or it is refused and changes
+    /// nothing; what has happened is written down as soon as that can be.
+    ///
     /// - Parameter because: who or what is behind the event; nil for what was behind the last one.
     func handle(_ event: TaskMachine.Event, _ id: String, because: String? = nil) async throws {
-        guard let before = tasks[id]?.machine else { return }
-        if let because { tasks[id]?.because = because }
-        let actions = tasks[id]?.machine.handle(event, at: HostClock.now) ?? []
-        try await follow(before, actions, id)
+        let (before, actions, isWritten): (TaskMachine, [TaskMachine.Action], Bool)
+        await takeTurn(id)
+        do {
+            defer { endTurn(id) }
+            guard let machine = tasks[id]?.machine else { return }
+            var next = machine
+            (before, actions) = (machine, next.handle(event, at: HostClock.now))
+            isWritten = event.isAsked && next.run != before.run
+            if isWritten { try await write(next.run, of: id, for: event) }
+            tasks[id]?.machine = next
+            if let because { tasks[id]?.because = because }
+        }
+        try await follow(before, actions, id, isWritten: isWritten)
+    }
+
+    /// Waits until nothing else happens to a task.
+    private func takeTurn(_ id: String) async {
+        if turns[id] == nil {
+            turns[id] = []
+        } else {
+            await withCheckedContinuation { turns[id]?.append($0) }
+        }
+    }
+
+    private func endTurn(_ id: String) {
+        if turns[id]?.isEmpty ?? true {
+            turns[id] = nil
+        } else {
+            turns[id]?.removeFirst().resume()
+        }
     }
 
     /// Writes down what has changed, says so, and does what is to be done.
-    func follow(_ before: TaskMachine?, _ actions: [TaskMachine.Action], _ id: String) async throws {
+    func follow(
+        _ before: TaskMachine?, _ actions: [TaskMachine.Action], _ id: String, isWritten: Bool = false
+    ) async throws {
         guard let task = tasks[id] else { return }
         if task.machine.state != before?.state || task.machine.visible != before?.visible {
             let state = task.machine.visible.rawValue
@@ -285,7 +327,7 @@ public actor TaskManager {
             watchHealth(id)
             changes.signal()
         }
-        if task.machine.run != before?.run { await writeRun(id) }
+        if task.machine.run != before?.run, !isWritten { await writeRun(id) }
         try await perform(actions, task.intent)
     }
 
@@ -304,6 +346,7 @@ public actor TaskManager {
                     // Its end is what is asked for, and is seen by the watch.
                     logger.debug("stop", metadata: ["task": "\(intent.name)", "error": "\(error)"])
                 }
+                enforce(intent, within: seconds)
             case .settle(let endsLeftovers, let rollback): try await settle(intent, endsLeftovers, rollback)
             case .wake(let time): wake(intent.id, at: time)
             case .remove: try await remove(intent)
@@ -356,7 +399,7 @@ public actor TaskManager {
         }
     }
 
-    private func isUnderWay(_ id: String, _ generation: Int) -> Bool {
+    func isUnderWay(_ id: String, _ generation: Int) -> Bool {
         guard let task = tasks[id] else { return false }
         return task.generation == generation && task.machine.isUnderWay
     }
@@ -403,7 +446,7 @@ public actor TaskManager {
         case let error as AgentError: error
         case let error as NetworkError: AgentError(error.code == .conflict ? .conflict : .invalid, error.description)
         case let error as PoolError: AgentError(code(of: error), error.description)
-        default: AgentError(.failed, "\(error)")
+        default: AgentError(of: error)
         }
     }
 

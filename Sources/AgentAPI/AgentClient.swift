@@ -127,10 +127,39 @@ public struct AgentClient: Sendable {
     }
 
     func execute(_ method: String, _ path: String, headers: [String] = [], body: Data?) async throws -> Data {
-        let answer = try await transport.exchange(
-            method, path, headers: headers, body: body.map(Array.init), silence: 3600)
+        let (answer, isRepeated) = try await exchange(method, path, headers: headers, body: body)
+        // The agent that is gone had done it.
+        if isRepeated, method == "DELETE", answer.status == 404 { return Data("{}".utf8) }
         guard (200..<300).contains(answer.status) else { throw failure(answer) }
         return Data(answer.body)
+    }
+
+    /// Asks, and asks the next agent again where one ends before it has answered: the same may be asked for twice, but for what makes
+    /// something new each time, which has a key (docs/architecture.md, "Idempotency keys").
+    private func exchange(
+        _ method: String, _ path: String, headers: [String], body: Data?
+    ) async throws -> (answer: AgentAnswer, isRepeated: Bool) {
+        let makesSomething = method == "POST" && (path == "/v1/tasks" || path.hasSuffix("/snapshots"))
+        let key = "Idempotency-Key: dish-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+        let headers = headers + (makesSomething ? [key] : [])
+        var lost: ContinuousClock.Instant?
+        while true {
+            do {
+                let answer = try await transport.exchange(
+                    method, path, headers: headers, body: body.map(Array.init), silence: 3600)
+                return (answer, lost != nil)
+            } catch is AgentLost {
+                lost = lost ?? .now
+            } catch {
+                guard lost != nil else { throw error }
+            }
+            if let lost, ContinuousClock.now - lost > .seconds(30) {
+                throw AgentError(
+                    .failed,
+                    "the agent at \(transport.place) ended before it had answered, and none came in its place; start it: dishd")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     private func failure(_ answer: AgentAnswer) -> AgentError {

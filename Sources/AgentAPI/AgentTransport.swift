@@ -6,7 +6,7 @@ protocol AgentTransport: Sendable {
     /// - Parameters:
     ///   - headers: lines like `Prefer: respond-async`.
     ///   - seconds: how long the agent may be silent.
-    /// - Throws: `AgentError` where nobody answers, and for what isn't HTTP.
+    /// - Throws: `AgentError` where nobody answers, and for what isn't HTTP; `AgentLost` when it ended before it had answered.
     func exchange(
         _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
     ) async throws -> AgentAnswer
@@ -19,6 +19,9 @@ protocol AgentTransport: Sendable {
         _ path: String, silence seconds: Int, onBytes: @escaping @Sendable ([UInt8]) throws -> Bool
     ) async throws -> AgentAnswer?
 }
+
+/// The agent ended, or was replaced, before it had answered: what was asked for may be done.
+struct AgentLost: Error {}
 
 /// What came back.
 struct AgentAnswer: Sendable {

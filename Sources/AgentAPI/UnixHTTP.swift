@@ -54,8 +54,10 @@ struct UnixHTTP: AgentTransport {
                 return AgentAnswer(status: parsed.head.status, body: Array(body))
             }
             let number = connection.number
-            let count = try retryingInterrupts("read the agent's answer from", socket) { read(number, &chunk, chunk.count) }
-            guard count > 0 else { throw malformed("it ends too early") }
+            let count = try Self.whileItIsThere { () throws(SystemError) in
+                try retryingInterrupts("read the agent's answer from", socket) { read(number, &chunk, chunk.count) }
+            }
+            guard count > 0 else { throw AgentLost() }
             received += chunk[..<count]
             if parsed == nil, let end = Self.endOfHead(received) {
                 parsed = (try parse(received[..<end]), end)
@@ -113,8 +115,19 @@ struct UnixHTTP: AgentTransport {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: dishd\r\nConnection: close\r\n"
         for header in headers { head += "\(header)\r\n" }
         if let body { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
-        try Files.write(Array("\(head)\r\n".utf8) + (body ?? []), to: connection.number, socket)
+        let (number, bytes) = (connection.number, Array("\(head)\r\n".utf8) + (body ?? []))
+        try Self.whileItIsThere { () throws(SystemError) in try Files.write(bytes, to: number, socket) }
         return connection
+    }
+
+    /// - Throws: `AgentLost` where the other end has closed the connection.
+    private static func whileItIsThere<Result>(_ body: () throws(SystemError) -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            if error.code == EPIPE || error.code == ECONNRESET { throw AgentLost() }
+            throw error
+        }
     }
 
     private struct Head {

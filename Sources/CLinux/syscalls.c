@@ -63,6 +63,8 @@ void dish_unmap_code(void) {
     madvise((void *)start, (uintptr_t)&etext - start, MADV_DONTNEED);
 }
 int dish_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+
+int dish_reserve(int fd, int64_t offset, int64_t length) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length); }
 int dish_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 int dish_fstatfs(int fd, struct dish_statfs *result) {
     struct statfs status;

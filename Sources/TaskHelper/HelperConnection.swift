@@ -68,6 +68,13 @@ public final class HelperConnection: Sendable {
         }
     }
 
+    /// Waits for the helper's end, and passes over what it says until then.
+    public func isGone(within milliseconds: CInt) -> Bool {
+        _ = answer(within: milliseconds) { _ -> Bool? in nil }
+        // What answers nothing is gone, or its time is over.
+        return receiveArrived().isOver
+    }
+
     /// The messages that have arrived, and whether the helper is gone. Doesn't wait.
     public func receiveArrived() -> (messages: [HelperMessage], isOver: Bool) {
         var messages: [HelperMessage] = []

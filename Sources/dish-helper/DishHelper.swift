@@ -27,6 +27,11 @@ struct DishHelper {
                 complain("task \(spec.id) has a helper already, or needs none for its run \(spec.generation) any more")
                 exit(1)
             }
+            // By this the agent finds a helper that it must end by force.
+            if let own = ProcessIdentity(running: getpid()) {
+                let file = try OwnedFD.open("\(spec.stateDirectory)/lock", O_WRONLY | O_TRUNC)
+                try? Files.write("\(own)\n".utf8, to: file.number, "lock")
+            }
             // It has the task's variables, and isn't read again.
             unlink(spec.file)
             try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)

@@ -30,7 +30,8 @@ enum Cases {
         .prepared, .failed("x"), .neverStarted, .helper(running(.starting)), .helper(running(.running)),
         .helper(running(.stopping)), .exited(ExitRecord(status: .signal(9), outOfMemory: true, at: 6)),
         .exited(ExitRecord(status: .code(0), outOfMemory: false, at: 6)), .helperLost, .settled, .tick, .start,
-        .stop(seconds: 0), .stop(seconds: 30), .restart(seconds: 5), .rollBack(rollback, seconds: 5), .remove,
+        .stop(seconds: 0), .stop(seconds: 30), .restart(seconds: 5), .rollBack(rollback, seconds: 5), .remove(kills: false),
+        .remove(kills: true),
         .unhealthy("h", seconds: 5),
     ]
     static let policies = [
@@ -238,7 +239,7 @@ enum Cases {
             var now: Int64 = 0
             var runs = 1
             for event in (0..<Int.random(in: 0...25)).map({ _ in Cases.events.randomElement()! }) + [
-                .stop(seconds: 0), .prepared, .exited(Cases.exit), .settled, .remove,
+                .stop(seconds: 0), .prepared, .exited(Cases.exit), .settled, .remove(kills: false), .remove(kills: true),
             ] {
                 now += Int64.random(in: 0...5000)
                 let actions = machine.handle(event, at: now)
@@ -284,10 +285,10 @@ enum Cases {
 
     @Test func aRemovalThatFailedCanBeTriedAgain() {
         var machine = TaskMachine(.ended(.exited(Cases.exit)), removesWhenDone: false)
-        #expect(machine.handle(.remove, at: 0) == [.remove])
-        #expect(machine.handle(.remove, at: 0) == [])
+        #expect(machine.handle(.remove(kills: false), at: 0) == [.remove])
+        #expect(machine.handle(.remove(kills: false), at: 0) == [])
         #expect(machine.handle(.failed("busy"), at: 0) == [])
-        #expect(machine.handle(.remove, at: 0) == [.remove])
+        #expect(machine.handle(.remove(kills: false), at: 0) == [.remove])
     }
 
     @Test(arguments: [

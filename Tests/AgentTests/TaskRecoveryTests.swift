@@ -121,7 +121,11 @@ import Testing
         #expect(
             recovered(run, RestartPolicy(), .exited(Cases.exit)).machine.state == .settling(.exited(Cases.exit), then: .start))
         run.wish = .remove
-        #expect(recovered(run, RestartPolicy(.always), .exited(Cases.exit)).actions == [.remove])
+        #expect(
+            recovered(run, RestartPolicy(.always), .exited(Cases.exit)).machine.state
+                == .settling(.failed("it is being removed"), then: .remove))
+        let told = recovered(run, RestartPolicy(.always), .helper(Cases.running(.running)))
+        #expect(told.actions == [.tellHelper(stop: 7)])
         // After a start of the host.
         for (policy, then) in [
             (RestartPolicy.Mode.no, TaskMachine.Next.rest), (.onFailure, .restart(at: 2000)), (.always, .restart(at: 2000)),

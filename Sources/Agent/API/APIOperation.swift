@@ -115,6 +115,7 @@ struct APIOperation: Sendable {
         if isConditional { statuses.append(412) }
         if body != nil { statuses += [413, 415] }
         if isEnforced { statuses.append(422) }
+        if method != .get { statuses.append(507) }
         return statuses.sorted()
     }
 }

@@ -32,6 +32,7 @@ actor IdempotencyKeys {
 
     struct Ticket: Sendable {
         fileprivate let file: String
+        fileprivate let isDurable: Bool
         /// What is made is called so: 12 hexadecimal digits.
         let name: String
     }
@@ -52,6 +53,8 @@ actor IdempotencyKeys {
         let now = Int64(time(nil))
         await sweep(now)
         let file = "\(directory)/\(hexadecimal(ContentHash.bytes(Array("\(request)\n\(key)".utf8)))).json"
+        // Those of our own command line mean nothing after a start of the host, which ends that, too.
+        let isDurable = !key.hasPrefix("dish-")
         guard underWay.insert(file).inserted else {
             throw AgentError(.conflict, "a request with this Idempotency-Key is under way; ask again for its answer")
         }
@@ -69,8 +72,8 @@ actor IdempotencyKeys {
                 }
                 record.name = earlier.name
             }
-            try await write(record, file)
-            return .open(Ticket(file: file, name: record.name))
+            try await write(record, file, durable: isDurable)
+            return .open(Ticket(file: file, isDurable: isDurable, name: record.name))
         } catch {
             underWay.remove(file)
             throw error
@@ -78,7 +81,7 @@ actor IdempotencyKeys {
     }
 
     /// Keeps the answer, or forgets a request that was refused.
-    func end(_ ticket: Ticket, status: Int, body: String) async throws {
+    func end(_ ticket: Ticket, status: Int, body: String) async {
         defer { underWay.remove(ticket.file) }
         guard (200..<300).contains(status) else {
             unlink(ticket.file)
@@ -86,14 +89,15 @@ actor IdempotencyKeys {
         }
         guard var record = try? StateFile.read(Record.self, ticket.file) else { return }
         (record.status, record.answer) = (status, body)
-        try await write(record, ticket.file)
+        // It is done, and whoever asked is told so. Who asks again finds what was made, under the name that is written down.
+        try? await write(record, ticket.file, durable: ticket.isDurable)
     }
 
-    private func write(_ record: Record, _ file: String) async throws {
+    private func write(_ record: Record, _ file: String, durable: Bool) async throws {
         let directory = directory
         try await blocking {
             try Files.makeDirectories(directory, mode: 0o700)
-            try StateFile.write(record, file)
+            try StateFile.write(record, file, durable: durable)
         }
     }
 

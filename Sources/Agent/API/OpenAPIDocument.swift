@@ -108,7 +108,7 @@ enum OpenAPIDocument {
         400: "The request makes no sense.", 403: "The certificate's role doesn't allow it.", 404: "There is no such thing.",
         409: "It conflicts with what is there, or doesn't fit.", 412: "It has changed since.",
         413: "The body is too large.", 415: "The body is no JSON.", 422: "The host can't enforce a limit.",
-        500: "Something on the host failed.",
+        500: "Something on the host failed.", 507: "It can't be written down, so nothing was done.",
     ]
 }
 

@@ -30,7 +30,7 @@ struct RequestGate: RouterMiddleware {
         } catch let error as HTTPError {
             return failure(Self.refusal(error))
         } catch {
-            return failure(AgentError(.failed, "\(error)"))
+            return failure(AgentError(of: error))
         }
     }
 
@@ -117,7 +117,7 @@ struct RequestGate: RouterMiddleware {
         } catch let error as AgentError {
             response = failure(error)
         } catch {
-            response = failure(AgentError(.failed, "\(error)"))
+            response = failure(AgentError(of: error))
         }
         let collected = CollectedBody()
         try? await response.body.write(collected)
@@ -168,12 +168,12 @@ struct RequestGate: RouterMiddleware {
         do {
             response = try await next(request, context)
         } catch {
-            try await keys.end(ticket, status: 500, body: "")
+            await keys.end(ticket, status: 500, body: "")
             throw error
         }
         let collected = CollectedBody()
         try await response.body.write(collected)
-        try await keys.end(ticket, status: response.status.code, body: collected.text)
+        await keys.end(ticket, status: response.status.code, body: collected.text)
         response.body = .init(byteBuffer: ByteBuffer(string: collected.text))
         response.headers[.eTag] = nil
         return response

@@ -249,8 +249,17 @@ extension JobManager {
             try await save(name)
         } catch {
             logger.error("keep a job", metadata: ["job": "\(name)", "error": "\(error)"])
+            saveLater(name)
         }
         wake()
+    }
+
+    /// Writes down what has become of a job once that can be.
+    private func saveLater(_ name: String) {
+        Task {
+            try? await Task.sleep(for: .seconds(2))
+            do { try await save(name) } catch { saveLater(name) }
+        }
     }
 
     /// Whether the last replica of a removed job has gone.

@@ -361,7 +361,7 @@ public actor JobManager {
             try await save(job.name)
         } catch {
             undo(job, before?.job)
-            throw AgentError(.failed, "keep the job '\(job.name)': \(error)")
+            throw AgentError(of: error, in: "keep the job '\(job.name)'")
         }
         await reservePorts()
         wake()

@@ -72,7 +72,12 @@ actor Operations {
         all[id] = operation
         if isBackground {
             await sweep()
-            await write(status)
+            do {
+                try await writeDown(status)
+            } catch {
+                all[id] = nil
+                throw AgentError(of: error, in: "write the operation down")
+            }
             record(status, "asked for by \(caller)", as: "\(kind.rawValue) started")
         }
         return operation
@@ -120,16 +125,24 @@ actor Operations {
         events.record(.operation, name, id: status.id, what ?? "\(status.kind.rawValue) \(status.state.rawValue)", reason: reason)
     }
 
-    private func write(_ status: OperationStatus) async {
+    private func writeDown(_ status: OperationStatus) async throws {
         let directory = directory
+        try await blocking {
+            try Files.makeDirectories(directory, mode: 0o700)
+            try StateFile.write(status, "\(directory)/\(status.id).json")
+        }
+    }
+
+    /// Writes down how an operation ended. Where that can't be it is tried again, for as long as it is told of.
+    private func write(_ status: OperationStatus) async {
         do {
-            try await blocking {
-                try Files.makeDirectories(directory, mode: 0o700)
-                try StateFile.write(status, "\(directory)/\(status.id).json")
-            }
+            try await writeDown(status)
         } catch {
-            // What was asked for is done nevertheless.
             logger.error("write an operation down", metadata: ["operation": "\(status.id)", "error": "\(error)"])
+            Task {
+                try? await Task.sleep(for: .seconds(5))
+                if all[status.id] != nil { await write(status) }
+            }
         }
     }
 

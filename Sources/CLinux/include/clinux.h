@@ -108,6 +108,9 @@ void dish_share_arenas(void);
 /// Gives free memory of the heap back to the kernel: malloc_trim(3).
 void dish_trim_heap(void);
 int dish_fcntl(int fd, int command, long argument);
+
+// Takes room for bytes of a file, which may be behind its end and don't change it (fallocate(2)).
+int dish_reserve(int fd, int64_t offset, int64_t length);
 long dish_getdents64(int fd, void *buffer, unsigned long size);
 // memfd_create(2), close-on-exec.
 int dish_memory_file(const char *name);

@@ -156,15 +156,16 @@ struct Run: AsyncParsableCommand, RemoteCommand {
     /// Returns once the task is up: what comes next may count on it.
     private func report(_ started: TaskStatus, _ agent: AgentClient) async throws {
         let task: TaskStatus
+        var isOver = false
         do {
             task = try await agent.wait(started.id, for: .running, seconds: bootTimeout)
         } catch let error as AgentError where error.code == .notFound && rm && started.command != nil {
             // Done, and removed as asked.
-            task = started
+            (task, isOver) = (started, true)
         }
         // A command may be done by now; a booted system that has ended never came up.
-        guard task.state == .running || started.command != nil && task.state != .failed else {
-            let why = task.reason ?? "it is \(task.state.rawValue)"
+        guard task.state == .running || started.command != nil && (isOver || task.state == .exited) else {
+            let why = task.reason ?? "it is \(task.state.rawValue)\(task.state.hasEnded ? "" : " after \(bootTimeout) s")"
             throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
         }
         if json.json { try printJSON(task) } else { print(task.name, to: .output) }

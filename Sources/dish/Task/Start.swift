@@ -57,8 +57,8 @@ extension AgentClient {
     /// Returns once a task that was started again is up, or its command has done its work.
     func upAgain(_ started: TaskStatus, seconds: Int) async throws -> TaskStatus {
         let task = try await wait(started.id, for: .running, seconds: seconds)
-        guard task.state == .running || started.command != nil && task.state != .failed else {
-            let why = task.reason ?? "it is \(task.state.rawValue)"
+        guard task.state == .running || started.command != nil && task.state == .exited else {
+            let why = task.reason ?? "it is \(task.state.rawValue)\(task.state.hasEnded ? "" : " after \(seconds) s")"
             throw AgentError(.failed, "the task '\(task.name)' did not come up: \(why); see: dish logs \(task.name)")
         }
         return task
