@@ -257,6 +257,15 @@ public actor TaskManager {
             logger.error("remove logs that are kept no longer", metadata: ["error": "\(error)"])
         }
         do {
+            let limits = tasks.mapValues(\.intent.request.limits.disk)
+            for what in try await blocking({ try pool.restoreQuotas(limits: limits) }) {
+                logger.warning("quotas", metadata: ["restored": "\(what)"])
+                events.record(.pool, pool.path, "quotas restored", reason: what)
+            }
+        } catch {
+            logger.debug("look at quotas", metadata: ["error": "\(error)"])
+        }
+        do {
             let strays = try await blocking { try pool.adoptStrays() }
             if strays > 0 {
                 logger.warning("subvolumes of tasks were in no quota group of theirs", metadata: ["adopted": "\(strays)"])

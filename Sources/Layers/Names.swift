@@ -7,11 +7,24 @@ extension Pool {
     /// All names and what they stand for.
     public func allNames() throws -> [String: LayerID] {
         var found: [String: LayerID] = [:]
+        let directory = try OwnedFD.open(names, O_RDONLY | O_DIRECTORY)
         for file in try Files.list(names) where !file.hasSuffix(".new") {
-            guard let name = Self.decode(file), let id = LayerID(try Files.readText("\(names)/\(file)")) else { continue }
+            guard let name = Self.decode(file), let id = try Self.id(inFile: file, of: directory) else { continue }
             found[name] = id
         }
         return found
+    }
+
+    /// What a name stands for; nil where its place has something else than such a file, which stops nothing: see `PoolRepair`.
+    ///
+    /// - Throws: `SystemError` for what can't be read now: a name that is passed over would make its layer look unused.
+    static func id(inFile file: String, of directory: borrowing OwnedFD) throws(SystemError) -> LayerID? {
+        do {
+            return LayerID(String(decoding: try directory.readFile(inRoot: file, limit: 4096), as: UTF8.self))
+        } catch {
+            guard [EINVAL, EISDIR, ELOOP, ENOENT, EFBIG, ENXIO].contains(error.code) else { throw error }
+            return nil
+        }
     }
 
     /// Gives a layer a name, taking the name away from another.

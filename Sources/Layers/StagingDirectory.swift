@@ -49,7 +49,8 @@ public final class StagingDirectory: Sendable {
 
     /// Removes a directory with subvolumes in it.
     static func removeAll(_ path: String) throws {
-        try removeSubvolumes(path)
+        // What somebody else has put there may be a file.
+        if Files.isDirectory(path, followsLink: false) { try removeSubvolumes(path) }
         try Files.removeTree(path)
     }
 

@@ -132,6 +132,12 @@ public enum Files {
             && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether there is a regular file; links aren't followed.
+    public static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// The path made absolute against the working directory, with `.`, `..` and `//` resolved by
     /// name only: it need not exist.
     public static func absolute(_ path: String) -> String {

@@ -51,17 +51,44 @@ public struct PoolRepair: Sendable {
     }
 
     public func run() throws -> [PoolFinding] {
-        var findings = try layers()
-        findings += try names()
-        findings += try tasks()
-        findings += try volumes()
-        if !isDry {
+        var findings: [PoolFinding] = []
+        // What can't be looked at keeps nothing else from being put right.
+        func part(_ subject: String, _ body: () throws -> [PoolFinding]) throws {
+            do {
+                findings += try body()
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                findings.append(
+                    PoolFinding(subject: subject, problem: "\(error)", remedy: "repair again then", isRepaired: false))
+            }
+        }
+        try part("layers", layers)
+        try part("names", names)
+        try part("tasks", tasks)
+        try part("volumes", volumes)
+        try part("quotas") {
+            try pool.restoreQuotas(isDry: isDry).map {
+                PoolFinding(subject: "quotas", problem: $0, remedy: "it is as it was given", isRepaired: true)
+            }
+        }
+        guard !isDry else { return findings }
+        try part("staging") {
             try pool.cleanStaging()
+            return []
+        }
+        try part("quota groups") {
             // Which group a task has whose record is damaged nobody knows.
             if findings.allSatisfy(\.isRepaired) { try pool.removeUnusedQuotaGroups() }
+            return []
+        }
+        try part("usage") {
             try Files.removeTree("\(pool.cache)/usage")
             _ = try pool.refreshUsage(syncs: true)
-            findings += try pool.removeStuckEntries().map {
+            return []
+        }
+        try part("stuck entries") {
+            try pool.removeStuckEntries().map {
                 PoolFinding(
                     subject: "'\($0.path)'", problem: "it can't be removed: \($0.reason)",
                     remedy: "see what is in the way; it holds nothing else up", isRepaired: false)
@@ -155,10 +182,14 @@ public struct PoolRepair: Sendable {
     // MARK: Names
 
     private func names() throws -> [PoolFinding] {
-        try Files.list(pool.names).filter { !$0.hasSuffix(".new") }.sorted().compactMap { file in
+        let directory = try OwnedFD.open(pool.names, O_RDONLY | O_DIRECTORY)
+        return try Files.list(pool.names).filter { !$0.hasSuffix(".new") }.sorted().compactMap { file in
             let path = "\(pool.names)/\(file)"
             let problem: String
-            if let id = (try? Files.readText(path)).flatMap({ LayerID($0) }) {
+            guard Files.isRegular(path) else {
+                return try setAside("names/\(file)", "name \(Pool.decode(file) ?? file)", "it is no file of a name")
+            }
+            if let id = try Pool.id(inFile: file, of: directory) {
                 guard !Files.exists("\(pool.layers)/\(id.hex)/layer.json") else { return nil }
                 problem = "it names the layer \(id.short), which isn't there"
             } else {

@@ -91,19 +91,13 @@ public struct ImageExport: Sendable {
     /// An archive as `docker save` has it, from a layout whose layers aren't compressed.
     private static func pack(_ layout: Layout, _ descriptor: Descriptor, _ name: String, to path: String) throws {
         let manifest = try Manifest.read(layout.read(descriptor), "the manifest")
-        let unfinished = "\(path).\(getpid()).new"
-        let file = try OwnedFD.open(unfinished, O_WRONLY | O_CREAT | O_TRUNC)
-        do {
-            let layers = manifest.layers.map { (name: "\($0.digest.hex).tar", digest: $0.digest) }
-            let entry = DockerArchive.Entry(
-                Config: "\(manifest.config.digest.hex).json", RepoTags: [dockerName(name)], Layers: layers.map(\.name))
-            var members = layers.map { ($0.name, layout.path(of: $0.digest)) }
-            members.append((entry.Config, layout.path(of: manifest.config.digest)))
-            try ArchiveMembers.write(members, and: ["manifest.json": try OCIJSON.encode([entry])], to: file.number)
-            try retryingInterrupts("rename", unfinished) { rename(unfinished, path) }
-        } catch {
-            unlink(unfinished)
-            throw error
+        let layers = manifest.layers.map { (name: "\($0.digest.hex).tar", digest: $0.digest) }
+        let entry = DockerArchive.Entry(
+            Config: "\(manifest.config.digest.hex).json", RepoTags: [dockerName(name)], Layers: layers.map(\.name))
+        var members = layers.map { ($0.name, layout.path(of: $0.digest)) }
+        members.append((entry.Config, layout.path(of: manifest.config.digest)))
+        try OutputFile.write(path) { number in
+            try ArchiveMembers.write(members, and: ["manifest.json": try OCIJSON.encode([entry])], to: number)
         }
     }
 

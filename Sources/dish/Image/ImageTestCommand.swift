@@ -61,7 +61,9 @@ struct ImageTestCommand: AsyncParsableCommand {
         let pool = try pool.openHolding()
         let results = try await interruptible { try await test(in: pool) }
         if let junit {
-            try Files.replace(Files.absolute(junit), with: JUnitReport.text(results).utf8, durable: false)
+            try OutputFile.write(Files.absolute(junit)) { number in
+                try Files.write(JUnitReport.text(results).utf8, to: number, junit)
+            }
         }
         if json.json { try printJSON(results.map { Row($0) }) }
         let failed = results.count { !$0.hasPassed }

@@ -58,7 +58,10 @@ struct VolumeSend: AsyncParsableCommand {
                 var sink = FileSink(STDOUT_FILENO, "standard output")
                 return try pool.writeVolume(reference.volume, snapshot, since: base, to: &sink)
             }
-            try write(output) { sink in try pool.writeVolume(reference.volume, snapshot, since: base, to: &sink) }
+            try OutputFile.write(output, mode: 0o600) { number in
+                var sink = FileSink(number, output)
+                try pool.writeVolume(reference.volume, snapshot, since: base, to: &sink)
+            }
         }
     }
 
@@ -68,21 +71,5 @@ struct VolumeSend: AsyncParsableCommand {
         warn(ofMissing: made.missing, in: volume)
         print("made \(volume)@\(made.snapshot.name)", to: .errors)
         return made.snapshot
-    }
-
-    /// Writes a file that has its name only when it is whole and on disk.
-    private func write(_ path: String, _ body: (inout FileSink) throws -> Void) throws {
-        let unfinished = "\(path).\(getpid()).new"
-        do {
-            let file = try OwnedFD.open(unfinished, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-            let number = file.number
-            var sink = FileSink(number, path)
-            try body(&sink)
-            try retryingInterrupts("sync", path) { fsync(number) }
-            try retryingInterrupts("rename", path) { rename(unfinished, path) }
-        } catch {
-            unlink(unfinished)
-            throw error
-        }
     }
 }
