@@ -49,8 +49,19 @@ struct ImageDefaults: Sendable {
             return request
         }
         request.user = given.user ?? configuration.user
-        request.directory = given.directory ?? configuration.directory
+        // An image's own begins at the root. Names with ".." are taken as they are written, as by Docker.
+        request.directory = (given.directory ?? configuration.directory.map { "/\($0)" }).map(Self.withoutDots)
         return request
+    }
+
+    /// A path without `.`, `..` and empty names; one that isn't absolute as it is.
+    static func withoutDots(_ path: String) -> String {
+        guard path.hasPrefix("/") else { return path }
+        var names: [Substring] = []
+        for name in path.split(separator: "/") where name != "." {
+            if name == ".." { _ = names.popLast() } else { names.append(name) }
+        }
+        return "/" + names.joined(separator: "/")
     }
 
     /// Finds whom a request's command runs as, and puts what that user is to have into its environment.

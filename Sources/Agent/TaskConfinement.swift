@@ -6,6 +6,9 @@ import Runtime
 struct TaskConfinement: Sendable, Equatable {
     /// Without `CAP_`.
     let capabilities: Set<String>
+    /// Those, and others that have no effect where the task is: programs that ask for them by their file (capabilities(7)) can't be
+    /// executed without, as `ping` and what listens on ports below 1024. The bounding set of all that runs in the task.
+    let allowedToFiles: Set<String>
     let refusedCalls: [String]
     let gainsNothing: Bool
 
@@ -40,11 +43,13 @@ struct TaskConfinement: Sendable, Equatable {
             request.security == .confined ? [] : isCommand ? Self.command : Nspawn.capabilities
         // Without effect, and not to be claimed.
         capabilities.subtract(Self.ofTheNetwork(request))
+        var forFiles = request.security == .confined ? [] : Self.ofTheNetwork(request)
         let drop = try request.capabilities.drop.enumerated().map { index, name throws(AgentError) in
             try Self.known(name, "capabilities.drop[\(index)]", orAll: true)
         }
         if drop.contains(Self.all) { capabilities = [] }
         capabilities.subtract(drop)
+        forFiles = drop.contains(Self.all) ? [] : forFiles.subtracting(drop)
         for (index, name) in request.capabilities.add.enumerated() {
             let path = "capabilities.add[\(index)]"
             let name = try Self.known(name, path, orAll: false)
@@ -57,6 +62,7 @@ struct TaskConfinement: Sendable, Equatable {
         // Its first program becomes that user, who then has none.
         if hasAccount { capabilities.formUnion(["SETUID", "SETGID"]) }
         self.capabilities = capabilities
+        allowedToFiles = capabilities.union(forFiles)
         let isConfined = request.security == .confined
         let mayMount = capabilities.contains("SYS_ADMIN")
         refusedCalls =
@@ -123,6 +129,6 @@ struct TaskConfinement: Sendable, Equatable {
 extension Container.Confinement {
     init(_ task: TaskConfinement) {
         self.init()
-        (capabilities, refusedCalls, gainsNothing) = (task.capabilities, task.refusedCalls, task.gainsNothing)
+        (capabilities, refusedCalls, gainsNothing) = (task.allowedToFiles, task.refusedCalls, task.gainsNothing)
     }
 }

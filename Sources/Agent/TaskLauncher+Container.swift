@@ -15,7 +15,7 @@ extension TaskLauncher {
             id: task.id, stateDirectory: configuration.state(of: task.id),
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id), program: [])
         let host = try HostResources.current(pool)
-        var container = try container(task, &spec)
+        var container = try container(task, generation, &spec)
         container.processLimit = host.processLimit(of: task)
         let program = try runtime.spawn(container)
         spec.program = [program.program] + program.arguments
@@ -27,6 +27,7 @@ extension TaskLauncher {
         spec.oomScore = HostResources.oomScore(task.request.class)
         spec.requiresDevicePolicy = task.userBase == nil
         spec.networkNamespace = program.networkNamespace
+        spec.userBase = task.userBase ?? 0
         spec.boots = task.boots
         spec.stopSignal = task.stopSignal.map { Int32($0) } ?? spec.stopSignal
         spec.terminal = task.request.terminal
@@ -40,7 +41,7 @@ extension TaskLauncher {
     /// What no container may do, and systemd-nspawn lets pass.
     private static let refusals = Result { () throws(SystemError) in try SystemCallFilter.refusals() }
 
-    private func container(_ task: TaskIntent, _ spec: inout HelperSpec) throws -> Container {
+    private func container(_ task: TaskIntent, _ generation: Int, _ spec: inout HelperSpec) throws -> Container {
         let request = task.request
         spec.mounts.append(HelperMount("root", base: "\(pool.directory(ofTask: task.id))/rootfs"))
         var container = Container(root: spec.path(ofMount: "root"), name: task.name, program: .boot)
@@ -53,7 +54,8 @@ extension TaskLauncher {
         container.confinement = .init(try TaskConfinement(request, hasAccount: task.account != nil))
         container.userBase = task.userBase
         container.machineID = task.machineID
-        container.credentials = try credentials(task)
+        let credentials = try credentials(task)
+        container.credentials = credentials
         container.directory = request.directory
         container.resolvesNames = request.network != .none
         container.environment = request.environment
@@ -62,7 +64,10 @@ extension TaskLauncher {
                 spec.start = startProgram(task, command)
                 container.environment = [:]
                 container.program = .command([StartProgram.path])
+                container.isFirstProcess = true
                 container.binds.append(.init(spec.path(ofMount: "start"), at: StartProgram.path, mapsOwners: false))
+                container.binds.append(
+                    .init(spec.path(ofMount: "end"), at: StartProgram.endPath, readOnly: false, mapsOwners: false))
             } else {
                 container.program = .command(command)
                 container.user = request.user
@@ -70,6 +75,19 @@ extension TaskLauncher {
             }
         } else {
             container.hasPrivateFiles = !request.environment.isEmpty
+        }
+        if try keepsRuntimeDirectory(task, generation) {
+            container.keepsRuntimeDirectories = true
+            spec.mounts.append(
+                HelperMount(
+                    "run", base: "\(pool.directory(ofTask: task.id))/rootfs", path: Self.runtimeDirectory, baseIsRoot: true))
+            container.binds.append(.init(spec.path(ofMount: "run"), at: Self.runtimeDirectory, readOnly: false))
+            // The runtime's own would be below the root's /run.
+            if !credentials.isEmpty {
+                container.credentials = []
+                spec.credentials = Dictionary(credentials.map { ($0.name, $0.path) }) { $1 }
+                container.binds.append(.init(spec.path(ofMount: "credentials"), at: "/run/host/credentials", mapsOwners: false))
+            }
         }
         addBinds(of: task, to: &container, &spec)
         return container
@@ -90,7 +108,7 @@ extension TaskLauncher {
         if task.credentials?.isEmpty == false { variables["CREDENTIALS_DIRECTORY"] = "/run/host/credentials" }
         variables.merge(task.request.environment) { $1 }
         return StartProgram(
-            identity: task.account?.identity,
+            endFile: StartProgram.endPath, identity: task.account?.identity,
             candidates: task.account.map { [$0.program] }
                 ?? StartProgram.candidates(for: command[0], in: variables["PATH"] ?? ""),
             arguments: command, environment: variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })

@@ -13,7 +13,7 @@ extension TaskLauncher {
         let confinement = try TaskConfinement(task.request, hasAccount: task.account != nil)
         try Files.makeDirectories(configuration.runtime(of: task.id), mode: 0o700)
         try entryFiles(of: task.id).write(
-            filter(confinement), .init(named: confinement.capabilities, gainsNothing: confinement.gainsNothing),
+            filter(confinement), .init(named: confinement.allowedToFiles, gainsNothing: confinement.gainsNothing),
             environment: task.request.environment)
     }
 

@@ -6,6 +6,7 @@ import Layers
 import Linux
 import Networks
 import Runtime
+import TaskAccess
 import TaskHelper
 
 /// Makes and unmakes on the host what a task needs. Knows nothing of states; every operation can be repeated.
@@ -37,11 +38,11 @@ struct TaskLauncher: Sendable {
             }
             intents.writeSpare(task)
             try journal?.prepare()
-            // systemd-nspawn takes nothing without it for a root; images of one static program have none.
-            let root = "\(pool.directory(ofTask: task.id))/rootfs"
-            if !Files.exists("\(root)/usr") { try Files.makeDirectories("\(root)/usr") }
-            if let directory = task.request.directory { try Self.makeDirectory(directory, in: root) }
-            try runtime.prepare(root: root)
+            try makeMountPoints(of: task)
+            let confinement = try TaskConfinement(task.request, hasAccount: task.account != nil)
+            let allowed = Spawn.Capabilities(named: confinement.allowedToFiles, gainsNothing: false)
+            try pool.limitFileCapabilities(of: task.record, to: allowed.bounding)
+            try runtime.prepare(root: "\(pool.directory(ofTask: task.id))/rootfs")
         }
         try await network
         try await helper
@@ -144,19 +145,6 @@ struct TaskLauncher: Sendable {
     }
 
     func log(of id: String) -> String { "\(pool.logs(ofTask: id))/console.log" }
-
-    /// A working directory that the image hasn't got is made (image-spec, config.md); links lead nowhere outside.
-    private static func makeDirectory(_ path: String, in root: String) throws {
-        let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
-        var made = ""
-        for component in path.split(separator: "/") where component != "." && component != ".." {
-            let parent = try directory.open(inRoot: made.isEmpty ? "/" : made, O_RDONLY | O_DIRECTORY)
-            made += "/\(component)"
-            if directory.contains(made) { continue }
-            let number = parent.number
-            try retryingInterrupts("create directory", made) { mkdirat(number, String(component), 0o755) }
-        }
-    }
 
     /// Where the contents of its credentials are now. The runtime reads them: no command line has them.
     func credentials(_ task: TaskIntent) throws -> [Container.Credential] {

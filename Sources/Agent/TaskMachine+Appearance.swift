@@ -84,8 +84,11 @@ extension TaskMachine {
     }
 
     var exit: ExitRecord? {
-        if case .exited(let record) = end { return record }
-        return nil
+        switch end {
+        case .exited(let record): record
+        case .failed: lastExit
+        case nil: nil
+        }
     }
 
     var reason: String? {

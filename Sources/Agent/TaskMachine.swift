@@ -77,6 +77,8 @@ struct TaskMachine: Sendable, Equatable {
 
     private(set) var state: State
     private(set) var run: TaskRun
+    /// How the last run ended of a task that was given up.
+    private(set) var lastExit: ExitRecord?
     let policy: RestartPolicy
     /// Whether it is taken away when it ends.
     let removesWhenDone: Bool
@@ -278,6 +280,7 @@ struct TaskMachine: Sendable, Equatable {
         }
         // It was given up.
         if let reason = run.givenUp {
+            note(end)
             return settle(.failed(reason), then: .rest, endsLeftovers: true)
         }
         return self.end(end, now, endsLeftovers: true, counts: counts)
@@ -308,8 +311,13 @@ struct TaskMachine: Sendable, Equatable {
             run.wish = .rest
             let reason = "\(wish == .replace ? run.reason ?? "" : end.description): \(why)"
             run.givenUp = reason
+            note(end)
             return settle(.failed(reason), then: .rest, endsLeftovers: endsLeftovers)
         }
+    }
+
+    private mutating func note(_ end: End) {
+        if case .exited(let record) = end { lastExit = record }
     }
 
     private mutating func neverStarted(_ now: Int64) -> [Action] {
@@ -338,7 +346,7 @@ struct TaskMachine: Sendable, Equatable {
     private mutating func begin() -> [Action] {
         run.generation += 1
         (run.wish, run.stop, run.stopBy, run.due, run.boot) = (.run, nil, nil, nil, boot)
-        (run.reason, run.givenUp) = (nil, nil)
+        (run.reason, run.givenUp, lastExit) = (nil, nil, nil)
         state = .preparing
         return [.prepare]
     }

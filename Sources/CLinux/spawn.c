@@ -91,6 +91,18 @@ static int place_descriptors(const int *descriptors, int count, int *report) {
     return syscall(SYS_close_range, count > 3 ? count : 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0 ? -1 : 0;
 }
 
+// A pipe is its maker's, whom a user namespace may not know: opening it again, through /proc/self/fd, asks for its owner and mode.
+static int give_pipes(const int *descriptors, int count, uint32_t owner) {
+    for (int i = 0; i < count; i++) {
+        struct stat status;
+        if (descriptors[i] < 0) continue;
+        if (fstat(descriptors[i], &status) < 0) return -1;
+        if (!S_ISFIFO(status.st_mode)) continue;
+        if (fchown(descriptors[i], owner, -1) < 0 || fchmod(descriptors[i], 0666) < 0) return -1;
+    }
+    return 0;
+}
+
 int dish_send_descriptor(int socket, int descriptor) {
     char byte = 0;
     union {
@@ -371,6 +383,8 @@ static int join(const struct dish_spawn_request *request, int report, pid_t pare
     if (request->terminal_socket) {
         terminal = take_terminal(request->terminal_socket);
         if (terminal < 0) fail(report, DISH_SPAWN_TERMINAL);
+        // Its user opens it again, as /dev/stdout.
+        if (request->uid != 0 && fchown(terminal, request->uid, -1) < 0) fail(report, DISH_SPAWN_TERMINAL);
     }
     if (chdir("/") < 0) fail(report, DISH_SPAWN_DIRECTORY);
     confine(request, report);
@@ -411,6 +425,9 @@ __attribute__((noinline)) static void run_program(
         be_killable();
     } else if (set_oom_score(request->oom_score) < 0) {
         fail(report, DISH_SPAWN_LIMITS);
+    }
+    if (request->set_pipe_owner && give_pipes(request->descriptors, request->descriptor_count, request->pipe_owner) < 0) {
+        fail(report, DISH_SPAWN_DESCRIPTORS);
     }
     int terminal = request->join_flags ? join(request, report, parent) : -1;
     int terminals[3] = {terminal, terminal, terminal};

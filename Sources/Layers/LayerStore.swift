@@ -69,6 +69,7 @@ extension Pool {
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
         // It is made anew where it is missing or damaged.
         try Files.replace("\(entry)/tree", with: file, mode: 0o600, durable: false)
+        try StateFile.write(tree.fileCapabilities, "\(entry)/\(Self.fileCapabilities)", durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
         let filesystem = try filesystem()
         // The kernel has committed the flag, and all before it, already: there is little left to wait for.

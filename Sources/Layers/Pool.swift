@@ -6,7 +6,7 @@ import Linux
 ///
 /// ```
 /// pool.json                                    what makes the directory a pool
-/// layers/<layer id>/{layer.json, tree, rootfs} rootfs: read-only subvolume; tree: its nodes
+/// layers/<layer id>/{layer.json, tree, rootfs} rootfs: read-only subvolume; tree: its nodes; beside it: capabilities.json
 /// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer; intent.json: the agent's copy
 /// names/<name>  actions/<key>                  each a file that holds a layer id
 /// builds/<label>/<number>.json                 what each build was made from, and what ran

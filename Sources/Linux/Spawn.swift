@@ -15,6 +15,9 @@ public struct Spawn: Sendable {
     public var isDirectoryOptional = false
     /// The descriptors that become 0, 1, 2, … in the child; -1 is `/dev/null`.
     public var descriptors: [CInt] = [-1, -1, -1]
+    /// The host's user that the pipes among the descriptors are given to; nil for the caller. Whoever reaches them in the child's
+    /// `/proc/self/fd`, its `/dev/stdout` say, can then open them. Never for a pipe of somebody else's.
+    public var pipeOwner: uid_t?
     /// `cgroup.procs` files the child enters before anything else.
     public var cgroups: [String] = []
     /// Whether the child leads a new session.
@@ -177,6 +180,8 @@ public struct Spawn: Sendable {
         request.set_identity = identity != nil || join != nil ? 1 : 0
         request.uid = identity?.user ?? 0
         request.gid = identity?.group ?? 0
+        request.set_pipe_owner = pipeOwner == nil ? 0 : 1
+        request.pipe_owner = pipeOwner ?? 0
         request.set_capabilities = capabilities == nil ? 0 : 1
         request.capabilities = capabilities?.bounding ?? 0
         request.no_new_privileges = capabilities?.gainsNothing == true ? 1 : 0

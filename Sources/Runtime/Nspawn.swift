@@ -16,6 +16,7 @@ public struct Nspawn: Runtime {
         if case .namespace(let path) = container.network { spawn.networkNamespace = path }
         // Each task has one helper, so nspawn's own lock files beside the root add nothing.
         spawn.environment["SYSTEMD_NSPAWN_LOCK"] = "0"
+        if container.keepsRuntimeDirectories { spawn.environment["SYSTEMD_NSPAWN_TMPFS_TMP"] = "0" }
         return spawn
     }
 
@@ -86,6 +87,8 @@ public struct Nspawn: Runtime {
             }
             list.append("--load-credential=\(credential.name):\(credential.path)")
         }
+        // systemd-nspawn mounts in the order of the paths: over the /run that it has made, and below what is bound there.
+        if container.keepsRuntimeDirectories { list.append("--tmpfs=/run/host:mode=0755,nosuid,noexec,size=1m") }
         for bind in container.binds { list.append(try argument(bind, mapped: container.userBase != nil)) }
         for memory in container.memory {
             let path = memory.target.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
@@ -104,7 +107,7 @@ public struct Nspawn: Runtime {
             if container.userBase == nil { list.append("--bind-ro=/dev/null:\(Self.mask)") }
             if let user = container.user { list.append("--user=\(user)") }
             if let directory = container.directory { list.append("--chdir=\(directory)") }
-            list += ["--as-pid2", "--"] + command
+            list += (container.isFirstProcess ? [] : ["--as-pid2"]) + ["--"] + command
         }
         return list
     }

@@ -88,6 +88,7 @@ public struct TaskEntry: ~Copyable, Sendable {
         spawn.isDirectoryOptional = directory == nil
         spawn.identity = (user.user, user.group)
         spawn.groups = user.groups
+        spawn.pipeOwner = hold.hostUser(of: user.user)
         spawn.deathSignal = SIGKILL
         spawn.join = Spawn.Join(process: process.number, namespaces: hold.namespaces)
         spawn.filters = hold.filters
@@ -131,6 +132,8 @@ private struct Hold {
     let capabilities: Spawn.Capabilities?
     let limits: [CInt: Spawn.ResourceLimit]
     let oomScore: Int
+    /// The lines of its `/proc/PID/uid_map` (user_namespaces(7)): first id inside, first id outside, how many.
+    private let users: [[UInt32]]
 
     init(of process: pid_t, _ confinement: TaskEntry.Confinement) throws {
         let directory = "/proc/\(process)"
@@ -144,8 +147,16 @@ private struct Hold {
         }
         namespaces = try Namespaces.differing(from: process)
         limits = try ProcessLimits.tighter(of: process)
+        users = try Files.readText("\(directory)/uid_map").split(separator: "\n").map { line in
+            line.split(separator: " ").compactMap { UInt32($0) }
+        }
         let score = try Files.readText("\(directory)/oom_score_adj").prefix { !$0.isWhitespace }
         oomScore = max(0, Int(score) ?? 0)
+    }
+
+    /// Nil for one that the host has no user for.
+    func hostUser(of user: uid_t) -> uid_t? {
+        users.lazy.filter { $0.count == 3 && user >= $0[0] && user - $0[0] < $0[2] }.map { $0[1] + (user - $0[0]) }.first
     }
 
     private static func capabilities(_ status: String, _ directory: String) throws -> Spawn.Capabilities {

@@ -8,19 +8,23 @@ public struct HelperMount: Sendable, Equatable {
     public var base: String
     /// What is mounted below the base, out of which no link leads; empty for the base itself.
     public var path: String
+    /// Whether links are followed with the base as the root directory, as the container will; else one that leads out is an error.
+    public var baseIsRoot: Bool
     /// Whether the base is without symbolic links: it was resolved when the mount was allowed.
     public var baseIsResolved: Bool
 
-    public init(_ name: String, base: String, path: String = "", baseIsResolved: Bool = false) {
+    public init(_ name: String, base: String, path: String = "", baseIsRoot: Bool = false, baseIsResolved: Bool = false) {
         self.name = name
         self.base = base
         self.path = path
+        self.baseIsRoot = baseIsRoot
         self.baseIsResolved = baseIsResolved
     }
 
     var arguments: [String] {
         var list = ["--mount=\(name)", "--mount-base=\(base)"]
         if !path.isEmpty { list.append("--mount-path=\(path)") }
+        if baseIsRoot { list.append("--mount-rooted") }
         if baseIsResolved { list.append("--mount-resolved") }
         return list
     }
@@ -29,6 +33,7 @@ public struct HelperMount: Sendable, Equatable {
         switch name {
         case "--mount-base": base = value
         case "--mount-path": path = value
+        case "--mount-rooted": baseIsRoot = true
         case "--mount-resolved": baseIsResolved = true
         default: return false
         }

@@ -42,6 +42,11 @@ public struct HelperSpec: Sendable, Equatable {
     public var files: [String: String] = [:]
     /// The file `start` in `mountDirectory`; nil for none.
     public var start: StartProgram?
+    /// The host's id of the container's root: 0 without a user namespace.
+    public var userBase: UInt32 = 0
+    /// The directory `credentials` in `mountDirectory`: files of the host whose content it has, by their names there. They belong to
+    /// the user that the program becomes.
+    public var credentials: [String: String] = [:]
     /// Filters of system calls (`Spawn.filters`) that hold the program and all that it starts.
     public var filters: [[UInt8]] = []
     /// Whether the program may not run where devices can't be limited by control group: without a user namespace `nodev` can be
@@ -70,10 +75,13 @@ public struct HelperSpec: Sendable, Equatable {
         return (text.flatMap { Int($0.prefix { !$0.isWhitespace }) } ?? 1) == generation
     }
 
-    /// Where `mounts` are, and `start`: in memory, in the mount namespace of the program alone.
+    /// The host's user that the program runs as.
+    public var programUser: UInt32 { userBase + (start?.identity?.user ?? 0) }
+
+    /// Where `mounts` are, `start`, `end` and `credentials`: in memory, in the mount namespace of the program alone.
     public var mountDirectory: String { "\(runtimeDirectory)/mounts" }
 
-    /// The path of one of `mounts`, or of `start`.
+    /// The path of one of `mounts`, or of `start`, `end`, `credentials`.
     public func path(ofMount name: String) -> String { "\(mountDirectory)/\(name)" }
 
     /// Where a helper finds this.
@@ -117,6 +125,10 @@ public struct HelperSpec: Sendable, Equatable {
         list += privateDirectories.map { "--private=\($0)" }
         for (path, content) in files.sorted(by: { $0.key < $1.key }) { list += ["--file=\(path)", "--content=\(content)"] }
         list += start?.options ?? []
+        if userBase != 0 { list.append("--user-base=\(userBase)") }
+        for (name, path) in credentials.sorted(by: { $0.key < $1.key }) {
+            list += ["--credential=\(name)", "--credential-file=\(path)"]
+        }
         list += filters.map { "--filter=\(Self.hexadecimal($0))" }
         list += limits.settings.map { "--\($0.name)=\($0.value)" }
         return list + ["--"] + program
@@ -128,6 +140,7 @@ public struct HelperSpec: Sendable, Equatable {
         guard let end = arguments.firstIndex(of: "--"), end + 1 < arguments.count else { return nil }
         self.init(id: "", stateDirectory: "", runtimeDirectory: "", log: "", program: Array(arguments[(end + 1)...]))
         var file: String?
+        var credential: String?
         for argument in arguments[..<end] {
             let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")) ?? argument.endIndex
             let (name, value) = (String(argument[..<equals]), String(argument[equals...].utf8.dropFirst()) ?? "")
@@ -137,11 +150,19 @@ public struct HelperSpec: Sendable, Equatable {
                 guard let path = file else { return nil }
                 files[path] = value
                 file = nil
+            } else if name == "--credential" {
+                credential = value
+            } else if name == "--credential-file" {
+                guard let name = credential else { return nil }
+                credentials[name] = value
+                credential = nil
             } else {
                 guard set(name, to: value) else { return nil }
             }
         }
-        guard file == nil, [id, stateDirectory, runtimeDirectory, log].allSatisfy({ !$0.isEmpty }) else { return nil }
+        guard file == nil, credential == nil, [id, stateDirectory, runtimeDirectory, log].allSatisfy({ !$0.isEmpty }) else {
+            return nil
+        }
     }
 
     private mutating func set(_ name: String, to value: String) -> Bool {
@@ -157,6 +178,7 @@ public struct HelperSpec: Sendable, Equatable {
         case "--boot": boots = true
         case "--not-durable": durable = false
         case "--device-policy": requiresDevicePolicy = true
+        case "--user-base": return Self.read(value, into: &userBase)
         case "--private": privateDirectories.append(value)
         case "--filter":
             guard let filter = Self.bytes(hexadecimal: value) else { return false }
@@ -195,8 +217,8 @@ public struct HelperSpec: Sendable, Equatable {
         return bytes
     }
 
-    private static func read(_ text: String, into number: inout Int) -> Bool {
-        guard let value = Int(text), value >= 0 else { return false }
+    private static func read<Number: FixedWidthInteger>(_ text: String, into number: inout Number) -> Bool {
+        guard let value = Number(text), value >= 0 else { return false }
         number = value
         return true
     }

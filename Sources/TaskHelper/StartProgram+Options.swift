@@ -2,6 +2,7 @@ extension StartProgram {
     /// As a helper is told of it.
     var options: [String] {
         var list = ["--start"]
+        if let endFile { list.append("--start-end=\(endFile)") }
         if let identity {
             let groups = identity.groups.map { "\($0)" }.joined(separator: ",")
             list.append("--start-as=\(identity.user):\(identity.group):\(groups)")
@@ -19,6 +20,7 @@ extension StartProgram {
         }
         guard start != nil else { return false }
         switch name {
+        case "--start-end": start?.endFile = value
         case "--start-candidate": start?.candidates.append(value)
         case "--start-argument": start?.arguments.append(value)
         case "--start-variable": start?.environment.append(value)

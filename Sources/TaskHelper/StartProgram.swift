@@ -1,9 +1,15 @@
-/// A program of a few hundred bytes that becomes a user and then another program.
+import CLinux
+
+/// A program of a few thousand bytes that becomes a user and then another program.
 ///
 /// What it starts, with which arguments and variables, is in its file: none of it is on the command line of a runtime, which every
 /// user of the host can read, or in the environment of a runtime, which would take some of it for its own. It needs nothing of the
 /// image: it is a static ELF executable (elf(5)). It ends with 127 when there is no such program, and with 126 when something else
 /// of it fails.
+///
+/// With an `endFile` it stays as the first process of a container: it reaps, passes signals on to the program, and ends as that does,
+/// with 128 and the number for a signal. The wait status (wait(2)) is then in the file, which tells a signal from such a code. Its user
+/// is the program's, so that `/proc/1/fd` is open to it.
 public struct StartProgram: Sendable, Equatable {
     /// The user and the groups it becomes.
     public struct Identity: Sendable, Codable, Equatable {
@@ -20,7 +26,10 @@ public struct StartProgram: Sendable, Equatable {
     }
 
     /// Where a container has it.
-    public static let path = "/run/dish-start"
+    public static let path = "/run/host/dish-start"
+
+    /// Where a container has the file for its program's end.
+    public static let endPath = "/run/host/dish-end"
 
     /// Whether there is one for this machine.
     #if arch(x86_64)
@@ -29,6 +38,8 @@ public struct StartProgram: Sendable, Equatable {
         public static let isAvailable = false
     #endif
 
+    /// The path inside of the file for the program's end; nil to become the program.
+    public var endFile: String?
     /// Nil to stay who it is started as.
     public var identity: Identity?
     /// Paths inside that are tried in turn until there is one.
@@ -38,7 +49,10 @@ public struct StartProgram: Sendable, Equatable {
     /// `NAME=VALUE`, the whole environment.
     public var environment: [String]
 
-    public init(identity: Identity? = nil, candidates: [String], arguments: [String], environment: [String]) {
+    public init(
+        endFile: String? = nil, identity: Identity? = nil, candidates: [String], arguments: [String], environment: [String]
+    ) {
+        self.endFile = endFile
         self.identity = identity
         self.candidates = candidates
         self.arguments = arguments
@@ -50,97 +64,87 @@ public struct StartProgram: Sendable, Equatable {
         name.contains("/") ? [name] : searchPath.split(separator: ":").map { "\($0)/\(name)" }
     }
 
-    private static let base: UInt32 = 0x40_0000
-    private static let headers = 64 + 56
+    private static let codeAddress: UInt64 = 0x40_0000
+    private static let dataAddress: UInt64 = 0x80_0000
+    private static let headers: UInt64 = 64 + 2 * 56
 
-    /// The file's content for x86-64: setgroups(2), setresgid(2), setresuid(2), then execve(2) of each candidate.
+    /// The file's content: an ELF executable of two segments, code (`Sources/CLinux/start.c`) and what it is told.
     public var content: [UInt8] {
-        // The addresses depend on the length of the code alone, and that doesn't depend on them.
-        let length = code(DataAddresses()).count
-        var data = DataSection(start: Self.base + UInt32(Self.headers + length))
-        var addresses = DataAddresses()
-        addresses.groups = data.append((identity?.groups ?? []).flatMap(Self.bytes))
-        addresses.candidates = data.append(strings: candidates)
-        addresses.arguments = data.append(strings: arguments)
-        addresses.environment = data.append(strings: environment)
-        return Self.header(length + data.content.count) + code(addresses) + data.content
-    }
-
-    private struct DataAddresses {
-        var groups: UInt32 = 0
-        var candidates: UInt32 = 0
-        var arguments: UInt32 = 0
-        var environment: UInt32 = 0
-    }
-
-    private func code(_ data: DataAddresses) -> [UInt8] {
-        var code: [UInt8] = []
+        let code = Self.code
+        let offset = Self.headers + UInt64(code.count)
+        var data = DataSection(start: Self.dataAddress + offset % 4096)
+        // It begins with the table, whose size depends on nothing.
+        data.content = [UInt8](repeating: 0, count: MemoryLayout<dish_start_table>.size)
+        var table = dish_start_table()
+        if let endFile { table.end_path = data.append(string: endFile) }
         if let identity {
-            code += Self.call(116) + [0xbf] + Self.bytes(UInt32(identity.groups.count))  // mov eax, SYS_setgroups; mov edi, count
-            code += [0xbe] + Self.bytes(data.groups) + [0x0f, 0x05] + Self.endOnFailure  // mov esi, groups; syscall
-            for (number, id) in [(UInt32(119), identity.group), (117, identity.user)] {  // SYS_setresgid, SYS_setresuid
-                code += Self.call(number) + [0xbf] + Self.bytes(id)  // mov eax, number; mov edi, id
-                code += [0x89, 0xfe, 0x89, 0xfa, 0x0f, 0x05] + Self.endOnFailure  // mov esi, edi; mov edx, edi; syscall
-            }
+            table.set_identity = 1
+            (table.user, table.group, table.group_count) = (identity.user, identity.group, UInt32(identity.groups.count))
+            table.groups = data.append(identity.groups.flatMap { Self.bytes($0) })
         }
-        code += [0x41, 0xbc] + Self.bytes(data.candidates)  // mov r12d, candidates
-        code += [0xbb] + Self.bytes(127)  // mov ebx, 127
-        // mov esi, arguments; mov edx, environment
-        var attempt: [UInt8] = [0xbe] + Self.bytes(data.arguments) + [0xba] + Self.bytes(data.environment)
-        attempt += Self.call(59) + [0x0f, 0x05]  // mov eax, SYS_execve; syscall
-        attempt += [0x83, 0xf8, 0xfe, 0x74, 10]  // cmp eax, -ENOENT; je next
-        attempt += [0x83, 0xf8, 0xec, 0x74, 5]  // cmp eax, -ENOTDIR; je next
-        attempt += [0xbb] + Self.bytes(126)  // mov ebx, 126
-        attempt += [0x49, 0x83, 0xc4, 0x08]  // next: add r12, 8
-        let again: [UInt8] = [0x49, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff]  // again: mov rdi, [r12]; test rdi, rdi
-        code += again + [0x74, UInt8(attempt.count + 2)] + attempt  // jz end
-        code += [0xeb, UInt8(truncatingIfNeeded: -(again.count + 2 + attempt.count + 2))]  // jmp again
-        code += [0x89, 0xdf] + Self.call(231) + [0x0f, 0x05]  // end: mov edi, ebx; mov eax, SYS_exit_group; syscall
-        while !code.count.isMultiple(of: 8) { code.append(0) }
-        return code
+        table.candidates = data.append(strings: candidates)
+        table.arguments = data.append(strings: arguments)
+        table.environment = data.append(strings: environment)
+        table.mapped = offset % 4096 + UInt64(data.content.count)
+        withUnsafeBytes(of: table) { data.content.replaceSubrange(0..<$0.count, with: $0) }
+        return Self.header(code: UInt64(code.count), data: UInt64(data.content.count)) + code + data.content
     }
 
-    private static func call(_ number: UInt32) -> [UInt8] { [0xb8] + bytes(number) }  // mov eax, number
+    /// What calls the code with the table's address, and the code.
+    private static var code: [UInt8] {
+        let body = Array(UnsafeBufferPointer(start: dish_start_begin(), count: Int(dish_start_length())))
+        // mov edi, table; call body; ud2. Aligned, so that the table behind it is.
+        let entry: UInt64 = 16
+        var length = entry + UInt64(body.count)
+        length += (8 - length % 8) % 8
+        let table = UInt32(dataAddress + (headers + length) % 4096)
+        var code: [UInt8] = [0xbf] + bytes(table) + [0xe8] + bytes(UInt32(entry) - 10) + [0x0f, 0x0b]
+        code += [UInt8](repeating: 0x90, count: Int(entry) - code.count) + body
+        return code + [UInt8](repeating: 0x90, count: Int(length) - code.count)
+    }
 
-    /// `test eax, eax; jz on; mov edi, 126; mov eax, SYS_exit_group; syscall`.
-    private static let endOnFailure: [UInt8] = [0x85, 0xc0, 0x74, 12, 0xbf] + bytes(126) + call(231) + [0x0f, 0x05]
+    private static func bytes<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+        withUnsafeBytes(of: value.littleEndian) { Array($0) }
+    }
 
-    private static func bytes(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
-
-    /// What follows the code: arrays and the texts that they point to.
+    /// Arrays and the texts that they point to.
     private struct DataSection {
-        let start: UInt32
+        let start: UInt64
         var content: [UInt8] = []
 
         /// - Returns: its address.
-        mutating func append(_ bytes: [UInt8]) -> UInt32 {
-            while !(content.count + headers).isMultiple(of: 8) { content.append(0) }
-            let address = start + UInt32(content.count)
+        mutating func append(_ bytes: [UInt8]) -> UInt64 {
+            while !content.count.isMultiple(of: 8) { content.append(0) }
+            let address = start + UInt64(content.count)
             content += bytes
             return address
         }
 
+        mutating func append(string: String) -> UInt64 {
+            let address = start + UInt64(content.count)
+            content += Array(string.utf8) + [0]
+            return address
+        }
+
         /// - Returns: the address of the array of pointers, whose last is null.
-        mutating func append(strings: [String]) -> UInt32 {
-            let pointers = strings.map { text in
-                let address = start + UInt32(content.count)
-                content += Array(text.utf8) + [0]
-                return UInt64(address)
-            }
-            return append((pointers + [0]).flatMap { pointer in (0..<8).map { UInt8(truncatingIfNeeded: pointer >> ($0 * 8)) } })
+        mutating func append(strings: [String]) -> UInt64 {
+            let pointers = strings.map { append(string: $0) }
+            return append((pointers + [0]).flatMap { StartProgram.bytes($0) })
         }
     }
 
-    /// Elf64_Ehdr and the one Elf64_Phdr: all of the file, readable and executable.
-    private static func header(_ count: Int) -> [UInt8] {
-        func bytes(_ value: UInt64, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
-        let (start, size) = (UInt64(base), UInt64(headers + count))
+    /// Elf64_Ehdr and two Elf64_Phdr: the code can be read and executed, the data read.
+    private static func header(code: UInt64, data: UInt64) -> [UInt8] {
         var header: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
-        header += bytes(2, 2) + bytes(62, 2) + bytes(1, 4)  // ET_EXEC, EM_X86_64, EV_CURRENT
-        header += bytes(start + UInt64(headers), 8) + bytes(64, 8) + bytes(0, 8) + bytes(0, 4)  // entry, phoff, shoff, flags
-        header += bytes(64, 2) + bytes(56, 2) + bytes(1, 2) + bytes(64, 2) + bytes(0, 2) + bytes(0, 2)
-        header += bytes(1, 4) + bytes(5, 4) + bytes(0, 8)  // PT_LOAD, PF_R | PF_X, offset
-        header += bytes(start, 8) + bytes(start, 8) + bytes(size, 8) + bytes(size, 8) + bytes(4096, 8)
-        return header
+        header += bytes(UInt16(2)) + bytes(UInt16(62)) + bytes(UInt32(1))  // ET_EXEC, EM_X86_64, EV_CURRENT
+        // Entry, phoff, shoff, flags.
+        header += bytes(codeAddress + headers) + bytes(UInt64(64)) + bytes(UInt64(0)) + bytes(UInt32(0))
+        for value: UInt16 in [64, 56, 2, 64, 0, 0] { header += bytes(value) }
+        func segment(_ flags: UInt32, _ offset: UInt64, _ address: UInt64, _ size: UInt64) -> [UInt8] {
+            bytes(UInt32(1)) + bytes(flags) + [offset, address, address, size, size, 4096].flatMap { bytes($0) }
+        }
+        let offset = headers + code
+        header += segment(5, 0, codeAddress, offset)  // PF_R | PF_X
+        return header + segment(4, offset, dataAddress + offset % 4096, data)  // PF_R
     }
 }

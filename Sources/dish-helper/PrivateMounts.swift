@@ -19,7 +19,10 @@ enum PrivateMounts {
         if let start = spec.start {
             // It can be run inside, and not read: it has variables in it.
             try write(start.content, to: spec.path(ofMount: "start"), mode: 0o111)
+            // Of the container's root, as which the program begins.
+            if start.endFile != nil { try write([], to: spec.path(ofMount: "end"), mode: 0o600, owner: spec.userBase) }
         }
+        try writeCredentials(spec)
         for directory in spec.privateDirectories {
             if directory.hasPrefix("/run/") { try Files.makeDirectories(directory) }
             if Files.isDirectory(directory) { try mountMemory(on: directory, mode: "0755") }
@@ -51,6 +54,17 @@ enum PrivateMounts {
         }
     }
 
+    /// As systemd-nspawn gives them to a booted image, but to the program's user.
+    private static func writeCredentials(_ spec: HelperSpec) throws(SystemError) {
+        guard !spec.credentials.isEmpty else { return }
+        let directory = spec.path(ofMount: "credentials")
+        try Files.makeDirectories(directory, mode: 0o500)
+        try retryingInterrupts("set owner of", directory) { chown(directory, spec.programUser, spec.userBase) }
+        for (name, path) in spec.credentials {
+            try write(try Files.read(path), to: "\(directory)/\(name)", mode: 0o400, owner: spec.programUser)
+        }
+    }
+
     private static func mountMemory(on path: String, mode: String) throws(SystemError) {
         try Mounts.mount("tmpfs", on: path, type: "tmpfs", flags: UInt(MS_NOSUID | MS_NODEV), data: "mode=\(mode),size=16m")
     }
@@ -74,7 +88,8 @@ enum PrivateMounts {
     private static func open(_ mount: HelperMount) throws(SystemError) -> OwnedFD {
         let base =
             mount.baseIsResolved ? try withoutLinks(mount.base) : try OwnedFD.open(mount.base, DISH_O_PATH)
-        return mount.path.isEmpty ? base : try base.open(beneath: mount.path, DISH_O_PATH)
+        if mount.path.isEmpty { return base }
+        return mount.baseIsRoot ? try base.open(inRoot: mount.path, DISH_O_PATH) : try base.open(beneath: mount.path, DISH_O_PATH)
     }
 
     private static func withoutLinks(_ path: String) throws(SystemError) -> OwnedFD {
@@ -84,10 +99,11 @@ enum PrivateMounts {
         return OwnedFD(adopting: try retryingInterrupts("open", path) { dish_openat2(AT_FDCWD, path, &how) })
     }
 
-    private static func write(_ content: [UInt8], to path: String, mode: mode_t) throws(SystemError) {
+    private static func write(_ content: [UInt8], to path: String, mode: mode_t, owner: uid_t = 0) throws(SystemError) {
         let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         try Files.write(content, to: file.number, path)
         let number = file.number
         try retryingInterrupts("set mode of", path) { fchmod(number, mode) }
+        if owner != 0 { try retryingInterrupts("set owner of", path) { fchown(number, owner, owner) } }
     }
 }

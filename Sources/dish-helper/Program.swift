@@ -15,6 +15,8 @@ struct Program {
     private var output: CInt = -1
     private var errors: CInt = -1
     private var input: CInt = -1
+    /// Where the container's first process says how its program ended; nil for no such one.
+    private var endFile: String?
 
     /// Starts it in its cgroup; it ends with this process.
     init(_ spec: HelperSpec, cgroups: [String], notify: String) throws {
@@ -42,6 +44,8 @@ struct Program {
             (output, errors) = (out[0], err[0])
             theirs = [out[1], err[1], inp[0]]
             spawn.descriptors = [spec.input ? inp[0] : -1, out[1], err[1]]
+            // Images open their /dev/stdout, by links from logs say.
+            spawn.pipeOwner = spec.programUser
             if spec.input { input = inp[1] } else { close(inp[1]) }
         }
         defer { for descriptor in theirs { close(descriptor) } }
@@ -50,6 +54,7 @@ struct Program {
         // The runtime takes many milliseconds until it starts something. Processes in a namespace can't lower it.
         if spec.oomScore != 0 { try? Files.set("/proc/\(process)/oom_score_adj", "\(spec.oomScore)") }
         identity = ProcessIdentity(running: process)
+        if spec.start?.endFile != nil { endFile = spec.path(ofMount: "end") }
     }
 
     var hasOutput: Bool { output >= 0 || errors >= 0 }
@@ -122,7 +127,17 @@ struct Program {
         var status: CInt = 0
         guard process > 0, waitpid(process, &status, WNOHANG) == process else { return nil }
         process = -1
-        return ExitStatus(waitStatus: status)
+        let end = ExitStatus(waitStatus: status)
+        return toldEnd(of: end) ?? end
+    }
+
+    /// The runtime knows codes alone. What the container says of its end may be no other one: it can write what it likes.
+    private func toldEnd(of end: ExitStatus) -> ExitStatus? {
+        guard let endFile, let file = try? OwnedFD.open(endFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return nil }
+        var told: CInt = 0
+        guard Glibc.read(file.number, &told, MemoryLayout<CInt>.size) == MemoryLayout<CInt>.size else { return nil }
+        let status = ExitStatus(waitStatus: told)
+        return end == .code(status.shellCode) ? status : nil
     }
 
     private static func ownEnvironment() -> [String: String] {

@@ -80,7 +80,8 @@ struct LaunchTests {
             try #require(booted.code == 0, "\(booted)")
             #expect(Inventory.processes(mentioning: secret).map(\.command) == [])
             // The program that has them can't be read by whoever runs it.
-            let unreadable = try await host.dish("exec", "command", "--", "/bin/sh", "-c", "cat /run/dish-start && echo read")
+            let unreadable = try await host.dish(
+                "exec", "command", "--", "/bin/sh", "-c", "cat /run/host/dish-start && echo read")
             #expect(unreadable.code == 1 && !unreadable.output.contains("read"), "\(unreadable)")
 
             var seen = ""

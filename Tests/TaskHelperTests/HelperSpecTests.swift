@@ -30,6 +30,9 @@ import Testing
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--content=x", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--file=/x", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--start-argument=x", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--user-base=-1", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--credential=x", "--", "p"],
+        ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--credential-file=/x", "--", "p"],
         ["--id=1", "--state=/s", "--run=/r", "--log=/l", "--start", "--start-as=0:0", "--", "p"],
     ])
     func whatIsMissingUnknownOrNoNumberIsRefused(_ arguments: [String]) {
@@ -75,8 +78,10 @@ import Testing
         spec.mounts = (0 ..< .random(in: 0...3)).map { index in
             HelperMount(
                 "bind-\(index)", base: "/b" + RandomRecords.text(), path: Bool.random() ? RandomRecords.text() : "",
-                baseIsResolved: .random())
+                baseIsRoot: .random(), baseIsResolved: .random())
         }
+        spec.userBase = .random(in: 0 ... .max)
+        for _ in 0 ..< .random(in: 0...2) { spec.credentials["c" + RandomRecords.text()] = "/" + RandomRecords.text() }
         spec.filters = (0 ..< .random(in: 0...2)).map { count in (0..<8 * count).map { _ in .random(in: 0...255) } }
         if Bool.random() { spec.privateDirectories = ["/run/x", RandomRecords.text()] }
         if Bool.random() { spec.files = ["/run/x/" + RandomRecords.text(): RandomRecords.text(), "/run/y": ""] }

@@ -38,6 +38,46 @@ import Testing
         #expect(StartProgram.candidates(for: "./x", in: "/a:/b") == ["./x"])
     }
 
+    /// What it starts as the first process's child, and what it says of its end.
+    @Test(arguments: [
+        ("exit 0", Linux.ExitStatus.code(0)), ("exit 137", .code(137)), ("kill -9 $$", .signal(9)),
+        ("kill -TERM $PPID; sleep 60", .signal(15)),
+        ("trap 'exit 7' USR1; kill -USR1 $PPID; while :; do sleep 0.05; done", .code(7)),
+        ("(sleep 0.1; exit 3) & exec sleep 0.2", .code(0)),
+    ])
+    func itPassesSignalsOnAndSaysHowItEnded(_ script: String, _ end: Linux.ExitStatus) throws {
+        let folder = try TemporaryDirectory()
+        let (path, file) = ("\(folder.path)/start", "\(folder.path)/end")
+        let program = StartProgram(
+            endFile: file, candidates: ["/bin/sh"], arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin"])
+        try Files.replace(path, with: program.content, mode: 0o755, durable: false)
+        try Files.replace(file, with: [], durable: false)
+        let result = try Command(Spawn(path, [], environment: [:])).runBlocking()
+        #expect(result.status == .code(end.shellCode), "\(result.errorText)")
+        let told = try Files.read(file)
+        #expect(told.count == 4)
+        #expect(Linux.ExitStatus(waitStatus: CInt(told[0]) | CInt(told[1]) << 8) == end)
+    }
+
+    /// The code is copied out of this program: it may call nothing and refer to nothing.
+    @Test func theFirstProcessKeepsNothingOfWhatItWasTold() throws {
+        let folder = try TemporaryDirectory()
+        let (path, file) = ("\(folder.path)/start", "\(folder.path)/end")
+        let program = StartProgram(
+            endFile: file, candidates: ["/bin/sh"],
+            arguments: [
+                "sh", "-c",
+                "grep -c -v stack /proc/$PPID/maps; grep -a -c S3CRET /proc/$PPID/maps; ls -l /proc/$PPID/fd | grep -c end",
+            ],
+            environment: ["PATH=/usr/bin:/bin", "A=S3CRET"])
+        try Files.replace(path, with: program.content, mode: 0o755, durable: false)
+        try Files.replace(file, with: [], durable: false)
+        let result = try Command(Spawn(path, [], environment: [:])).runBlocking()
+        // Its code, and what the kernel maps into every process.
+        let lines = result.text.split(separator: "\n")
+        #expect(lines.count == 3 && (Int(lines[0]) ?? 99) <= 5 && lines[2] == "1", "\(result.text)\(result.errorText)")
+    }
+
     /// Without privileges it can become nobody, and ends.
     @Test func itBecomesAUser() throws {
         let result = try run(

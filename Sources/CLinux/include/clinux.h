@@ -241,6 +241,8 @@ struct dish_spawn_request {
     int terminal_socket;          // with join_flags: a pty of that mount namespace becomes 0, 1, 2
                                   // and the controlling terminal; its master is sent here
                                   // (SCM_RIGHTS); 0: none
+    int set_pipe_owner;           // give the pipes among the descriptors to the user below, and let everybody
+    uint32_t pipe_owner;          // open them who can reach them: as /dev/stdout, say
     int set_identity;             // become uid/gid below, with just these supplementary groups
     uint32_t uid;
     uint32_t gid;
@@ -279,6 +281,25 @@ struct dish_confined_request {
 
 // Starts it: returns its process id, or -1 with errno, and *step saying what failed.
 int dish_spawn_confined(const struct dish_confined_request *request, const char **step);
+
+// What the code of a start program is given: at an address of its own. Addresses are those of the program's memory.
+struct dish_start_table {
+    uint64_t mapped;              // bytes from the page of this table on, which the first process gives back
+    uint64_t end_path;            // 0: it becomes the program itself; else it stays as the first process of a PID
+                                  // namespace, and writes there with what wait status the program ended
+    uint64_t candidates;          // of paths of the program, with a null at the end
+    uint64_t arguments;
+    uint64_t environment;
+    uint64_t groups;
+    uint32_t group_count;
+    uint32_t set_identity;
+    uint32_t user;
+    uint32_t group;
+};
+
+// The code, which takes the table's address as a function takes its first argument. See start.c.
+const unsigned char *dish_start_begin(void);
+unsigned long dish_start_length(void);
 
 // One message with one descriptor over a Unix socket; both return -1 with errno set.
 int dish_send_descriptor(int socket, int descriptor);

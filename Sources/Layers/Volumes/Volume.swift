@@ -11,6 +11,8 @@ public struct Volume: Sendable, Codable, Equatable {
     public internal(set) var shared: Bool?
     /// Which snapshots the agent makes and keeps; nil for none.
     public internal(set) var schedule: SnapshotSchedule?
+    /// Whether the first task that has it fills it with what the image has in that place; nil for no.
+    public internal(set) var awaitsContent: Bool?
 }
 
 /// What was in a volume at some time.

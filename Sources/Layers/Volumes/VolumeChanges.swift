@@ -79,7 +79,9 @@ extension Pool {
         let from =
             try snapshot.map { data(ofSnapshot: try self.snapshot($0, of: source).name, of: source) } ?? data(ofVolume: source)
         let staged = try StagingDirectory(in: self)
-        let volume = try stageVolume(name, size: hasQuotas() ? size ?? original.size : size, in: staged)
+        let volume = try stageVolume(
+            name, size: hasQuotas() ? size ?? original.size : size,
+            awaitsContent: snapshot == nil && original.awaitsContent == true, in: staged)
         try filesystem().sync()
         try Subvolume.snapshot(from, to: "\(staged.volume)/data", in: volume.groups)
         return try publishVolume(volume, in: staged)
@@ -139,7 +141,7 @@ extension Pool {
         return (made, expired)
     }
 
-    private func write(_ volume: Volume) throws {
+    func write(_ volume: Volume) throws {
         try StateFile.write(volume, "\(directory(ofVolume: volume.name))/volume.json")
     }
 }

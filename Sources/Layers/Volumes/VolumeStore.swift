@@ -38,7 +38,7 @@ extension Pool {
         try volume.quotaGroup.flatMap { try filesystem().usage(of: QuotaGroup(level: 1, number: $0))?.used }
     }
 
-    /// Makes an empty volume; one of this name and size is left as it is.
+    /// Makes an empty volume, which the first task that has it fills (`fillVolume`); one of this name and size is left as it is.
     ///
     /// - Parameter size: bytes; nil for no limit.
     public func createVolume(_ name: String, size: UInt64?) throws -> Volume {
@@ -52,13 +52,15 @@ extension Pool {
             return there
         }
         let staged = try StagingDirectory(in: self)
-        let volume = try stageVolume(name, size: size, in: staged)
+        let volume = try stageVolume(name, size: size, awaitsContent: true, in: staged)
         try Subvolume.create("\(staged.volume)/data", in: volume.groups)
         return try publishVolume(volume, in: staged)
     }
 
     /// Begins a volume in staging: its record and its quota group.
-    func stageVolume(_ name: String, size: UInt64?, in staged: StagingDirectory) throws -> Volume {
+    func stageVolume(
+        _ name: String, size: UInt64?, awaitsContent: Bool = false, in staged: StagingDirectory
+    ) throws -> Volume {
         try Volume.requireName(name, "volume")
         var number: UInt64?
         if try hasQuotas() {
@@ -72,7 +74,8 @@ extension Pool {
                 .invalid,
                 "a volume's size needs simple quotas (Linux 6.7 or later), and the pool at '\(path)' has none; leave --size out")
         }
-        let volume = Volume(name: name, created: Int64(time(nil)), size: size, quotaGroup: number)
+        var volume = Volume(name: name, created: Int64(time(nil)), size: size, quotaGroup: number)
+        if awaitsContent { volume.awaitsContent = true }
         try Files.makeDirectories("\(staged.volume)/snapshots", mode: 0o700)
         try StateFile.write(volume, "\(staged.volume)/volume.json", durable: false)
         return volume
