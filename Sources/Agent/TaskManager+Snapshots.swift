@@ -16,11 +16,15 @@ extension TaskManager {
     ) async throws -> TaskSnapshotStatus {
         let intent = try atHand(name).intent
         let (pool, record, name) = (configuration.pool, intent.record, snapshot ?? Self.timeName())
-        let made = try await refusing("name") {
-            try await blocking { try pool.snapshot(record, as: name, at: Int64(time(nil))) }
+        let (made, missing) = try await refusing("name") {
+            try await blocking {
+                (try pool.snapshot(record, as: name, at: Int64(time(nil))), try pool.subvolumesInside(record))
+            }
         }
         events.record(.task, intent.name, id: intent.id, "snapshot", reason: "'\(made.name)': \(because)")
-        return TaskSnapshotStatus(name: made.name, created: made.created, isAutomatic: made.isAutomatic)
+        var status = TaskSnapshotStatus(name: made.name, created: made.created, isAutomatic: made.isAutomatic)
+        if !missing.isEmpty { status.missing = Array(missing.prefix(100)) }
+        return status
     }
 
     /// Oldest first.

@@ -5,6 +5,8 @@ public struct TaskSnapshotStatus: Sendable, Codable, Equatable {
     public var created: Int64
     /// Whether a rollback kept it.
     public var isAutomatic: Bool
+    /// Of one that was just made: paths of subvolumes inside the task, at most 100, whose content isn't in it; nil for none.
+    public var missing: [String]?
 
     public init(name: String, created: Int64, isAutomatic: Bool) {
         self.name = name

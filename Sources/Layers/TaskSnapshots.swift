@@ -68,6 +68,11 @@ extension Pool {
         return snapshot
     }
 
+    /// The paths of the subvolumes that a task has made inside, which no snapshot of its root has.
+    public func subvolumesInside(_ task: TaskRecord) throws -> [String] {
+        try filesystem().subvolumes(below: Subvolume.info("\(directory(ofTask: task.id))/rootfs").id).map(\.path)
+    }
+
     /// Removes a snapshot. One that is gone is no error.
     public func removeSnapshot(_ name: String, of task: TaskRecord) throws {
         try Volume.requireName(name, "snapshot")

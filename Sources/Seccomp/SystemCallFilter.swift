@@ -6,7 +6,7 @@ public import Linux
 /// Filters of system calls for the kernel (seccomp(2)), for all kinds of programs that the processor runs.
 public struct SystemCallFilter: Sendable, Equatable {
     /// Another one makes other filters of the same.
-    public static let version = 3
+    public static let version = 4
 
     /// Each is an array of `struct sock_filter`, to be installed in this order.
     public let programs: [[UInt8]]
@@ -29,8 +29,8 @@ public struct SystemCallFilter: Sendable, Equatable {
 
     private init(programs: [[UInt8]]) { self.programs = programs }
 
-    /// What no container may do and systemd-nspawn lets pass: making subvolumes outside of their quota group, pushing input into a
-    /// terminal, audit sockets, sockets of families that have no namespaces, rings of I/O, and looking into how the kernel keeps other
+    /// What no container may do and systemd-nspawn lets pass: making subvolumes outside of their quota group, removing others' subvolumes, pushing input
+    /// into a terminal, audit sockets, sockets of families that have no namespaces, rings of I/O, and looking into how the kernel keeps other
     /// processes. Everything else is allowed.
     public static func refusals() throws(SystemError) -> SystemCallFilter {
         SystemCallFilter(programs: [try refusingProgram()])
@@ -64,9 +64,10 @@ public struct SystemCallFilter: Sendable, Equatable {
         return try rules.program()
     }
 
-    /// Both of Btrfs can put a new subvolume into any quota group; TIOCSTI and TIOCLINUX (ioctl_tty(2)) type into terminals.
+    /// Two of Btrfs can put a new subvolume into any quota group, the third remove any subvolume of the file system by its number, which
+    /// `user_subvol_rm_allowed` gives to user 0 without a user namespace; TIOCSTI and TIOCLINUX (ioctl_tty(2)) type into terminals.
     private static let refusedRequests: [UInt] = [
-        DISH_BTRFS_SUBVOL_CREATE_V2, DISH_BTRFS_SNAP_CREATE_V2, UInt(TIOCSTI), 0x541c,
+        DISH_BTRFS_SUBVOL_CREATE_V2, DISH_BTRFS_SNAP_CREATE_V2, DISH_BTRFS_SNAP_DESTROY_V2, UInt(TIOCSTI), 0x541c,
     ]
 
     /// Of linux/socket.h: RDS, Bluetooth, NFC and vsock. Their ports and devices are the whole machine's: network namespaces don't hold them.

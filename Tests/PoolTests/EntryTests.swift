@@ -27,7 +27,7 @@ struct EntryTests {
                 require POSIX; POSIX::_exit(0); }
               close $out; push @refused, $call if <$in>; waitpid($pid, 0);
             }
-            for my $request (0x5412, 0x541c, 0x50009417, 0x50009418) {
+            for my $request (0x5412, 0x541c, 0x50009417, 0x50009418, 0x5000943f) {
               $! = 0; push @refused, sprintf('ioctl-%x', $request) if syscall(16, 0, $request, 0) == -1 && $!{EPERM}; }
             print 'refused=', join(',', @refused), "\\n";
             open(my $status, '<', '/proc/self/status');

@@ -43,7 +43,7 @@ import Testing
         @Test func requestsThatReachOutAreRefusedWhateverTheirUpperHalf() throws {
             let filter = try SystemCallFilter(capabilities: ["SYS_ADMIN"], refused: [])
             for refusing in [filter, try SystemCallFilter.refusals()] {
-                for request: UInt64 in [0x5412, 0x541c, 0x5000_9417, 0x5000_9418] {
+                for request: UInt64 in [0x5412, 0x541c, 0x5000_9417, 0x5000_9418, 0x5000_943f] {
                     for upper: UInt64 in [0, 1 << 32, 0xffff_ffff << 32] {
                         let arguments = [0, request | upper]
                         #expect(refusing.answer(16, Self.native, arguments) == Self.refused)

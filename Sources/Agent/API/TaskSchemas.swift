@@ -194,6 +194,9 @@ extension APIObject {
             APIField("name", .text(), "Its name.", required: true),
             APIField("created", .integer(Int64.min...Int64.max), "Seconds since 1970.", required: true),
             APIField("isAutomatic", .boolean, "Whether a rollback kept it.", required: true),
+            APIField(
+                "missing", .list(of: .text(), atMost: 100),
+                "Of one that was just made: subvolumes inside the task, whose content isn't in it."),
         ])
 
     static let rollbackRequest = APIObject(

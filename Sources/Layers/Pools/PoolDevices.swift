@@ -129,7 +129,7 @@ extension PoolRegistry {
         let entry = try entry(path)
         var settings = entry.settings ?? PoolSettings()
         body(&settings)
-        if settings.mountOptions != entry.settings?.mountOptions ?? "" {
+        if settings.mountOptions != (entry.settings ?? PoolSettings()).mountOptions {
             guard entry.backing != .directory else {
                 throw PoolError(
                     .invalid,

@@ -28,7 +28,7 @@ extension PoolRegistry {
                 )
             }
             let device = try LoopDevice(file)
-            let options = entry.settings?.mountOptions ?? ""
+            let options = (entry.settings ?? PoolSettings()).mountOptions
             try Mounts.mount(device.path, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME), data: options)
             // Mounted, it keeps itself; until here this value does.
             _ = consume device
@@ -43,7 +43,7 @@ extension PoolRegistry {
                 .notPool, "the pool at '\(entry.path)' is on \(devices.joined(separator: ", ")), and none of them is there")
         }
         // The kernel is told all devices, so that it needs no scan beforehand; one that isn't the pool's it wouldn't take, even degraded.
-        let options = present.map { "device=\($0)" } + [entry.settings?.mountOptions ?? ""]
+        let options = present.map { "device=\($0)" } + [(entry.settings ?? PoolSettings()).mountOptions]
         do {
             try Mounts.mount(
                 first, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME),

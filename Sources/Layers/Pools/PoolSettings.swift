@@ -24,8 +24,11 @@ public struct PoolSettings: Sendable, Codable, Equatable {
     public init() {}
 
     /// As mount(8) has them.
+    ///
+    /// A task's root may remove the subvolumes that it has made, by their names. By their numbers, which reach all of the file system, the
+    /// kernel lets nobody do it through an id-mapped mount, and no task has the request (docs/security.md).
     var mountOptions: String {
-        ((compression.map { ["compress=\($0)"] } ?? []) + (options ?? [])).joined(separator: ",")
+        (["user_subvol_rm_allowed"] + (compression.map { ["compress=\($0)"] } ?? []) + (options ?? [])).joined(separator: ",")
     }
 
     /// Whether there is such an algorithm and level: `zstd`, `zstd:1` to `zstd:15`, `zlib:1` to `zlib:9`, `lzo`.

@@ -8,7 +8,7 @@ struct CommitTask: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "commit", abstract: "Make an image of a task's root file system.",
         discussion: """
-            A running task goes on; stop it first when its files must be at rest.
+            A running task goes on; stop it first when its files must be at rest. Subvolumes that it made inside become directories.
 
             Example:
               dish commit web web:debugged

@@ -30,7 +30,12 @@ struct SnapshotTask: AsyncParsableCommand, RemoteCommand {
             try await agent.removeSnapshot(name, of: task)
             return print(name, to: .output)
         }
-        print(try await agent.snapshot(task, as: name).name, to: .output)
+        let made = try await agent.snapshot(task, as: name)
+        for path in made.missing ?? [] {
+            print(
+                printable("dish: not in the snapshot: the subvolume '\(path)' that was made inside the task"), to: .errors)
+        }
+        print(made.name, to: .output)
     }
 }
 
