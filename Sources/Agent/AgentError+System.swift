@@ -13,7 +13,7 @@ extension AgentError {
         }
         let prefix = operation.map { "\($0): " } ?? ""
         guard let code = (error as? SystemError)?.code, [ENOSPC, EDQUOT, EROFS].contains(code) else {
-            self.init(.failed, "\(prefix)\(error)")
+            self.init(.failed, "\(prefix)\(plainReason(error))")
             return
         }
         let advice = code == EROFS ? "make its file system writable" : "make room"

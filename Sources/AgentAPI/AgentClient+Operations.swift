@@ -14,7 +14,7 @@ extension AgentClient {
 
     /// Has it cancelled; it has ended a moment later.
     public func cancel(operation id: String) async throws -> OperationStatus {
-        try JSONDecoder().decode(OperationStatus.self, from: await execute("DELETE", path(id), body: nil))
+        try await decode(execute("DELETE", path(id), body: nil))
     }
 
     // MARK: In the background
@@ -49,7 +49,7 @@ extension AgentClient {
     private func begin(_ method: String, _ path: String, _ body: some Encodable) async throws -> OperationStatus {
         let answer = try await execute(
             method, path, headers: ["Prefer: respond-async"], body: try JSONEncoder().encode(body))
-        return try JSONDecoder().decode(OperationStatus.self, from: answer)
+        return try decode(answer)
     }
 
     private func path(_ id: String) -> String { "/v1/operations/\(percentEncode(id))" }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Linux
 import Synchronization
 
 /// Talks to `dishd`: over its Unix socket, or from elsewhere over TLS.
@@ -122,8 +123,13 @@ public struct AgentClient: Sendable {
         try await decode(execute(method, path, body: try JSONEncoder().encode(body)))
     }
 
-    private func decode<Result: Decodable>(_ data: Data) throws -> Result {
-        try JSONDecoder().decode(Result.self, from: data)
+    func decode<Result: Decodable>(_ data: Data) throws -> Result {
+        do {
+            return try JSONDecoder().decode(Result.self, from: data)
+        } catch {
+            throw AgentError(
+                .failed, "the agent at \(transport.place) answered with something else than was asked for: \(plainReason(error))")
+        }
     }
 
     func execute(_ method: String, _ path: String, headers: [String] = [], body: Data?) async throws -> Data {
@@ -181,7 +187,12 @@ private struct EventLines {
         let lines = rest[..<whole].split(separator: UInt8(ascii: "\n"))
         defer { rest.removeFirst(whole) }
         for line in lines {
-            let event = try JSONDecoder().decode(AgentEvent.self, from: Data(line))
+            let event: AgentEvent
+            do {
+                event = try JSONDecoder().decode(AgentEvent.self, from: Data(line))
+            } catch {
+                throw AgentError(.failed, "the agent sent something else than an event: \(plainReason(error))")
+            }
             if try !onEvent(event, String(decoding: line, as: UTF8.self)) { return false }
         }
         return true

@@ -29,7 +29,8 @@ public struct LockFile: Sendable, Codable, Equatable {
         do {
             lock = try JSONDecoder().decode(LockFile.self, from: Data(try BlobFile.read(path, limit: 64 << 20)))
         } catch let error as DecodingError {
-            throw BuildError(.lock, "'\(path)' is not a lock file (\(error)); restore it or remove it and run: dish image plan")
+            throw BuildError(
+                .lock, "'\(path)' is not a lock file (\(error.sentence)); restore it or remove it and run: dish image plan")
         }
         guard lock.version == 1 else {
             throw BuildError(.lock, "'\(path)' has version \(lock.version); this program knows 1")

@@ -132,14 +132,15 @@ public struct PackageInstaller: Sendable {
             // Each thread would have a block in memory.
             reader.environment["DPKG_DEB_THREADS_MAX"] = "1"
             do {
-                let (leftOut, status) = try await reader.read(package.number) { [rules] archive in
+                let leftOut = try await reader.read(package.number) { [rules] archive in
                     let unpacker = try LayerUnpacker(root: root, rules: rules)
                     _ = try unpacker.unpack(archive.number, ArchiveLimits(stored: size, room: UInt64(Int64.max)))
                     return unpacker.leftOut
                 }
                 if !leftOut.isEmpty { log(Array("\(Files.name(of: file)): \(leftOut)\n".utf8)) }
-                guard status.isSuccess else { throw PackageError("unpack '\(file)': dpkg-deb ended with \(status)") }
             } catch let error as OCIError {
+                throw PackageError("unpack '\(file)': \(error)")
+            } catch let error as ConfinedReader.Failure {
                 throw PackageError("unpack '\(file)': \(error)")
             }
         }

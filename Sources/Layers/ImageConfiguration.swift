@@ -58,7 +58,7 @@ public struct ImageConfiguration: Sendable, Codable, Equatable {
         do {
             self = try JSONDecoder().decode(Self.self, from: Data(content))
         } catch {
-            throw PoolError(.damaged, "the image's \(Self.path) is damaged: \(error)")
+            throw PoolError(.damaged, "the image's \(Self.path) is damaged: \(plainReason(error))")
         }
     }
 

@@ -8,7 +8,7 @@ public enum StateFile {
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch {
-            throw PoolError(.damaged, "'\(path)' is damaged: \(error)")
+            throw PoolError(.damaged, "'\(path)' is damaged: \(plainReason(error))")
         }
     }
 

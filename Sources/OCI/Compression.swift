@@ -4,17 +4,42 @@ public import Linux
 /// Archives and streams are compressed and decompressed by programs of the host, in processes of their own.
 public enum Compression: Sendable {
     case none, gzip, zstd
+    /// Images have them seldom, and tarballs often; nothing is written so.
+    case xz, bzip2
 
     /// What a file is compressed with, by its first bytes: media types are often wrong.
     public init(of file: borrowing OwnedFD) throws {
-        var bytes = [UInt8](repeating: 0, count: 4)
         let number = file.number
-        let count = try retryingInterrupts("read", "archive") { pread(number, &bytes, 4, 0) }
-        switch bytes.prefix(count) {
-        case [0x28, 0xb5, 0x2f, 0xfd]: self = .zstd
-        case let start where start.starts(with: [0x1f, 0x8b]): self = .gzip
-        default: self = .none
+        let bytes = try Self.bytes(6, at: 0, of: number)
+        if bytes.starts(with: [0x1f, 0x8b]) {
+            self = .gzip
+        } else if bytes.elementsEqual([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) {
+            self = .xz
+        } else if bytes.starts(with: "BZh".utf8) {
+            self = .bzip2
+        } else {
+            self = try Self.isZstandard(number) ? .zstd : .none
         }
+    }
+
+    private static func bytes(_ count: Int, at offset: UInt64, of file: CInt) throws -> ArraySlice<UInt8> {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let read = try retryingInterrupts("read", "archive") { pread(file, &bytes, count, off_t(offset)) }
+        return bytes.prefix(read)
+    }
+
+    /// Skippable frames may come before the first one (RFC 8878, section 3.1.2). That nothing else follows is no accident: a tar archive
+    /// may begin like one.
+    private static func isZstandard(_ file: CInt) throws -> Bool {
+        var offset: UInt64 = 0
+        for _ in 0..<1024 {
+            let head = Array(try bytes(8, at: offset, of: file))
+            if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) { return true }
+            if head.isEmpty { return offset > 0 }
+            guard head.count == 8, head[0] & 0xf0 == 0x50, head[1...3].elementsEqual([0x2a, 0x4d, 0x18]) else { return false }
+            offset += 8 + head[4...].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        }
+        return false
     }
 
     /// Gives a file's content, decompressed, to a closure as a descriptor to read.
@@ -27,16 +52,25 @@ public enum Compression: Sendable {
         return try await read(opened.descriptor.duplicate(), path, body)
     }
 
-    /// The same of an open file, from where it is read next.
+    /// The same of an open file, from where it is read next. That the file can't be decompressed is told before what that makes of
+    /// its content.
     public func read<Result: Sendable>(
         _ file: consuming OwnedFD, _ path: String, _ body: @escaping @Sendable (CInt) throws -> Result
     ) async throws -> Result {
         guard let program else { return try await Self.readPlain(file, body) }
-        let reader = Self.decompressor(
-            try Self.find(program), ["-d", "-c", "-q"] + (self == .zstd ? ["--memory=\(Self.zstdMemory)"] : []))
-        let (result, status) = try await reader.read(file.number) { try body($0.number) }
-        guard status.isSuccess else { throw OCIError(.damaged, "decompress '\(path)': \(program) ended with \(status)") }
-        return result
+        let limit: [String] =
+            switch self {
+            case .zstd: ["-q", "--memory=\(Self.zstdMemory)"]
+            // xz(1) -9 needs 65 MiB; a header may ask for four gigabytes.
+            case .xz: ["--threads=1", "--memlimit-decompress=100MiB"]
+            default: []
+            }
+        let reader = Self.decompressor(try Self.find(program), ["-d", "-c"] + limit)
+        do {
+            return try await reader.read(file.number) { try body($0.number) }
+        } catch let failure as ConfinedReader.Failure {
+            throw OCIError(.damaged, "decompress '\(path)': \(failure)")
+        }
     }
 
     /// A program that decompresses a file which others made: confined, with room for the largest window that is allowed.
@@ -53,7 +87,13 @@ public enum Compression: Sendable {
         let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC)
         guard let program else { return try await Self.readPlain(file, body) }
         // One thread and no name or time: the same input always gives the same output.
-        var spawn = Spawn(try Self.find(program), self == .gzip ? ["-n", "-c", "-6"] : ["--single-thread", "-c", "-q", "-3"])
+        let arguments: [String] =
+            switch self {
+            case .gzip: ["-n", "-c", "-6"]
+            case .zstd: ["--single-thread", "-c", "-q", "-3"]
+            default: ["-c"]
+            }
+        var spawn = Spawn(try Self.find(program), arguments)
         spawn.descriptors = [-1, file.number, -1]
         let (result, status) = try await PipedCommand(spawn).feed { try body($0.number) }
         guard status.isSuccess else {
@@ -70,6 +110,8 @@ public enum Compression: Sendable {
         case .none: nil
         case .gzip: "gzip"
         case .zstd: "zstd"
+        case .xz: "xz"
+        case .bzip2: "bzip2"
         }
     }
 
@@ -83,7 +125,8 @@ public enum Compression: Sendable {
 
     private static func find(_ program: String) throws -> String {
         guard let path = Executable.find(program) else {
-            throw OCIError(.program, "\(program) is not installed; install it: apt-get install \(program)")
+            let package = program == "xz" ? "xz-utils" : program
+            throw OCIError(.program, "\(program) is not installed; install it: apt-get install \(package)")
         }
         return path
     }

@@ -67,7 +67,7 @@ struct Dish: AsyncParsableCommand {
                 print(text, to: code == .success ? .output : .errors)
                 return code == .success ? 0 : 2
             }
-            print(printable("dish: \(error)"), to: .errors)
+            print(printable("dish: \(plainReason(error))"), to: .errors)
             return 1
         }
     }

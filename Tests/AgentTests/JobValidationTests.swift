@@ -1,5 +1,6 @@
 import AgentAPI
 import FoundationEssentials
+import Linux
 import Testing
 
 @testable import Agent

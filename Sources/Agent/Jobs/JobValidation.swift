@@ -129,29 +129,3 @@ struct JobValidation {
             }
     }
 }
-
-extension DecodingError {
-    /// What is wrong, with the path of the field: `task.limits.memory: …`.
-    var sentence: String {
-        let (context, key) = context
-        return (fieldPath.map { "\($0): " } ?? "") + (key == nil ? context.debugDescription : "it is missing")
-    }
-
-    /// Like `task.limits.memory`; nil for the whole.
-    var fieldPath: String? {
-        let (context, key) = context
-        var path = ""
-        for part in context.codingPath + (key.map { [$0] } ?? []) {
-            path += part.intValue.map { "[\($0)]" } ?? (path.isEmpty ? part.stringValue : ".\(part.stringValue)")
-        }
-        return path.isEmpty ? nil : path
-    }
-
-    private var context: (Context, (any CodingKey)?) {
-        switch self {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
-        case .keyNotFound(let key, let context): (context, key)
-        @unknown default: (Context(codingPath: [], debugDescription: "it can't be read"), nil)
-        }
-    }
-}

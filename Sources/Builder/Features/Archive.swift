@@ -1,4 +1,3 @@
-import Glibc
 import Linux
 import OCI
 
@@ -33,29 +32,7 @@ struct Archive: Sendable {
         _ body: @escaping @Sendable (_ archive: CInt, _ size: UInt64) throws -> LeftOutNodes
     ) async throws -> LeftOutNodes {
         let opened = try BlobFile(path)
-        let file = try opened.descriptor.duplicate()
         let size = opened.size
-        guard let name = try Self.program(of: file) else {
-            return try await Compression(of: file).read(path) { try body($0, size) }
-        }
-        guard let program = Executable.find(name) else {
-            throw BuildError(.path, "unpack '\(path)': \(name) is not installed; install it: apt-get install \(name)-utils")
-        }
-        // xz(1) -9 needs 65 MiB; a header may ask for four gigabytes.
-        let reader = Compression.decompressor(
-            program, ["-d", "-c", "-q"] + (name == "xz" ? ["--threads=1", "--memlimit-decompress=100MiB"] : []))
-        let (leftOut, status) = try await reader.read(file.number) { try body($0.number, size) }
-        guard status.isSuccess else { throw BuildError(.path, "unpack '\(path)': \(name) ended with \(status)") }
-        return leftOut
-    }
-
-    /// What decompresses the formats that images don't have; nil for all others.
-    private static func program(of file: borrowing OwnedFD) throws -> String? {
-        var bytes = [UInt8](repeating: 0, count: 6)
-        let number = file.number
-        let count = try retryingInterrupts("read", "archive") { pread(number, &bytes, bytes.count, 0) }
-        let start = bytes.prefix(count)
-        if start.elementsEqual([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) { return "xz" }
-        return start.starts(with: "BZh".utf8) ? "bzip2" : nil
+        return try await Compression(of: opened.descriptor).read(opened.descriptor.duplicate(), path) { try body($0, size) }
     }
 }
