@@ -1,25 +1,5 @@
 /// What names a blob in a manifest (image-spec, descriptor.md).
 public struct Descriptor: Sendable, Codable, Equatable {
-    public struct Platform: Sendable, Codable, Equatable {
-        public var architecture: String
-        public var os: String
-        public var variant: String?
-
-        /// That of this host.
-        public static let current = Platform(architecture: machine, os: "linux")
-
-        #if arch(x86_64)
-            private static let machine = "amd64"
-        #else
-            private static let machine = "arm64"
-        #endif
-
-        public init(architecture: String, os: String) {
-            self.architecture = architecture
-            self.os = os
-        }
-    }
-
     public var mediaType: String?
     public var digest: BlobDigest
     public var size: UInt64

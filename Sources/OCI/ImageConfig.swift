@@ -2,7 +2,7 @@ public import Layers
 
 /// An OCI image's config (image-spec, config.md): what runs in it, and the digests of its layers as plain archives.
 public struct ImageConfig: Sendable, Codable, Equatable {
-    public struct Process: Sendable, Codable, Equatable {
+    public struct Process: Sendable, Encodable, Equatable {
         public var Env: [String]?
         public var Entrypoint: [String]?
         public var Cmd: [String]?
@@ -15,12 +15,25 @@ public struct ImageConfig: Sendable, Codable, Equatable {
     }
 
     /// `{}`: image-spec has sets as objects.
-    public struct Nothing: Sendable, Codable, Equatable {}
+    public struct Nothing: Sendable, Codable, Equatable {
+        init() {}
+        /// Whatever it is: null in what some programs write.
+        public init(from decoder: any Decoder) {}
+    }
 
     public struct RootFS: Sendable, Codable, Equatable {
         public var type = "layers"
         /// Of the uncompressed archives, base first.
         public var diff_ids: [BlobDigest]
+
+        init(diff_ids: [BlobDigest]) { self.diff_ids = diff_ids }
+
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            type = try values.decodeIfPresent(String.self, forKey: .type) ?? "layers"
+            // Of an image of nothing some programs write null.
+            diff_ids = try values.decodeIfPresent([BlobDigest].self, forKey: .diff_ids) ?? []
+        }
     }
 
     public struct History: Sendable, Codable, Equatable {
@@ -30,8 +43,10 @@ public struct ImageConfig: Sendable, Codable, Equatable {
     }
 
     public var created: String?
-    public var architecture: String
-    public var os: String
+    /// Nil where the image doesn't say it: then it is for any host.
+    public var architecture: String?
+    public var os: String?
+    public var variant: String?
     public var config: Process?
     public var rootfs: RootFS
     public var history: [History]?
@@ -63,6 +78,22 @@ public struct ImageConfig: Sendable, Codable, Equatable {
         config = process
     }
 
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        created = (try? values.decodeIfPresent(String.self, forKey: .created)) ?? nil
+        architecture = try values.decodeIfPresent(String.self, forKey: .architecture)
+        os = try values.decodeIfPresent(String.self, forKey: .os)
+        variant = try values.decodeIfPresent(String.self, forKey: .variant)
+        config = try values.decodeIfPresent(Process.self, forKey: .config)
+        rootfs = try values.decode(RootFS.self, forKey: .rootfs)
+        // For people alone.
+        history = (try? values.decodeIfPresent([History].self, forKey: .history)) ?? nil
+    }
+
+    public var platform: Descriptor.Platform {
+        Descriptor.Platform(architecture: architecture ?? "", os: os ?? "", variant: variant)
+    }
+
     private static func set(_ names: [String]?) -> [String: Nothing]? {
         names.map { Dictionary($0.map { ($0, Nothing()) }) { first, _ in first } }
     }
@@ -92,5 +123,25 @@ public struct ImageConfig: Sendable, Codable, Equatable {
         configuration.exposedPorts = config.ExposedPorts.flatMap { $0.isEmpty ? nil : $0.keys.sorted() }
         configuration.volumes = config.Volumes.flatMap { $0.isEmpty ? nil : $0.keys.sorted() }
         return configuration
+    }
+}
+
+extension ImageConfig.Process: Decodable {
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        /// Older programs wrote a command of one word as text.
+        func words(_ key: CodingKeys) throws -> [String]? {
+            if let text = try? values.decodeIfPresent(String.self, forKey: key) { return [text] }
+            return try values.decodeIfPresent([String].self, forKey: key)
+        }
+        Env = try values.decodeIfPresent([String].self, forKey: .Env)
+        Entrypoint = try words(.Entrypoint)
+        Cmd = try words(.Cmd)
+        User = try values.decodeIfPresent(String.self, forKey: .User)
+        WorkingDir = try values.decodeIfPresent(String.self, forKey: .WorkingDir)
+        StopSignal = try values.decodeIfPresent(String.self, forKey: .StopSignal)
+        Labels = try values.decodeIfPresent([String: String].self, forKey: .Labels)
+        ExposedPorts = try values.decodeIfPresent([String: ImageConfig.Nothing].self, forKey: .ExposedPorts)
+        Volumes = try values.decodeIfPresent([String: ImageConfig.Nothing].self, forKey: .Volumes)
     }
 }

@@ -51,6 +51,10 @@ public struct Layout: Sendable {
                 "there is no image '\(name ?? "")' in '\(path)'; it has \(names.isEmpty ? "none with a name" : names.joined(separator: ", "))"
             )
         }
+        // The same image for several processors.
+        if matching.count > 1, matching.allSatisfy({ $0.platform?.isEmpty == false }), Set(matching.map(nameOf)).count == 1 {
+            return try Index(manifests: matching).manifest(of: name ?? path)
+        }
         guard matching.count == 1 || name != nil else {
             throw OCIError(
                 .notFound, "'\(path)' has \(manifests.count) images; name one of them: \(names.joined(separator: ", "))")
@@ -70,6 +74,14 @@ public struct Layout: Sendable {
             throw OCIError(.damaged, "'\(path)' doesn't have the digest it is named by; the layout is damaged")
         }
         return bytes
+    }
+
+    /// A descriptor of a manifest, with the media type that the manifest's bytes have, whatever was said of them.
+    public func typed(_ descriptor: Descriptor) throws -> Descriptor {
+        var typed = descriptor
+        typed.mediaType = try ManifestShape.mediaType(
+            of: read(descriptor), said: descriptor.mediaType, "the manifest \(descriptor.digest.short) in '\(path)'")
+        return typed
     }
 
     /// Stores a small blob.

@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// An image's manifest (image-spec, manifest.md): its config and its layers.
 public struct Manifest: Sendable, Codable, Equatable {
     public var schemaVersion = 2
@@ -26,76 +24,30 @@ public struct Manifest: Sendable, Codable, Equatable {
     /// Reads one.
     ///
     /// - Parameter what: for messages.
-    /// - Throws: `OCIError` `.damaged`, `.hostile` for more layers than anybody needs.
+    /// - Throws: `OCIError` `.damaged`, `.hostile` for more layers than anybody needs, `.unsupported` for what is older than these.
     public static func read(_ bytes: [UInt8], _ what: String) throws -> Manifest {
+        if bytes.count <= OCIJSON.limit, ManifestShape(bytes)?.isFirstSchema == true {
+            throw OCIError(
+                .unsupported,
+                "\(what) is in the format that Docker had until 2016 (schema 1); store the image again with a newer program")
+        }
         let manifest = try OCIJSON.decode(Manifest.self, bytes, what)
         guard manifest.layers.count <= layerLimit else {
             throw OCIError(.hostile, "\(what) has \(manifest.layers.count) layers; \(layerLimit) are taken at most")
         }
         return manifest
     }
-}
 
-/// A list of manifests (image-spec, image-index.md).
-public struct Index: Sendable, Codable, Equatable {
-    public var schemaVersion = 2
-    public var mediaType: String?
-    public var manifests: [Descriptor]
-
-    public init(manifests: [Descriptor]) {
-        mediaType = MediaType.index
-        self.manifests = manifests
-    }
-
-    /// The manifest for a platform.
-    ///
-    /// - Throws: `OCIError` `.notFound` naming the platforms there are.
-    public func manifest(for platform: Descriptor.Platform, of image: String) throws -> Descriptor {
-        // One that says no platform is for any; attestations say "unknown".
-        if let found = manifests.first(where: {
-            $0.platform?.architecture == platform.architecture && $0.platform?.os == platform.os
-        })
-            ?? manifests.first(where: { $0.platform == nil })
-        {
-            return found
-        }
-        let there = Set(manifests.compactMap { $0.platform.map { "\($0.os)/\($0.architecture)" } }).sorted().joined(
-            separator: ", ")
-        throw OCIError(
-            .notFound,
-            "'\(image)' is not made for \(platform.os)/\(platform.architecture), only for \(there.isEmpty ? "nothing" : there)")
-    }
-}
-
-/// JSON as registries and layouts have it.
-public enum OCIJSON {
-    /// The most bytes of a manifest: registries accept no larger ones.
-    public static let limit = 4 << 20
-
-    /// The most bytes of an image's config: what becomes of it takes up to twenty times as much memory.
-    public static let configLimit = 3 << 20
-
-    /// - Parameter what: for messages.
-    /// - Throws: `OCIError` `.damaged`.
-    public static func decode<Value: Decodable>(
-        _ type: Value.Type, _ bytes: [UInt8], _ what: String, limit: Int = limit
-    ) throws -> Value {
-        guard bytes.count <= limit else {
-            throw OCIError(.damaged, "\(what) has \(bytes.count) bytes, and may have \(limit) at most")
-        }
-        do {
-            return try JSONDecoder().decode(type, from: Data(bytes))
-        } catch let error as OCIError {
-            throw OCIError(error.code, "\(what): \(error)")
-        } catch {
-            throw OCIError(.damaged, "\(what) is not what it is called: \(error)")
-        }
-    }
-
-    /// The same value always gives the same bytes.
-    public static func encode(_ value: some Encodable) throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(value))
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        schemaVersion = try values.decodeIfPresent(Int.self, forKey: .schemaVersion) ?? 2
+        mediaType = try values.decodeIfPresent(String.self, forKey: .mediaType)
+        artifactType = try values.decodeIfPresent(String.self, forKey: .artifactType)
+        config = try values.decode(Descriptor.self, forKey: .config)
+        guard values.contains(.layers) else { throw DecodingError.missing(.layers, in: values) }
+        // Of an image of nothing some programs write null.
+        layers = try values.decodeIfPresent([Descriptor].self, forKey: .layers) ?? []
+        subject = try values.decodeIfPresent(Descriptor.self, forKey: .subject)
+        annotations = try values.decodeIfPresent([String: String].self, forKey: .annotations)
     }
 }

@@ -25,11 +25,11 @@ struct OCIImage: Sendable {
     init(layout path: String, reference: String?, at place: ManifestError.Place) throws {
         do {
             let layout = try Layout(at: path)
-            var descriptor = try layout.find(reference)
+            var descriptor = try layout.typed(layout.find(reference))
             // An index inside the index has one manifest for each architecture.
             for _ in 0..<3 where descriptor.isIndex {
                 let index = try OCIJSON.decode(Index.self, layout.read(descriptor), "an index in '\(path)'")
-                descriptor = try index.manifest(for: .current, of: path)
+                descriptor = try layout.typed(index.manifest(of: path))
             }
             let manifest = try OCI.Manifest.read(layout.read(descriptor), "the manifest in '\(path)'")
             let config = try OCIJSON.decode(
