@@ -13,6 +13,8 @@ public struct ArchiveMembers: Sendable {
     private var links: [String: String] = [:]
     /// Bytes of all names.
     private var nameBytes = 0
+    /// Files so far: a name that comes twice is that of the last one.
+    private var written = 0
 
     private static let mostNames = 100_000
     private static let mostNameBytes = 16 << 20
@@ -29,7 +31,8 @@ public struct ArchiveMembers: Sendable {
             switch entry.kind {
             case .file:
                 guard entry.regions == nil else { throw OCIError(.unsupported, "'\(shown(entry.path))' is stored sparse") }
-                let path = "\(directory)/\(members.files.count)"
+                let path = "\(directory)/\(members.written)"
+                members.written += 1
                 let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
                 try reader.content { try Files.write($0, to: file.number, path) }
                 members.files[name] = File(path: path, size: entry.size)
@@ -45,7 +48,7 @@ public struct ArchiveMembers: Sendable {
 
     private mutating func count(_ entry: TarEntry) throws {
         nameBytes += entry.path.count + entry.link.count
-        guard files.count + links.count < Self.mostNames, nameBytes <= Self.mostNameBytes else {
+        guard written + links.count < Self.mostNames, nameBytes <= Self.mostNameBytes else {
             throw OCIError(.hostile, "more than \(Self.mostNames) files, or names of more than \(Self.mostNameBytes >> 20) MiB")
         }
     }

@@ -38,6 +38,12 @@ struct EntryPath: Sendable {
     }
 
     static let whiteout = Array(".wh.".utf8)
+    /// Hides all that the layers below have in a directory.
+    static let opaque = Array(".wh..wh..opq".utf8)
+    /// What a file system writes for itself begins so.
+    static let metadata = Array(".wh..wh.".utf8)
+    /// Where aufs has the files that have several names.
+    static let linkedFiles = Array(".wh..wh.plnk".utf8)
 
     var name: [UInt8] { components.last.map(Array.init) ?? [] }
     var parent: [UInt8] { Array(components.dropLast().joined(separator: [UInt8(ascii: "/")])) }

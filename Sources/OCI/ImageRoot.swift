@@ -35,6 +35,34 @@ struct ImageRoot: ~Copyable {
         }
     }
 
+    /// The directory at a path that leads there without links; nil for any other.
+    func openDirect(_ path: [UInt8]) throws -> OpenedDirectory? {
+        var how = open_how()
+        how.flags = UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+        let number = directory.number
+        let name = path.isEmpty ? [UInt8(ascii: ".")] : path
+        do {
+            let opened = try retryingInterrupts("open", shown(path)) { withBytes(name) { dish_openat2(number, $0, &how) } }
+            return try OpenedDirectory(OwnedFD(adopting: opened), path)
+        } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+            return nil
+        }
+    }
+
+    /// Where a symbolic link leads.
+    static func target(of name: [UInt8], in directory: CInt) throws -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = try retryingInterrupts("read link", shown(name)) {
+            buffer.withUnsafeMutableBytes { buffer in
+                withBytes(name) {
+                    readlinkat(directory, $0, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+                }
+            }
+        }
+        return Array(buffer[..<count])
+    }
+
     /// What has a name in a directory; nil for nothing.
     static func status(of name: [UInt8], in directory: CInt) -> stat? {
         var status = stat()
