@@ -35,9 +35,9 @@ import Testing
     @Test func challengesAreUnderstood() {
         let text = #"Bearer realm="https://auth.example/token",service="registry, \"x\"",scope="repository:a/b:pull,push""#
         #expect(
-            Challenge(text)
-                == .bearer(realm: "https://auth.example/token", service: #"registry, "x""#, scope: "repository:a/b:pull,push"))
-        #expect(Challenge(#"Basic realm="x""#) == .basic)
-        #expect(Challenge("Negotiate") == nil && Challenge("Bearer service=x") == nil && Challenge("") == nil)
+            Challenge.all([text])
+                == [.bearer(realm: "https://auth.example/token", service: #"registry, "x""#, scope: "repository:a/b:pull,push")])
+        #expect(Challenge.all([#"Basic realm="x""#]) == [.basic])
+        #expect(Challenge.all(["Negotiate", "Bearer service=x", "", ",,", "=", "\""]) == [])
     }
 }

@@ -1,41 +1,97 @@
-/// What a registry that answers 401 wants (RFC 9110, `WWW-Authenticate`).
+/// What a registry that answers 401 wants (RFC 9110, section 11.6.1).
 enum Challenge: Sendable, Equatable {
     case basic
     case bearer(realm: String, service: String?, scope: String?)
 
-    /// Nil for schemes that registries don't use.
-    init?(_ field: String) {
-        let words = field.split(separator: " ", maxSplits: 1)
-        switch words.first?.lowercased() {
+    /// All that are offered, in `WWW-Authenticate` fields: there may be several in one. Those of schemes that registries don't use are
+    /// passed over.
+    static func all(_ fields: [String]) -> [Challenge] { fields.flatMap { ChallengeParser($0).challenges() } }
+
+    fileprivate init?(_ scheme: String, _ parameters: [String: String]) {
+        switch scheme.lowercased() {
         case "basic": self = .basic
         case "bearer":
-            let parameters = Self.parameters(words.count == 2 ? words[1] : "")
             guard let realm = parameters["realm"] else { return nil }
             self = .bearer(realm: realm, service: parameters["service"], scope: parameters["scope"])
         default: return nil
         }
     }
+}
 
-    private static func parameters(_ text: Substring) -> [String: String] {
+/// A field's challenges: `SCHEME [TOKEN | NAME=VALUE, …], …`. Commas are between parameters and between challenges alike, so a word is
+/// a scheme when no `=` comes after it.
+private struct ChallengeParser {
+    private var rest: Substring
+
+    init(_ field: String) { rest = field[...] }
+
+    consuming func challenges() -> [Challenge] {
+        var found: [Challenge] = []
+        var scheme: String?
         var parameters: [String: String] = [:]
-        var rest = text
-        while let equals = rest.firstIndex(of: "=") {
-            let name = rest[..<equals].filter { $0 != " " && $0 != "," }.lowercased()
-            rest = rest[rest.index(after: equals)...]
-            var value = ""
-            if rest.first == "\"" {
-                rest = rest.dropFirst()
-                while let character = rest.popFirst(), character != "\"" {
-                    if character == "\\", let escaped = rest.popFirst() { value.append(escaped) } else { value.append(character) }
-                }
-            } else {
-                value = String(rest.prefix { $0 != "," })
-                rest = rest.dropFirst(value.count)
-            }
-            parameters[name] = value
+        func end() {
+            if let scheme, let challenge = Challenge(scheme, parameters) { found.append(challenge) }
         }
-        return parameters
+        while true {
+            skip { $0 == " " || $0 == "\t" || $0 == "," }
+            if rest.isEmpty { break }
+            let word = take { !" \t,=\"".contains($0) }
+            guard !word.isEmpty else {
+                // Nothing that belongs here.
+                rest = rest.dropFirst()
+                continue
+            }
+            let afterWord = rest
+            skip { $0 == " " || $0 == "\t" }
+            if rest.first == "=" {
+                rest = rest.dropFirst()
+                // What ends with these is a token of the scheme.
+                if rest.first == "=" || rest.isEmpty || rest.first == "," {
+                    skip { $0 == "=" }
+                    continue
+                }
+                skip { $0 == " " || $0 == "\t" }
+                let name = word.lowercased()
+                let value = value()
+                // The first one counts, as it does for a field.
+                if parameters[name] == nil { parameters[name] = value }
+                continue
+            }
+            rest = afterWord
+            end()
+            (scheme, parameters) = (word, [:])
+            // A token without `=` at its end, like that of Negotiate, has no comma and no parameter before it.
+            skipToken()
+        }
+        end()
+        return found
     }
+
+    private mutating func skipToken() {
+        var ahead = self
+        ahead.skip { $0 == " " || $0 == "\t" }
+        let token = ahead.take { !" \t,=\"".contains($0) }
+        ahead.skip { $0 == " " || $0 == "\t" }
+        if !token.isEmpty, ahead.rest.isEmpty || ahead.rest.first == "," { self = ahead }
+    }
+
+    private mutating func value() -> String {
+        guard rest.first == "\"" else { return take { !" \t,".contains($0) } }
+        rest = rest.dropFirst()
+        var value = ""
+        while let character = rest.popFirst(), character != "\"" {
+            if character == "\\", let escaped = rest.popFirst() { value.append(escaped) } else { value.append(character) }
+        }
+        return value
+    }
+
+    private mutating func take(_ belongs: (Character) -> Bool) -> String {
+        let taken = rest.prefix(while: belongs)
+        rest = rest.dropFirst(taken.count)
+        return String(taken)
+    }
+
+    private mutating func skip(_ belongs: (Character) -> Bool) { rest = rest.drop(while: belongs) }
 }
 
 /// Text as a value in a URL's query.

@@ -43,29 +43,50 @@ struct CredentialStore: Sendable {
         return CredentialStore(path: directory.map { "\($0)/config.json" })
     }
 
-    /// - Parameter names: what the registry may be called.
+    /// The most keys of the file that a helper is asked for.
+    private static let mostQuestions = 8
+
+    /// The credentials for a repository: those of the key that says most of it.
+    ///
     /// - Throws: `RegistryError` when the file is damaged, or the helper is missing or fails.
-    func credentials(for names: [String]) async throws -> Credentials? {
+    func credentials(for reference: Reference) async throws -> Credentials? {
         guard let path, Files.exists(path) else { return nil }
         let configuration: Configuration
         do {
             configuration = try JSONDecoder().decode(Configuration.self, from: Data(Files.read(path)))
         } catch {
-            throw RegistryError(.invalid, "the credentials in '\(path)' can't be read: \(error)")
+            throw RegistryError(.invalid, "the credentials in '\(path)' can't be read: \(plainReason(error))")
         }
-        let helper = names.compactMap { configuration.credHelpers?[$0] }.first ?? configuration.credsStore
-        if let helper, let host = names.first, let found = try await ask(helper, host) { return found }
-        guard let (host, entry) = names.compactMap({ name in configuration.auths?[name].map { (name, $0) } }).first else {
-            return nil
+        func matching(_ keys: some Sequence<String>) -> [String] { CredentialKey.matching(keys, reference) }
+        let entries = matching((configuration.auths ?? [:]).keys)
+        let ownHelper = matching((configuration.credHelpers ?? [:]).keys).first.flatMap { configuration.credHelpers?[$0] }
+        if let helper = ownHelper ?? configuration.credsStore, !helper.isEmpty {
+            // They are kept under the key that they were given under, which the file has without a password.
+            var asked: Set<String> = []
+            for name in ([reference.host] + entries + ["https://\(reference.host)"]).prefix(Self.mostQuestions)
+            where asked.insert(name).inserted {
+                if let found = try await ask(helper, name) { return found }
+            }
         }
+        for key in entries {
+            if let entry = configuration.auths?[key], let found = try credentials(entry, key) { return found }
+        }
+        return nil
+    }
+
+    /// Nil for an entry that only says that a helper has them.
+    private func credentials(_ entry: Configuration.Entry, _ key: String) throws -> Credentials? {
         if let token = entry.identitytoken, !token.isEmpty { return Credentials(user: "", password: "", identityToken: token) }
         if let user = entry.username, let password = entry.password { return Credentials(user: user, password: password) }
-        guard let auth = entry.auth, let data = Data(base64Encoded: auth) else { return nil }
-        let parts = String(decoding: data, as: UTF8.self).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let auth = entry.auth, !auth.isEmpty else { return nil }
+        let data = Data(base64Encoded: auth.filter { !$0.isWhitespace })
+        let parts = String(decoding: data ?? Data(), as: UTF8.self)
+            .split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else {
-            throw RegistryError(.invalid, "the credentials for \(host) in '\(path)' are not USER:PASSWORD")
+            throw RegistryError(.invalid, "the credentials for \(key) in '\(path ?? "")' are not USER:PASSWORD in base 64")
         }
-        return Credentials(user: String(parts[0]), password: String(parts[1]))
+        // As Docker reads it: some programs wrote a zero byte at its end.
+        return Credentials(user: String(parts[0]), password: String(parts[1].filter { $0 != "\0" }))
     }
 
     /// The protocol of docker-credential-helpers: the host on standard input, JSON back.

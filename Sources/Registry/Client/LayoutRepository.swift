@@ -25,7 +25,7 @@ public struct LayoutRepository: Repository {
             guard let named else { return nil }
             descriptor = named
         }
-        return (descriptor, try layout.read(descriptor))
+        return (try layout.typed(descriptor), try layout.read(descriptor))
     }
 
     public func fetch(
@@ -34,7 +34,10 @@ public struct LayoutRepository: Repository {
         let lock = try await cache.lock(blob.digest)
         defer { _ = lock }
         let (source, target) = (layout.path(of: blob.digest), cache.path(of: blob.digest))
-        if Files.exists(target) { return target }
+        if Files.exists(target) {
+            progress(Int(blob.size))
+            return target
+        }
         return try await blocking {
             guard Files.exists(source) else {
                 throw RegistryError(.notFound, "there is no blob \(blob.digest) in \(name)")

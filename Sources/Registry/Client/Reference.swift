@@ -66,9 +66,6 @@ public struct Reference: Sendable, Equatable, CustomStringConvertible {
     /// `HOST/NAME`.
     public var name: String { "\(host)/\(repository)" }
 
-    /// What Docker's configuration may call the host, the likeliest name first.
-    var credentialNames: [String] { [host, "https://\(host)"] }
-
     /// What a manifest is asked for by.
     var manifestReference: String { digest?.description ?? tag ?? "latest" }
 

@@ -14,8 +14,9 @@ extension Remote: Repository {
         guard response.body.count <= OCIJSON.limit else {
             throw RegistryError(.damaged, "\(what): it has \(response.body.count) bytes; manifests have 4 MiB at most")
         }
-        let type = response.head["Content-Type"].map { String($0.prefix { $0 != ";" && $0 != " " }) }
-        let descriptor = Descriptor(mediaType: type ?? MediaType.manifest, of: response.body)
+        let said = response.head["Content-Type"].map { String($0.prefix { $0 != ";" && $0 != " " }).lowercased() }
+        let type = try ManifestShape.mediaType(of: response.body, said: said, "the manifest '\(reference)' of \(name)")
+        let descriptor = Descriptor(mediaType: type, of: response.body)
         // Under a digest, nothing else than what has it.
         if reference.hasPrefix("sha256:"), descriptor.digest.description != reference {
             throw RegistryError(.damaged, "\(what): what came has the digest \(descriptor.digest)")
@@ -53,7 +54,10 @@ extension Remote: Repository {
         let lock = try await cache.lock(blob.digest)
         defer { _ = lock }
         let path = cache.path(of: blob.digest)
-        if Files.exists(path) { return path }
+        if Files.exists(path) {
+            progress(Int(blob.size))
+            return path
+        }
         let partial = try await blocking { try PartialBlob(blob, in: cache) }
         progress(Int(partial.count))
         var (attempt, isSecondTry) = (1, false)
@@ -195,14 +199,43 @@ extension Remote: Repository {
         try await send("GET", "referrers/\(digest)").head.isSuccess
     }
 
+    /// The most pages and entries of a list that are read: no registry has so many of one manifest.
+    private static var mostPages: Int { 1000 }
+    private static var mostReferrers: Int { 20_000 }
+
     public func referrers(of digest: BlobDigest, artifactType: String) async throws -> [Descriptor] {
         var found: [Descriptor] = []
-        let response = try await send("GET", "referrers/\(digest)?artifactType=\(urlEncoded(artifactType))")
-        switch response.head.status {
-        case 200: found = try OCIJSON.decode(Index.self, response.body, "the referrers of \(digest)").manifests
-        case 404: found = try await listedReferrers(of: digest)
-        default: throw failure(response, "list the referrers of \(digest.short)")
+        let what = "the referrers of \(digest) in \(name)"
+        var next: String? = "referrers/\(digest)?artifactType=\(urlEncoded(artifactType))"
+        var seen: Set<String> = []
+        while let page = next {
+            // A list that leads back to where it was has no end.
+            guard seen.insert(page).inserted, seen.count <= Self.mostPages, found.count <= Self.mostReferrers else {
+                throw RegistryError(
+                    .damaged,
+                    "\(what): the list has no end, or more than \(Self.mostPages) pages or \(Self.mostReferrers) entries")
+            }
+            let response = try await send("GET", page)
+            switch response.head.status {
+            case 200: found += try OCIJSON.decode(Index.self, response.body, what).manifests
+            case 404 where seen.count == 1:
+                found = try await listedReferrers(of: digest)
+                next = nil
+                continue
+            default: throw failure(response, "list the referrers of \(digest.short)")
+            }
+            next = try nextPage(response, what)
         }
         return found.filter { $0.artifactType == artifactType }
+    }
+
+    /// Where a list goes on (RFC 8288, distribution-spec "Listing Referrers"): an absolute URL; nil at its end.
+    private func nextPage(_ response: HTTPResponse, _ what: String) throws -> String? {
+        guard let link = response.head.all("Link").lazy.compactMap({ HTTPLink.next($0) }).first else { return nil }
+        let url = HTTPLink.resolve(link, against: response.url)
+        guard HTTPRequest.origin(of: url) == HTTPRequest.origin(of: response.url) else {
+            throw RegistryError(.refused, "\(what) go on at '\(url)', which is another host; nothing was asked there")
+        }
+        return url
     }
 }

@@ -67,7 +67,7 @@ public actor Remote {
             used = authorization
             response = try await transfer(request.authorized(used), sink)
         }
-        let challenges = response.head.all("WWW-Authenticate").compactMap { Challenge($0) }
+        let challenges = Challenge.all(response.head.all("WWW-Authenticate"))
         guard response.head.status == 401, let challenge = challenges.first(where: { $0 != .basic }) ?? challenges.first else {
             return response
         }
@@ -133,7 +133,7 @@ public actor Remote {
     }
 
     private func answer(_ challenge: Challenge) async throws -> String? {
-        let credentials = try await store.credentials(for: reference.credentialNames)
+        let credentials = try await store.credentials(for: reference)
         switch challenge {
         case .basic: return credentials?.basic
         case .bearer(let realm, let service, let scope):

@@ -41,7 +41,7 @@ public struct SignaturePolicy: Sendable {
             otherwise = file.default ?? .accept
             rules = file.registries ?? []
         } catch {
-            throw RegistryError(.untrusted, "the policy '\(path)' can't be read, so nothing is fetched: \(error)")
+            throw RegistryError(.untrusted, "the policy '\(path)' can't be read, so nothing is fetched: \(plainReason(error))")
         }
         for rule in rules {
             let said = [rule.keys.map { !$0.isEmpty }, rule.accept, rule.reject].filter { $0 == true }.count

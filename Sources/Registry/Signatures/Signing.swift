@@ -25,9 +25,10 @@ public enum Signing {
             )
         }
         let subject = try await repository.requireManifest(reference).descriptor
-        let existing = try await signatures(of: subject.digest, in: repository)
         let publicKey = signer.publicKey
-        if existing.contains(where: { $0.isValid(publicKey, subject.digest) }) { return subject.digest }
+        if try await find(of: subject.digest, in: repository, { $0.isValid(publicKey, subject.digest) }).isFound {
+            return subject.digest
+        }
         let payload = try OCIJSON.encode(SimpleSigning(subject.digest, of: repository.name))
         let signature = try signer.signature(for: payload).derRepresentation
         var layer = Descriptor(mediaType: SimpleSigning.mediaType, of: payload)
@@ -61,11 +62,11 @@ public enum Signing {
             }
         }
         let digest = try await repository.requireManifest(reference).descriptor.digest
-        let found = try await signatures(of: digest, in: repository)
-        if found.contains(where: { signature in verifiers.contains { signature.isValid($0, digest) } }) { return digest }
-        let why =
-            found.isEmpty
-            ? "it has no signature" : "none of its \(found.count) signatures is by \(keys.joined(separator: " or "))"
+        let (isFound, others) = try await find(of: digest, in: repository) { signature in
+            verifiers.contains { signature.isValid($0, digest) }
+        }
+        if isFound { return digest }
+        let why = others == 0 ? "it has no signature" : "none of its \(others) signatures is by \(keys.joined(separator: " or "))"
         throw RegistryError(.untrusted, "'\(reference)' (\(digest)) in \(repository.name) is not trusted: \(why)")
     }
 
@@ -88,22 +89,40 @@ public enum Signing {
         return try Manifest.read(found.bytes, "the signatures of \(digest)")
     }
 
-    /// What is under cosign's tag, and what refers to the manifest.
-    private static func signatures(of digest: BlobDigest, in repository: some Repository) async throws -> [Signature] {
-        var layers = try await listed(digest, in: repository)?.layers ?? []
-        for referrer in try await repository.referrers(of: digest, artifactType: SimpleSigning.artifactType).prefix(50) {
-            guard let found = try await repository.manifest(referrer.digest.description) else { continue }
-            layers += try Manifest.read(found.bytes, "a signature of \(digest)").layers
-        }
-        var signatures: [Signature] = []
+    /// The most signatures of a manifest that are looked at, and the most manifests that they are in.
+    private static let mostSignatures = 2000
+
+    /// Looks for a signature in what is under cosign's tag, and in what refers to the manifest.
+    ///
+    /// - Returns: whether there is one, and how many others were seen.
+    /// - Throws: `RegistryError` `.untrusted` where there are too many to look at all.
+    private static func find(
+        of digest: BlobDigest, in repository: some Repository, _ isWanted: (Signature) -> Bool
+    ) async throws -> (isFound: Bool, others: Int) {
         var seen: Set<String> = []
-        for layer in layers.prefix(200) where layer.mediaType == SimpleSigning.mediaType && layer.size <= 65536 {
-            guard let text = layer.annotations?[SimpleSigning.annotation], seen.insert(text).inserted,
-                let signature = Data(base64Encoded: text)
-            else { continue }
-            signatures.append(Signature(payload: try await repository.read(layer), signature: signature))
+        func look(_ layers: [Descriptor]) async throws -> Bool {
+            for layer in layers where layer.mediaType == SimpleSigning.mediaType && layer.size <= 65536 {
+                guard let text = layer.annotations?[SimpleSigning.annotation], seen.insert(text).inserted,
+                    let signature = Data(base64Encoded: text)
+                else { continue }
+                guard seen.count <= mostSignatures else { throw tooMany(digest, repository) }
+                if isWanted(Signature(payload: try await repository.read(layer), signature: signature)) { return true }
+            }
+            return false
         }
-        return signatures
+        if try await look(listed(digest, in: repository)?.layers ?? []) { return (true, seen.count - 1) }
+        let referrers = try await repository.referrers(of: digest, artifactType: SimpleSigning.artifactType)
+        for (index, referrer) in referrers.enumerated() {
+            guard index < mostSignatures else { throw tooMany(digest, repository) }
+            guard let found = try await repository.manifest(referrer.digest.description) else { continue }
+            if try await look(Manifest.read(found.bytes, "a signature of \(digest)").layers) { return (true, seen.count - 1) }
+        }
+        return (false, seen.count)
+    }
+
+    private static func tooMany(_ digest: BlobDigest, _ repository: some Repository) -> RegistryError {
+        RegistryError(
+            .untrusted, "\(digest) in \(repository.name) has more than \(mostSignatures) signatures, and none of those is wanted")
     }
 
     private static func store(_ bytes: [UInt8], _ descriptor: Descriptor, _ repository: some Repository) async throws {
