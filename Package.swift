@@ -155,14 +155,16 @@ let package = Package(
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
             exclude: [
-                "bridge_sender.py", "browser.py", "faulty_proxy.py", "small_registry.py", "small_scheduler.py", "token_server.py",
+                "bridge_sender.py", "browser.py", "faulty_proxy.py", "image_corpus.py", "small_registry.py", "small_scheduler.py",
+                "token_server.py",
             ],
             swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.
         .testTarget(
             name: "PoolTests",
             dependencies: [
-                "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Runtime",
+                "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Registry",
+                "Runtime",
                 "SendStream",
                 "TaskHelper", .product(name: "Logging", package: "swift-log"),
             ],

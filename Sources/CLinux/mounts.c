@@ -13,6 +13,10 @@ int dish_clone_mount(int descriptor) {
                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 }
 
+int dish_clone_one_mount(int descriptor) {
+    return (int)syscall(SYS_open_tree, descriptor, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+}
+
 int dish_forbid_devices(int mount) {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NODEV};
     return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes);

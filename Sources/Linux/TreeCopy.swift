@@ -55,6 +55,20 @@ public struct TreeCopy: ~Copyable {
         try copy.finish()
     }
 
+    /// Copies all that is in a directory, and the attributes of the directory itself, to an empty one.
+    ///
+    /// - Parameter check: called for each entry and each 64 MiB; it throws to stop.
+    public static func copyContents(
+        of directory: borrowing OwnedFD, to target: borrowing OwnedFD, check: @escaping () throws -> Void = {}
+    ) throws {
+        var copy = try TreeCopy(directory, target, check)
+        let status = try directory.status()
+        copy.levels = [Level(status: status, target: try target.status(), waiting: try directory.names().reversed())]
+        try copy.run(keepsTop: true)
+        try copy.finish()
+        try FileAttributes.copy(from: directory.number, to: target.number, status)
+    }
+
     private init(
         _ directory: borrowing OwnedFD, _ target: borrowing OwnedFD, _ check: @escaping () throws -> Void
     ) throws {
@@ -70,10 +84,12 @@ public struct TreeCopy: ~Copyable {
         self.check = check
     }
 
-    private mutating func run() throws {
+    private mutating func run(keepsTop: Bool = false) throws {
         while !levels.isEmpty {
             if let name = levels[levels.count - 1].waiting.popLast() {
                 try put(name, as: name)
+            } else if keepsTop, levels.count == 1 {
+                return
             } else {
                 try ascend()
             }

@@ -20,6 +20,7 @@ final class PullProgress: Sendable {
             case .transferred(let bytes): values.done += Int64(bytes)
             case .step(let text): values.step = text
             case .leftOut(let nodes): values.step = "\(nodes)"
+            case .warning(let text): values.step = "warning: \(text)"
             }
         }
     }

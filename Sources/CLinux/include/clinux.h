@@ -171,6 +171,8 @@ long dish_receive_from(int socket, void *buffer, unsigned long size, int *sender
 
 // A detached copy of the mounts at a descriptor and below (open_tree(2)).
 int dish_clone_mount(int descriptor);
+// The same without the mounts below: what they hide is seen.
+int dish_clone_one_mount(int descriptor);
 // Sets `nodev` on a detached mount and those below it: it can't be taken off in a user namespace.
 int dish_forbid_devices(int mount);
 int dish_attach_mount(int mount, const char *target);

@@ -160,7 +160,7 @@ extension Pool {
 
     /// The tree of what was applied, on the disk by then. Names and all that belongs to them are read from the file system, of what
     /// is against a base only what changed.
-    private func finishedTree(
+    func finishedTree(
         of staged: StagingDirectory, base: LayerID?, _ written: WrittenContent, sync: @escaping @Sendable () throws -> Void
     ) throws -> Tree {
         if let base {
@@ -194,42 +194,5 @@ extension Pool {
             total = total.saturatingAdd(bytes)
         }
         return min(total, try filesystem().space().dataUsed)
-    }
-}
-
-/// The first command of a layer's stream.
-struct StreamHead {
-    let uuid: SubvolumeUUID
-    /// What it is against.
-    let source: SubvolumeUUID?
-    let note: [UInt8]?
-    let offset: UInt64
-
-    static func read<Source: ByteSource>(_ reader: inout StreamReader<Source>) throws -> StreamHead {
-        guard let head = try readIfMore(&reader) else {
-            throw StreamError(.truncated, at: reader.offset, "there is nothing to receive")
-        }
-        return head
-    }
-
-    /// Nil at the end of the source.
-    static func readIfMore<Source: ByteSource>(_ reader: inout StreamReader<Source>) throws -> StreamHead? {
-        let offset = reader.offset
-        return try reader.next { command, _ in
-            switch command {
-            case .subvolume(_, let uuid, _, let note): StreamHead(uuid: uuid, source: nil, note: note, offset: offset)
-            case .snapshot(_, let uuid, _, let source, _, let note):
-                StreamHead(uuid: uuid, source: source, note: note, offset: offset)
-            default:
-                throw StreamError(.refused, at: offset, "the stream begins with '\(command.name)' instead of a subvolume")
-            }
-        }
-    }
-}
-
-extension StreamReader where Source: ByteSource {
-    /// Reads to the end of the stream.
-    fileprivate mutating func skipStream() throws {
-        while try next({ command, _ in command }) != .end {}
     }
 }

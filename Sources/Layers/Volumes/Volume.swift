@@ -31,6 +31,8 @@ public struct VolumeSnapshot: Sendable, Codable, Equatable {
     public internal(set) var scheduled: Bool?
     /// Whether no schedule takes it away; nil for no.
     public internal(set) var pinned: Bool?
+    /// What it was received as, from a stream that `btrfs send` wrote; nil for any other.
+    public internal(set) var subvolume: KernelSubvolume?
 }
 
 /// A volume in a task.

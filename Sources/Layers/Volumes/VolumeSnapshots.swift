@@ -107,12 +107,13 @@ extension Pool {
     /// - Parameter id: its id where that may be one of an earlier version of the format; nil for the tree's.
     func describeSnapshot(
         _ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory, scheduled: Bool = false,
-        id: LayerID? = nil
+        id: LayerID? = nil, subvolume: KernelSubvolume? = nil
     ) throws -> VolumeSnapshot {
         let digest = TreeDigest(tree)
         var snapshot = VolumeSnapshot(
             name: name, id: id ?? digest.id, created: created, entries: digest.entries, size: digest.size)
         if scheduled { snapshot.scheduled = true }
+        snapshot.subvolume = subvolume
         try StateFile.write(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
         let uuid = try Subvolume.info("\(staged.snapshot)/data").uuid
         try Files.replace(
@@ -122,9 +123,10 @@ extension Pool {
 
     func publishSnapshot(
         _ tree: Tree, as name: String, created: Int64, of volume: String, in staged: StagingDirectory, scheduled: Bool = false,
-        id: LayerID? = nil
+        id: LayerID? = nil, subvolume: KernelSubvolume? = nil
     ) throws -> VolumeSnapshot {
-        let snapshot = try describeSnapshot(tree, as: name, created: created, in: staged, scheduled: scheduled, id: id)
+        let snapshot = try describeSnapshot(
+            tree, as: name, created: created, in: staged, scheduled: scheduled, id: id, subvolume: subvolume)
         try filesystem().sync()
         let target = directory(ofSnapshot: name, of: volume)
         guard rename(staged.snapshot, target) == 0 else {

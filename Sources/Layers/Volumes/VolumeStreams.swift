@@ -2,7 +2,7 @@ import Btrfs
 import CLinux
 import FoundationEssentials
 import Glibc
-import Linux
+public import Linux
 public import SendStream
 
 /// What a stream doesn't say of its snapshot by itself.
@@ -46,6 +46,8 @@ public struct ReceivedVolume: Sendable, Codable, Equatable {
     /// Whether it was here before.
     public let wasHere: Bool
     public let data: DataState
+    /// Device nodes that weren't taken, of a stream of the kernel's; nil for none.
+    public internal(set) var leftOut: LeftOutNodes?
 }
 
 extension Pool {
@@ -69,7 +71,7 @@ extension Pool {
         sink = try stream.write(note: Array(try StateFile.encode(description)))
     }
 
-    /// Makes a snapshot of what `writeVolume` wrote, and the volume where there is none. The volume's data becomes that snapshot
+    /// Makes a snapshot of what `writeVolume` or `btrfs send` wrote, and the volume where there is none. The volume's data becomes that snapshot
     /// when no task has it and it is still what one of its snapshots is.
     ///
     /// - Parameters:
@@ -82,13 +84,14 @@ extension Pool {
     ) throws -> ReceivedVolume {
         var reader = StreamReader(source)
         let head = try StreamHead.read(&reader)
+        if head.note == nil, expected == nil { return try receiveKernelStreams(&reader, head, as: name, size: size) }
         guard let note = head.note,
             let description = try? JSONDecoder().decode(VolumeDescription.self, from: Data(note)),
             description.kind == VolumeDescription.kind, expected == nil || expected == description
         else {
             throw StreamError(
                 .invalidValue, at: head.offset,
-                "the stream doesn't say which snapshot it is; it wasn't written by 'dish volume send'")
+                "the stream is none of a volume's snapshot; what 'dish volume send' and 'btrfs send' wrote is taken")
         }
         guard head.uuid == description.id.streamUUID, head.source == description.base?.streamUUID else {
             throw StreamError(.refused, at: head.offset, "it isn't the stream of the snapshot that it says it is")
@@ -102,7 +105,7 @@ extension Pool {
                     "the volume '\(name)' has another snapshot '\(there.name)'; remove it (dish volume rm \(name)@\(there.name)), or receive as another volume"
                 )
             }
-            try reader.skipToEnd()
+            try reader.skipStream()
             return ReceivedVolume(volume: name, snapshot: there, wasHere: true, data: try follow(there, name))
         }
         do {
@@ -208,7 +211,7 @@ extension Pool {
     }
 
     /// Makes a volume's data what a snapshot has, if that takes nothing away from anybody.
-    private func follow(_ snapshot: VolumeSnapshot, _ volume: String) throws -> ReceivedVolume.DataState {
+    func follow(_ snapshot: VolumeSnapshot, _ volume: String) throws -> ReceivedVolume.DataState {
         let data = data(ofVolume: volume)
         let info = try Subvolume.info(data)
         if try info.parentUUID == Subvolume.info(self.data(ofSnapshot: snapshot.name, of: volume)).uuid { return .followed }
@@ -243,12 +246,5 @@ extension Pool {
         try filesystem().sync()
         let old = try self.tree(of: origin, of: volume)
         return try TreeDigest(Tree(ofSnapshot: self.data(ofVolume: volume), of: old)).id == TreeDigest(old).id
-    }
-}
-
-extension StreamReader where Source: ByteSource {
-    /// Reads to the end of the stream.
-    fileprivate mutating func skipToEnd() throws {
-        while let isEnd = try next({ command, _ in command == .end }), !isEnd {}
     }
 }

@@ -38,7 +38,8 @@ struct DockerArchive: Sendable {
         let layers = try zip(entry.Layers, config.rootfs.diff_ids).map { name, digest in
             guard let file = members.file(name) else { throw OCIError(.damaged, "there is no '\(name)' in '\(path)'") }
             return FoundImage.Layer(
-                descriptor: Descriptor(mediaType: MediaType.layer, digest: digest, size: file.size), fetch: { _ in file.path },
+                descriptor: Descriptor(mediaType: MediaType.layer, digest: digest, size: file.size),
+                fetch: { _ in try FetchedBlob(file.path) },
                 isCached: false)
         }
         return FoundImage(config: config, layers: layers, name: entry.RepoTags?.first, digest: nil)

@@ -44,16 +44,32 @@ public struct ImageImport: Sendable {
                 name: descriptor.annotations?[Descriptor.nameAnnotation])
         case .dockerArchive(let path):
             image = try await DockerArchive.open(path, into: scratch.path, limit: limit())
+        case .tree(let tree):
+            let called = try name(nil, from: source, names)
+            return try name(await take(tree, called ?? Files.name(of: tree.path)), called, from: source, names)
         }
-        let called = try name(of: image, from: source, names)
-        let layer = try await take(image, called ?? Files.name(of: source.description), cache)
+        let called = try name(image.name, from: source, names)
+        return try name(await take(image, called ?? Files.name(of: source.description), cache), called, from: source, names)
+    }
+
+    /// Says what of an image no task can use, and gives it its name.
+    private func name(
+        _ layer: Layer, _ called: String?, from source: ImageSource, _ names: ReceivedNames
+    ) throws -> (layer: Layer, name: String?) {
+        if let others = try pool.tree(of: layer.id).filesOfOthers() {
+            report(
+                .warning(
+                    "\(others.count) file\(others.count == 1 ? " belongs to a user or group" : "s belong to users or groups") above 65535, which tasks don't have; there they belong to nobody (first: '\(others.first)', \(others.user):\(others.group)); give them others where the image is made"
+                ))
+        }
         guard let called else { return (layer, nil) }
         if case .fromFile(let replacing) = names, source.asked == nil, !replacing { try pool.requireFree(called, for: layer.id) }
         try pool.name(called, layer.id)
         return (layer, called)
     }
 
-    private func name(of image: FoundImage, from source: ImageSource, _ names: ReceivedNames) throws -> String? {
+    /// - Parameter own: what the image calls itself.
+    private func name(_ own: String?, from source: ImageSource, _ names: ReceivedNames) throws -> String? {
         // What a registry has was checked when it was found.
         func checked(_ name: String) throws -> String {
             if case .registry(let reference) = source {
@@ -67,7 +83,7 @@ public struct ImageImport: Sendable {
         case .name(let name): return try checked(name)
         case .none: return try source.asked.map(checked)
         case .fromFile:
-            guard let name = source.asked ?? image.name else {
+            guard let name = source.asked ?? own else {
                 throw RegistryError(.invalid, "the image in \(source) has no name; give it one: --name NAME")
             }
             return try checked(name)
@@ -79,12 +95,7 @@ public struct ImageImport: Sendable {
         guard digests.count == image.layers.count else {
             throw RegistryError(.damaged, "the image has \(image.layers.count) layers and \(digests.count) digests of them")
         }
-        guard image.config.os == "linux", image.config.architecture == Descriptor.Platform.current.architecture else {
-            throw OCIError(
-                .notFound,
-                "the image is made for \(image.config.os)/\(image.config.architecture), and this host is linux/\(Descriptor.Platform.current.architecture)"
-            )
-        }
+        try HostProcessor.current.require(image.config.platform, "the image")
         var top: Layer?
         var known = 0
         while known < digests.count, let id = try pool.result(ofAction: action("layer", digests[known].description, on: top)),
@@ -97,12 +108,20 @@ public struct ImageImport: Sendable {
         let (rest, first) = (Array(image.layers[known...]), known)
         report(.expecting(bytes: rest.reduce(0) { $0 + $1.descriptor.size }))
         let report = report
+        // An image may have the same layer several times.
+        var uses = Dictionary(rest.map { ($0.descriptor.digest, 1) }, uniquingKeysWith: +)
         try await Pipeline.run(rest.count, fetch: { try await rest[$0].fetch { report(.transferred(bytes: $0)) } }) {
-            index, path in
+            index, file in
             report(.step("unpack layer \(first + index + 1) of \(digests.count)"))
-            top = try await unpack(
-                path, digests[first + index], on: top, label: "\(name) layer \(first + index + 1) of \(digests.count)")
-            if rest[index].isCached { cache.remove(rest[index].descriptor.digest) }
+            let number = "layer \(first + index + 1) of \(digests.count)"
+            do {
+                top = try await unpack(file, digests[first + index], on: top, label: "\(name) \(number)")
+            } catch let error as OCIError {
+                throw OCIError(error.code, "\(number) of the image: \(error)")
+            }
+            let blob = rest[index].descriptor.digest
+            uses[blob, default: 1] -= 1
+            if rest[index].isCached, uses[blob] == 0 { cache.remove(blob) }
         }
         return try await settle(image.config.configuration, on: top, name)
     }
@@ -112,23 +131,35 @@ public struct ImageImport: Sendable {
         hexadecimal(ContentHash.bytes("dish.oci.1 \(kind) \(parent?.id.hex ?? "-") \(what)".utf8))
     }
 
-    private func unpack(_ path: String, _ digest: BlobDigest, on parent: Layer?, label: String) async throws -> Layer {
-        let file = try BlobFile(path)
+    /// - Parameter digest: what the archive must have; nil for any.
+    private func unpack(_ file: FetchedBlob, _ digest: BlobDigest?, on parent: Layer?, label: String) async throws -> Layer {
         let limits = ArchiveLimits(stored: file.size, room: try limit())
-        let compression = try Compression(of: file.descriptor)
+        let compression = try Compression(of: file.file)
         let layer = try await make(on: parent, label: label) { root in
-            try await compression.read(path) { descriptor in
+            try await file.read(compression) { descriptor in
                 let unpacker = try LayerUnpacker(root: root)
                 let found = try unpacker.unpack(descriptor, limits)
-                guard found == digest else {
-                    throw OCIError(.damaged, "a layer's archive has the digest \(found), and the image's config says \(digest)")
+                guard digest == nil || found == digest else {
+                    throw OCIError(
+                        .damaged,
+                        "a layer's archive has the digest \(found), and the image's config says \(digest?.description ?? "")")
                 }
                 return unpacker.leftOut
             }
         }
         if !layer.leftOut.isEmpty { report(.leftOut(layer.leftOut)) }
-        try pool.record(action: action("layer", digest.description, on: parent), made: layer.layer.id)
+        if let digest { try pool.record(action: action("layer", digest.description, on: parent), made: layer.layer.id) }
         return layer.layer
+    }
+
+    private func take(_ tree: TreeSource, _ name: String) async throws -> Layer {
+        try await TreeImport(pool: pool, report: report).run(tree, label: name) { archive in
+            do {
+                return try await unpack(archive, nil, on: nil, label: name)
+            } catch let error as OCIError {
+                throw OCIError(error.code, "unpack '\(tree.path)': \(error)")
+            }
+        }
     }
 
     /// The layer with what the image says of its tasks; the one below when it says nothing.

@@ -10,9 +10,15 @@ public enum ImageSource: Sendable, CustomStringConvertible {
     case layout(String, name: String?)
     /// What `docker save` wrote.
     case dockerArchive(String)
+    /// A root file system: streams that `btrfs send` wrote, an archive, a directory, or a subvolume.
+    case tree(TreeSource)
 
-    /// From `oci:DIR[:TAG]`, `docker-archive:FILE` or a reference.
+    /// From `oci:DIR[:TAG]`, `docker-archive:FILE`, a kind of tree and its place, or a reference.
     public init(_ text: String) throws {
+        if let tree = try TreeSource(text) {
+            self = .tree(tree)
+            return
+        }
         if text.hasPrefix("oci:") {
             let rest = text.dropFirst(4)
             // A path may have colons, a tag has no slashes.
@@ -33,7 +39,7 @@ public enum ImageSource: Sendable, CustomStringConvertible {
         switch self {
         case .registry(let reference): reference.description
         case .layout(_, let name): name
-        case .dockerArchive: nil
+        case .dockerArchive, .tree: nil
         }
     }
 
@@ -42,6 +48,7 @@ public enum ImageSource: Sendable, CustomStringConvertible {
         case .registry(let reference): reference.description
         case .layout(let path, let name): "oci:\(path)" + (name.map { ":\($0)" } ?? "")
         case .dockerArchive(let path): "docker-archive:\(path)"
+        case .tree(let tree): tree.description
         }
     }
 }
@@ -50,8 +57,8 @@ public enum ImageSource: Sendable, CustomStringConvertible {
 struct FoundImage: Sendable {
     struct Layer: Sendable {
         let descriptor: Descriptor
-        /// Gets the blob into the cache or says where it is.
-        let fetch: @Sendable (_ progress: @escaping @Sendable (Int) -> Void) async throws -> String
+        /// Gets the blob into the cache, or opens it where it is.
+        let fetch: @Sendable (_ progress: @escaping @Sendable (Int) -> Void) async throws -> FetchedBlob
         /// Whether the file is the cache's, to be removed when it was used.
         let isCached: Bool
     }
@@ -76,7 +83,7 @@ extension FoundImage {
         // An index inside an index is allowed; more of them are nonsense.
         for _ in 0..<3 where found.descriptor.isIndex {
             let index = try OCIJSON.decode(Index.self, found.bytes, "the index '\(reference)' of \(repository.name)")
-            let next = try index.manifest(for: .current, of: name ?? reference)
+            let next = try index.manifest(of: name ?? reference)
             found = try await repository.requireManifest(next.digest.description)
         }
         let manifest = try Manifest.read(found.bytes, "the manifest '\(reference)' of \(repository.name)")
@@ -84,7 +91,7 @@ extension FoundImage {
             ImageConfig.self, await repository.read(manifest.config), "the config of '\(reference)'", limit: OCIJSON.configLimit)
         let layers = manifest.layers.map { descriptor in
             Layer(
-                descriptor: descriptor, fetch: { try await repository.fetch(descriptor, into: cache, progress: $0) },
+                descriptor: descriptor, fetch: { try await repository.open(descriptor, in: cache, progress: $0) },
                 isCached: true)
         }
         return FoundImage(config: config, layers: layers, name: name, digest: digest)

@@ -10,4 +10,6 @@ public enum TransferEvent: Sendable {
     case step(String)
     /// Device nodes of an image weren't taken.
     case leftOut(LeftOutNodes)
+    /// Something that doesn't stop the work, and what comes of it, for people.
+    case warning(String)
 }

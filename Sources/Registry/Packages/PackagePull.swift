@@ -44,7 +44,7 @@ public struct PackagePull: Sendable {
             steps.count,
             fetch: { index in
                 let blob = try await Self.blob(of: steps[index], in: repository)
-                return (blob, try await repository.fetch(blob, into: cache) { report(.transferred(bytes: $0)) })
+                return (blob, try await repository.open(blob, in: cache) { report(.transferred(bytes: $0)) })
             },
             use: { index, fetched in
                 let step = steps[index]
@@ -78,13 +78,14 @@ public struct PackagePull: Sendable {
         }
     }
 
-    private func apply(_ blob: Descriptor, _ path: String, _ description: LayerDescription, _ budget: ReceiveBudget) async throws
-    {
+    private func apply(
+        _ blob: Descriptor, _ file: FetchedBlob, _ description: LayerDescription, _ budget: ReceiveBudget
+    ) async throws {
         let pool = pool
         let room = try max(64 << 20, pool.filesystem().space().available / 10 * 9)
         let limit = blob.annotations?[Package.lengthAnnotation].flatMap { UInt64($0) }.map { min($0, room) } ?? room
         do {
-            _ = try await Compression.zstd.read(path) { descriptor in
+            _ = try await file.read(.zstd) { descriptor in
                 try pool.receive(BoundedSource(descriptor, limit: limit), description, budget: budget)
             }
         } catch let error as PoolError where error.code == .full {

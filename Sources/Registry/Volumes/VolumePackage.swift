@@ -22,7 +22,7 @@ public struct VolumePlace: Sendable {
         switch try ImageSource(text) {
         case .registry(let reference): kind = .registry(reference)
         case .layout(let path, let name): kind = .layout(path, name: name ?? "latest")
-        case .dockerArchive:
+        case .dockerArchive, .tree:
             throw RegistryError(.invalid, "'\(text)' can't hold a volume: write HOST[:PORT]/NAME[:TAG] or oci:DIR[:TAG]")
         }
     }

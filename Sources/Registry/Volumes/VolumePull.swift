@@ -48,9 +48,9 @@ public struct VolumePull: Sendable {
             VolumeDescription.self, await repository.read(manifest.config), "the config of \(what)")
         let (stream, cache, report, pool) = (manifest.layers[0], try BlobCache(pool), report, pool)
         report(.expecting(bytes: stream.size))
-        let path = try await repository.fetch(stream, into: cache) { report(.transferred(bytes: $0)) }
+        let file = try await repository.open(stream, in: cache) { report(.transferred(bytes: $0)) }
         report(.step("receive \(volume)@\(description.snapshot)"))
-        let received = try await Compression.zstd.read(path) { descriptor in
+        let received = try await file.read(.zstd) { descriptor in
             let source = try BoundedSource(descriptor, limit: max(64 << 20, pool.filesystem().space().available / 10 * 9))
             return try pool.receiveVolume(source, as: volume, size: size, expected: description)
         }

@@ -22,6 +22,9 @@ public final class StreamApplier {
     private var special: [UInt8]?
     private var worker = 0
     private let budget: ReceiveBudget?
+    private let findSource: (SubvolumeUUID) throws -> TreeApplier.CloneSource?
+    /// Sources that were found when they were needed: the workers don't know them.
+    private var found: Set<SubvolumeUUID> = []
 
     /// What all threads see.
     private final class Shared: Sendable {
@@ -48,11 +51,14 @@ public final class StreamApplier {
     ///   - sources: other subvolumes that the stream may clone from.
     ///   - budget: bytes that may be cloned; nil for a stream that is trusted.
     ///   - witness: makes those who are told what is written, one for each thread.
+    ///   - findSource: looks for a further subvolume to clone from.
     public init(
         _ root: borrowing OwnedFD, uuid: SubvolumeUUID, sources: [SubvolumeUUID: TreeApplier.CloneSource],
-        budget: ReceiveBudget? = nil, witness: (() -> any ContentWitness)? = nil
+        budget: ReceiveBudget? = nil, witness: (() -> any ContentWitness)? = nil,
+        findSource: @escaping (SubvolumeUUID) throws -> TreeApplier.CloneSource? = { _ in nil }
     ) throws {
         self.budget = budget
+        self.findSource = findSource
         main = try TreeApplier(try root.duplicate(), uuid: uuid, sources: sources, witness: witness?())
         var workers: [Worker] = []
         for number in 0..<2 {
@@ -99,9 +105,18 @@ public final class StreamApplier {
             guard try budget?.clone(length) ?? true else {
                 throw StreamError(
                     .refused, at: offset,
-                    "clone: the file clones far more data than it has or is against; it wasn't made by 'dish'")
+                    "clone: the file clones far more data than it has or is against; neither 'dish' nor 'btrfs send' makes such a one"
+                )
             }
-            if path == file, source != main.uuid { try add(command, data, offset) } else { try applyAlone(command, data, offset) }
+            if !main.knows(source), let further = try findSource(source) {
+                main.add(further, as: source)
+                found.insert(source)
+            }
+            if path == file, source != main.uuid, !found.contains(source) {
+                try add(command, data, offset)
+            } else {
+                try applyAlone(command, data, offset)
+            }
         default: try applyAlone(command, data, offset)
         }
     }

@@ -10,7 +10,7 @@ public final class TreeApplier {
     private let tree: ConfinedTree
     let uuid: SubvolumeUUID
     private let decompresses: Bool
-    private let sources: [SubvolumeUUID: CloneSource]
+    private var sources: [SubvolumeUUID: CloneSource]
     private let witness: (any ContentWitness)?
     private var file: CurrentFile?
 
@@ -55,6 +55,12 @@ public final class TreeApplier {
     }
 
     deinit { closeFile() }
+
+    /// Whether a subvolume can be cloned from.
+    func knows(_ source: SubvolumeUUID) -> Bool { sources[source] != nil }
+
+    /// Adds one more subvolume to clone from.
+    func add(_ source: CloneSource, as uuid: SubvolumeUUID) { sources[uuid] = source }
 
     /// Applies one command.
     ///
@@ -289,10 +295,8 @@ public final class TreeApplier {
         guard [S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK].contains(type) else {
             throw CommandFault(.invalidValue, "the mode \(mode) is not that of a device")
         }
-        // The kernel's encoding: 12 bits of major number, 20 of minor number.
-        let (major, minor) = (UInt32(device >> 8 & 0xfff), UInt32(device & 0xff | device >> 12 & 0xfff00))
-        if type == S_IFCHR || type == S_IFBLK {
-            let node = DeviceNode(isBlock: type == S_IFBLK, major: major, minor: minor)
+        let node = DeviceNode(streamMode: mode, device: device)
+        if let node {
             // Without it something else would come out than the stream says.
             guard node.isHarmless else {
                 throw CommandFault(
@@ -301,7 +305,8 @@ public final class TreeApplier {
                 )
             }
         }
-        try make(path, "create device") { mknodat($0, $1, type, dev_t(dish_makedev(major, minor))) }
+        let number = node.map { dish_makedev($0.major, $0.minor) } ?? 0
+        try make(path, "create device") { mknodat($0, $1, type, dev_t(number)) }
     }
 
     private func rename(_ path: [UInt8], _ to: [UInt8]) throws {

@@ -4,19 +4,26 @@ import Registry
 
 struct ImageImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Take an OCI image from a registry, a layout or an archive.",
+        commandName: "import", abstract: "Take an image from a registry, a layout, an archive, a stream or a directory.",
         discussion: """
             Each of its layers becomes a layer here, shared with other images that have it. The image is called by its
             reference, 'dish run REF' runs it; or by the layout's tag that was asked for. One from an archive, or a layout's
             only image, has no name unless --name or --trust-names gives it one.
 
+            A root file system becomes an image of one layer: an archive (tar:FILE, plain or compressed with gzip, xz, zstd or bzip2), a
+            directory (dir:PATH, without what is mounted in it), a Btrfs subvolume (subvolume:PATH, without those inside it), or what
+            'btrfs send' wrote (stream:FILE, '-' for standard input). A stream that was sent with -p becomes a layer on the one that
+            came of its parent, which must have been imported before.
+
             Examples:
               dish image import registry.example/web/app:2
               dish image import oci:/srv/layout:app --name app
               dish image import docker-archive:app.tar --trust-names
+              dish image import tar:root.tar.xz --name base
+              btrfs send /srv/roots/web.1 | dish image import stream:- --name web
             """)
 
-    @Argument(help: "A reference, oci:DIR[:TAG] or docker-archive:FILE.")
+    @Argument(help: "A reference, oci:DIR[:TAG], docker-archive:FILE, stream:FILE, tar:FILE, dir:PATH or subvolume:PATH.")
     var source: String
     @OptionGroup var naming: ReceivedNameOptions
     @OptionGroup var registry: RegistryOptionGroup

@@ -33,6 +33,7 @@ final class TransferProgress: Sendable {
         case .transferred(let bytes): state.value.withLock { $0.done += Int64(bytes) }
         case .step(let text): line(text)
         case .leftOut(let nodes): line("\(nodes)")
+        case .warning(let text): line("warning: \(text)")
         }
     }
 

@@ -6,14 +6,16 @@ import SendStream
 
 struct VolumeReceive: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "receive", abstract: "Make a snapshot, and its volume, of what 'dish volume send' wrote.",
+        commandName: "receive", abstract: "Make a snapshot, and its volume, of what 'dish volume send' or 'btrfs send' wrote.",
         discussion: """
             It is made aside, and gets its name only when its content has the id that was sent. The volume's data becomes that
-            snapshot, unless a task uses the volume or it was changed here.
+            snapshot, unless a task uses the volume or it was changed here. A stream of 'btrfs send' has no such id; its snapshot is
+            called as the subvolume was, and one that was sent with -p needs the snapshot of that parent here.
 
             Examples:
               ssh host dish volume send data@monday | dish volume receive data
               dish volume receive data tuesday.stream
+              btrfs send /srv/snapshots/data.1 | dish volume receive data
               dish volume receive data --from registry.example/backup/data:monday
             """)
 
@@ -52,6 +54,7 @@ struct VolumeReceive: AsyncParsableCommand {
             }
         }
         if case .kept(let reason) = received.data { print("dish: the volume's data stays as it is: \(reason)", to: .errors) }
+        if let leftOut = received.leftOut { print(printable("dish: \(leftOut)"), to: .errors) }
         if isNew, size == nil, try pool.hasQuotas(), let volume = try pool.volumeIfPresent(name) {
             // Whoever sent it has said how much of the pool it may take.
             let limit = volume.size.map { "may take \(shownBytes($0)), as its sender says" } ?? "has no limit of size"
