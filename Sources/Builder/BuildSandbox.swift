@@ -57,7 +57,7 @@ struct BuildSandbox: Sendable {
         spawn.program = unshare
         do {
             try runtime.prepare(root: container.root)
-            spawn.filters = try refusals.get().programs
+            spawn.filters = try refusals.get().programs + (container.ignoresSync ? syncs.get().programs : [])
         } catch let error as RuntimeError {
             throw error
         } catch {
@@ -68,6 +68,8 @@ struct BuildSandbox: Sendable {
 
     /// What no container may do, and nspawn lets pass.
     private static let refusals = Result { () throws(SystemError) in try SystemCallFilter.refusals() }
+
+    private static let syncs = Result { () throws(SystemError) in try SystemCallFilter.ignoringSyncs() }
 
     /// In the mount namespace that nspawn is started in: device nodes of what it mounts can't be opened, and its directories in
     /// `/run` are in memory, as systemd has them; elsewhere it complains among what the step prints.

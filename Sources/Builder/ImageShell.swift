@@ -18,6 +18,7 @@ public struct ImageShell: Sendable {
         staged = try StagingDirectory(in: pool)
         self.runtime = runtime
         try Subvolume.snapshot(root, to: staged.root)
+        try SandboxHosts.add(to: staged.root, onlyIfMissing: true)
     }
 
     /// Puts a failed step's script at hand.

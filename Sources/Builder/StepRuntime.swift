@@ -58,14 +58,20 @@ final class StepRuntime: Runtime {
         try? restore()
     }
 
-    /// Puts back what the runtime took away from the root for the last step, which has ended.
+    /// Puts back what the runtime took away from the root for the last step, which has ended, and takes away what was added for it.
     func restore() throws {
         guard state.withLock({ $0.isPrepared }) else { return }
+        try SandboxHosts.remove(from: root, before: before)
         try runtime.restore(root: root, from: before)
         state.withLock { $0.isPrepared = false }
     }
 
     func pathTakenAway(from root: String) throws -> String? { try runtime.pathTakenAway(from: root) }
+
+    /// Takes the sandbox's names out of the root before it is compared with what it was.
+    func takeHostsAway() throws {
+        if state.withLock({ $0.isPrepared }) { try SandboxHosts.remove(from: root, before: before) }
+    }
 
     func spawn(_ container: Container) throws(RuntimeError) -> Spawn {
         var limited = BuildSandbox.sealed(container)
@@ -81,10 +87,13 @@ final class StepRuntime: Runtime {
             try Subvolume.deleteRecursively(before)
             // What the runtime takes away is still in it.
             try Subvolume.snapshot(root, to: before)
+            if container.root == root {
+                state.withLock { $0.isPrepared = true }
+                try SandboxHosts.add(to: root)
+            }
         } catch {
             throw RuntimeError(.invalid, "keep what is before the step: \(error)")
         }
-        if container.root == root { state.withLock { $0.isPrepared = true } }
         var spawn = try BuildSandbox.contained(limited, by: runtime)
         spawn.timeLimit = limits.time
         spawn.cgroups = memory.procs

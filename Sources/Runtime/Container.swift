@@ -120,7 +120,8 @@ public struct Container: Sendable {
     public var keepsRuntimeDirectories = false
     /// Whether the root can't be written to.
     public var readOnly = false
-    /// Whether fsync and its kin return at once: for work that is thrown away unless it ends well.
+    /// Whether fsync and its kin return at once: for work that is thrown away unless it ends well. Whoever starts the runtime installs
+    /// the filter for it.
     public var ignoresSync = false
     /// The most processes and threads inside (`RLIMIT_NPROC` of the user namespace); nil for the host's default.
     public var processLimit: UInt64?

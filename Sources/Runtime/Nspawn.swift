@@ -1,6 +1,6 @@
 public import Linux
 
-/// systemd-nspawn(1), version 250 or later (`--suppress-sync`, mapped ownership).
+/// systemd-nspawn(1), version 250 or later (mapped ownership).
 public struct Nspawn: Runtime {
     public init() {}
 
@@ -72,7 +72,6 @@ public struct Nspawn: Runtime {
         if container.readOnly { list.append("--read-only") }
         if let limit = container.processLimit { list.append("--rlimit=NPROC=\(limit)") }
         if let limit = container.dataLimit { list.append("--rlimit=DATA=\(limit)") }
-        if container.ignoresSync { list.append("--suppress-sync=yes") }
         list.append("--resolv-conf=\(container.resolvesNames ? Self.nameResolution() : "off")")
         list += network(container.network)
         list += confinement(container)

@@ -59,15 +59,13 @@ import Testing
         container.user = "nobody"
         container.directory = "/tmp"
         container.readOnly = true
-        container.ignoresSync = true
         container.binds = [.init("/cache", at: "/var/cache"), .init("/out", at: "/out", readOnly: false, mapsOwners: false)]
         #expect(
             try arguments(container) == [
                 "--quiet", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no", "--timezone=off",
-                "--directory=/r", "--machine=build", "--read-only", "--suppress-sync=yes", "--resolv-conf=off",
-                "--private-network", "--console=pipe", "--bind-ro=/cache:/var/cache", "--bind=/out:/out",
-                "--bind-ro=/dev/null:/run/systemd/inaccessible/reg", "--user=nobody",
-                "--chdir=/tmp", "--as-pid2", "--", "/bin/sh", "-c", "--", "true",
+                "--directory=/r", "--machine=build", "--read-only", "--resolv-conf=off", "--private-network", "--console=pipe",
+                "--bind-ro=/cache:/var/cache", "--bind=/out:/out", "--bind-ro=/dev/null:/run/systemd/inaccessible/reg",
+                "--user=nobody", "--chdir=/tmp", "--as-pid2", "--", "/bin/sh", "-c", "--", "true",
             ])
     }
 

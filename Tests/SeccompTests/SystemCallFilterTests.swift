@@ -64,6 +64,20 @@ import Testing
                 }
             }
         }
+
+        @Test func syncsSucceedAtOnceAndOpenFlagsPass() throws {
+            let filter = try SystemCallFilter.ignoringSyncs()
+            // fsync, fdatasync, msync, sync, sync_file_range, syncfs; of i386 fsync and sync_file_range.
+            for call: UInt32 in [74, 75, 26, 162, 277, 306] { #expect(filter.answer(call, Self.native) == 0x0005_0000) }
+            for call: UInt32 in [118, 314] { #expect(filter.answer(call, Self.i386) == 0x0005_0000) }
+            #expect(filter.answer(74 | Self.x32, Self.native) == 0x0005_0000)
+            // open and openat with O_SYNC and O_DSYNC, openat2, write, pwritev2.
+            for flags: UInt64 in [0x10_1000, 0x1000] {
+                #expect(filter.answer(2, Self.native, [0, flags]) == Self.allowed)
+                #expect(filter.answer(257, Self.native, [0, 0, flags]) == Self.allowed)
+            }
+            for call: UInt32 in [437, 1, 328] { #expect(filter.answer(call, Self.native) == Self.allowed) }
+        }
     #endif
 }
 

@@ -12,8 +12,10 @@ extension ImageBuild {
         try await blocking { try Subvolume.snapshot(root, to: before) }
         try await execute(run, in: root, at: place)
         try await blocking {
+            try (sandbox.runtime as? StepRuntime)?.takeHostsAway()
             // It is put back when the step has ended, as another inode.
-            let apart = try sandbox.runtime.pathTakenAway(from: before).map { [$0] } ?? []
+            var apart = try sandbox.runtime.pathTakenAway(from: before).map { [$0] } ?? []
+            if try SandboxHosts.isSame(before, root) { apart.append(SandboxHosts.path) }
             let changes = TreeComparison(before: before, after: root, ignoring: outputs + apart)
             if let path = try changes.first() {
                 throw ManifestError(place, "the run step changed '\(path)', which is not among its outputs")
@@ -37,11 +39,18 @@ extension ImageBuild {
         guard let appliance = run.appliance?.value, let layer = layers[appliance] else {
             return try await sandbox.run(run.script, in: root, what: what, timeout: timeout, onOutput: output)
         }
+        // Of its own, to know the sandbox's names; beside the root, as above.
+        let copy = "\(Files.parent(of: root))/appliance"
+        try await blocking {
+            try Subvolume.snapshot(layer, to: copy)
+            try SandboxHosts.add(to: copy)
+        }
         try await sandbox.run(
-            run.script, in: layer, what: what, timeout: timeout,
+            run.script, in: copy, what: what, timeout: timeout,
             configure: { container in
                 container.readOnly = true
                 container.binds.append(.init(root, at: Run.target, readOnly: false))
             }, onOutput: output)
+        try await blocking { try Subvolume.deleteRecursively(copy) }
     }
 }

@@ -29,6 +29,7 @@ struct TestCopy: Sendable {
         staged = try StagingDirectory(in: pool)
         let groups = try pool.limitSteps(of: staged)
         try Subvolume.snapshot(pool.root(of: layer.id), to: staged.root, in: groups)
+        try SandboxHosts.add(to: staged.root, onlyIfMissing: true)
     }
 
     /// A command in the sandbox.
