@@ -6,9 +6,13 @@ import Linux
 public struct Tree: Sendable {
     /// The root comes first.
     let nodes: [TreeNode]
+    /// Regular files whose content was read to make it, each by one of its paths, without a leading slash: all of a whole tree, of a
+    /// snapshot's what changed.
+    let readFiles: [[UInt8]]
 
-    init(nodes: [TreeNode]) {
+    init(nodes: [TreeNode], readFiles: [[UInt8]] = []) {
         self.nodes = nodes
+        self.readFiles = readFiles
     }
 
     /// Reads a whole tree that nobody changes meanwhile. File content is read on all processors.
@@ -16,7 +20,8 @@ public struct Tree: Sendable {
     /// - Parameter latestTime: seconds since 1970; a later modification time is first set to it on
     ///   disk. Nil leaves all as they are.
     public init(of root: String, latestTime: Int64? = nil) throws {
-        self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: nil))
+        let (nodes, files) = try TreeReader.readNoting(root, latestTime: latestTime, baseline: nil, written: nil)
+        self.init(nodes: nodes, readFiles: files)
     }
 
     /// The same of a tree that a stream has just made: files whose digests are known aren't read.
@@ -34,7 +39,8 @@ public struct Tree: Sendable {
     init(ofSnapshot root: String, of source: TreeIndex, latestTime: Int64? = nil, written: WrittenContent? = nil) throws {
         let changed = try Self.changedInodes(in: root, after: Subvolume.info(root).creation)
         let baseline = TreeBaseline(source, changed: changed, latestTime: latestTime)
-        self.init(nodes: try TreeReader.read(root, latestTime: latestTime, baseline: baseline, written: written))
+        let (nodes, files) = try TreeReader.readNoting(root, latestTime: latestTime, baseline: baseline, written: written)
+        self.init(nodes: nodes, readFiles: files)
     }
 
     /// Reads of a snapshot of a snapshot, and so on, only what changed after a transaction that is none of its source's.

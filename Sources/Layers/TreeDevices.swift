@@ -49,6 +49,6 @@ extension Tree {
                 nodes[above].descendants -= 1
             } while above != 0
         }
-        return Tree(nodes: zip(nodes, isGone).filter { !$1 }.map(\.0))
+        return Tree(nodes: zip(nodes, isGone).filter { !$1 }.map(\.0), readFiles: readFiles)
     }
 }

@@ -32,6 +32,13 @@ struct TreeReader: ~Copyable {
     static func read(
         _ root: String, latestTime: Int64?, baseline: TreeBaseline?, written: WrittenContent? = nil
     ) throws -> [TreeNode] {
+        try readNoting(root, latestTime: latestTime, baseline: baseline, written: written).nodes
+    }
+
+    /// The same, and the paths of the files that it read.
+    static func readNoting(
+        _ root: String, latestTime: Int64?, baseline: TreeBaseline?, written: WrittenContent?
+    ) throws -> (nodes: [TreeNode], files: [[UInt8]]) {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         var status = stat()
         let number = directory.number
@@ -41,7 +48,7 @@ struct TreeReader: ~Copyable {
             root: directory, device: UInt64(status.st_dev), latestTime: latestTime, baseline: baseline, written: written)
         try reader.add(name: [], path: [], status, parent: number, descriptor: consume top)
         try reader.addContents()
-        return reader.nodes
+        return (reader.nodes, reader.files.map(\.path))
     }
 
     private init(
