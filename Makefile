@@ -1,5 +1,5 @@
 # The front door: `make demo` shows everything at work, `make test` proves it. Both run as root on Debian 12.
-.PHONY: help build demo build-tests test test-unit test-pool test-host fuzz bench install install-files deb format lint clean
+.PHONY: help build demo build-tests test test-unit test-pool test-host soak fuzz bench install install-files deb format lint clean
 
 SHELL := /bin/sh
 PREFIX ?= /usr/local
@@ -14,6 +14,7 @@ TEST = swift test --skip-build
 help:
 	@echo "make demo      install what is missing, build, boot the example, fetch its page (KEEP=1 leaves it running)"
 	@echo "make test      install what is missing, run all tests"
+	@echo "make soak      build, boot and look at forty servers of Debian's, ten minutes"
 	@echo "make fuzz      random input for everything that parses bytes from outside, ten minutes each"
 	@echo "make bench     compare with systemd-nspawn and others, side by side"
 	@echo "make install   build, and install programs, units, manual pages and completions below PREFIX ($(PREFIX))"
@@ -45,6 +46,9 @@ test-pool: build-tests
 test-host: build-tests
 	@echo "== tier 3 of 3: host tests (systemd and cgroup v2 in user-mode-linux)"
 	$(TEST) --filter '^HostTests\.'
+
+soak: build-tests
+	DISH_SOAK=1 $(TEST) --no-parallel --filter '^PoolTests\.BuildEngine/ServerImageTests'
 
 fuzz: build-tests
 	scripts/fuzz

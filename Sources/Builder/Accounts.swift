@@ -4,6 +4,8 @@ import Manifest
 ///
 /// They are edited here rather than by useradd(8), which writes the day's date and needs to be in the image.
 struct Accounts {
+    static let files = ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"]
+
     private var passwd: [[String]]
     private var group: [[String]]
     private var shadow: [[String]]
@@ -17,9 +19,9 @@ struct Accounts {
         gshadow = try Self.lines(root, "/etc/gshadow", fields: 4, place)
     }
 
-    /// The id of an owner, given as a name or as digits.
+    /// The id of an owner, given as a name or as digits. root is 0 in every image, one without such files too.
     func user(_ name: String, for place: ManifestError.Place) throws -> UInt32 {
-        if let number = UInt32(name) { return number }
+        if let number = name == "root" ? 0 : UInt32(name) { return number }
         guard let id = passwd.first(where: { $0[0] == name }).flatMap({ UInt32($0[2]) }) else {
             throw ManifestError(place, "there is no user '\(name)' in the image; add it under 'users'")
         }
@@ -27,18 +29,26 @@ struct Accounts {
     }
 
     func group(_ name: String, for place: ManifestError.Place) throws -> UInt32 {
-        if let number = UInt32(name) { return number }
+        if let number = name == "root" ? 0 : UInt32(name) { return number }
         guard let id = group.first(where: { $0[0] == name }).flatMap({ UInt32($0[2]) }) else {
             throw ManifestError(place, "there is no group '\(name)' in the image; add it under 'groups'")
         }
         return id
     }
 
+    /// The ids of an owner and a group. Those of root are known without the image's files.
+    static func ids(
+        _ owner: String, _ group: String, in root: borrowing RootDirectory, for place: ManifestError.Place
+    ) throws -> (user: UInt32, group: UInt32) {
+        if owner == "root", group == "root" { return (0, 0) }
+        let accounts = try Accounts(root, for: place)
+        return (try accounts.user(owner, for: place), try accounts.group(group, for: place))
+    }
+
     /// A user's ids and home directory; nil when there is no such user.
     func entry(of name: String) -> (uid: UInt32, gid: UInt32, home: String)? {
-        guard let fields = passwd.first(where: { $0[0] == name }), let uid = UInt32(fields[2]), let gid = UInt32(fields[3]),
-            fields[5].hasPrefix("/")
-        else { return nil }
+        guard let fields = passwd.first(where: { $0[0] == name }) else { return name == "root" ? (0, 0, "/root") : nil }
+        guard let uid = UInt32(fields[2]), let gid = UInt32(fields[3]), fields[5].hasPrefix("/") else { return nil }
         return (uid, gid, fields[5])
     }
 

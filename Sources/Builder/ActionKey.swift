@@ -8,17 +8,23 @@ import Manifest
 /// content of every input and the builder's version. Equal keys make equal layers, so nothing needs to run.
 struct ActionKey {
     /// Raised whenever the same inputs would make another tree.
-    static let builderVersion = 4
+    static let builderVersion = 5
 
     /// What kind of input it is, then what identifies it.
     private(set) var entries: [[String]] = []
 
     /// - Parameter layers: of the images it depends on.
-    init(_ target: ImageTarget, layers: [Label: LayerID], packages: [LockedPackage], inputs: BuildInputs) throws {
+    init(
+        _ target: ImageTarget, layers: [Label: LayerID], packages: [LockedPackage], environments: [LockedEnvironment] = [],
+        inputs: BuildInputs
+    ) throws {
         add("dish.action", "\(Self.builderVersion)")
         for image in target.dependencies { add("layer", image.value.description, layers[image.value]?.hex ?? "") }
         if case .base(let base) = target.origin { try add(base) }
         for package in packages { add(package) }
+        for environment in environments {
+            for wheel in environment.wheels { add("wheel", "\(environment.path) \(wheel.file)", wheel.sha256) }
+        }
         // Every field of a feature is in its encoding, but not where it is written.
         for feature in target.features { add("feature", try Self.text(of: feature.content)) }
         for input in inputs.fingerprints { add("input", input.name, input.digest) }

@@ -6,6 +6,8 @@ public struct BuildError: Error, CustomStringConvertible, Equatable {
         case lock
         case path
         case account
+        /// Python packages can't be resolved, fetched or installed.
+        case python
         /// A rebuild of what was built before gave something else.
         case notReproducible
         /// Some of several images failed, which the events have told.

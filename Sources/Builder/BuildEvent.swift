@@ -4,6 +4,8 @@ public import Manifest
 /// What a build tells while it runs.
 public enum BuildEvent: Sendable {
     case updatingIndexes(_ suite: String)
+    /// Python packages of an image are resolved, which may take a while.
+    case resolvingPython(Label)
     case planned(Label, packages: Int)
     case fetching(Label, done: Int, of: Int)
     case started(Label)
@@ -11,6 +13,8 @@ public enum BuildEvent: Sendable {
     case step(Label, String)
     /// What a step printed.
     case output(Label, [UInt8])
+    /// Private keys are in an image.
+    case foundKeys(Label, [PrivateKey])
     /// Nothing had to be done.
     case cached(Label, Layer)
     case built(Label, Layer, seconds: Double)

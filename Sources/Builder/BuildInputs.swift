@@ -4,22 +4,31 @@ import Linux
 import Manifest
 
 /// What an image takes from the workspace. Small files are read once, so that what is hashed is what is put into the
-/// image; archives are only hashed.
+/// image; archives are only hashed. Files whose digests are remembered aren't read until the image is built.
 struct BuildInputs: Sendable {
     private var contents: [SourceFile: [UInt8]] = [:]
     /// Lower-case hexadecimal.
     private var digests: [SourceFile: String] = [:]
     /// The image a base of type `oci` names.
     private(set) var ociImage: OCIImage?
+    private let target: ImageTarget
     private let workspace: Workspace
+    private let remembered: InputDigests?
 
+    /// - Parameters:
+    ///   - remembered: digests of files that needn't be read; nil to read all.
+    ///   - readsContents: whether small files are read in any case, as building needs them.
     /// - Throws: `ManifestError` naming the line that asks for a file that isn't there, or isn't what it must be.
-    init(_ target: ImageTarget, in workspace: Workspace) throws {
+    init(
+        _ target: ImageTarget, in workspace: Workspace, remembered: InputDigests? = nil, readsContents: Bool = true
+    ) throws {
+        self.target = target
         self.workspace = workspace
+        self.remembered = remembered
         for feature in target.features {
             switch feature.content {
             case .file(let file):
-                if let source = file.content.source { try read(source) }
+                if let source = file.content.source { try read(source, always: readsContents) }
             case .tarball(let tarball): try hash(tarball.source, expecting: tarball.sha256)
             default: continue
             }
@@ -32,6 +41,9 @@ struct BuildInputs: Sendable {
         default: break
         }
     }
+
+    /// The same with the contents of small files, for the image to be built: as they are now.
+    func withContents() throws -> BuildInputs { try BuildInputs(target, in: workspace, remembered: remembered) }
 
     /// The content of a file, its variables filled in.
     func bytes(of content: FileContent) throws -> [UInt8] {
@@ -57,16 +69,33 @@ struct BuildInputs: Sendable {
     /// Absolute.
     func path(of source: SourceFile) -> String { "\(workspace.path(of: source.folder))/\(source.path)" }
 
-    private mutating func read(_ source: Located<SourceFile>) throws {
+    private mutating func read(_ source: Located<SourceFile>, always: Bool) throws {
         guard contents[source.value] == nil else { return }
-        let bytes = try open(source) { file, path in try Files.read(file, path) }
-        contents[source.value] = bytes
-        digests[source.value] = hexadecimal(ContentHash.bytes(bytes))
+        let remembered = remembered
+        let (content, digest) = try open(source) { file, path -> ([UInt8]?, String) in
+            if !always, let digest = try remembered?.digest(of: file, path) { return (nil, digest) }
+            func read(_ file: borrowing OwnedFD) throws -> (([UInt8], String), digest: String) {
+                let bytes = try Files.read(file, path)
+                let digest = hexadecimal(ContentHash.bytes(bytes))
+                return ((bytes, digest), digest)
+            }
+            guard let remembered else { return try read(file).0 }
+            return try remembered.remembering(file, path, read)
+        }
+        contents[source.value] = content
+        digests[source.value] = digest
     }
 
     private mutating func hash(_ source: Located<SourceFile>, expecting expected: Located<String>?) throws {
+        let remembered = remembered
         let digest = try open(source) { file, path in
-            hexadecimal(try ContentHash.file(try file.duplicate(), path))
+            if let digest = try remembered?.digest(of: file, path) { return digest }
+            func hash(_ file: borrowing OwnedFD) throws -> (String, digest: String) {
+                let digest = hexadecimal(try ContentHash.file(try file.duplicate(), path))
+                return (digest, digest)
+            }
+            guard let remembered else { return try hash(file).0 }
+            return try remembered.remembering(file, path, hash)
         }
         digests[source.value] = digest
         if let expected, expected.value != digest {

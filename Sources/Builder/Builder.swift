@@ -41,6 +41,9 @@ public struct Builder: Sendable {
             try pool.cleanStaging()
             try pool.forgetFailures(olderThan: Self.failuresAreKept)
         }
+        let digests = InputDigests(of: workspace, in: pool)
+        defer { try? digests.save() }
+        if !options.keepsGoing { try await checkBeforehand(targets, lock, digests) }
         return try await withThrowingTaskGroup(of: (Label, Outcome).self) { group in
             var built: [Label: BuildResult.Target] = [:]
             var failed: Set<Label> = []
@@ -53,7 +56,7 @@ public struct Builder: Sendable {
                     let layers = built.mapValues(\.layer)
                     let below = chain(below: target, in: targets)
                     running += 1
-                    group.addTask { (target.label, try await outcome(of: target, on: layers, below, lock)) }
+                    group.addTask { (target.label, try await outcome(of: target, on: layers, below, lock, digests)) }
                 }
                 guard running > 0, let (label, outcome) = try await group.next() else { break }
                 running -= 1
@@ -71,6 +74,17 @@ public struct Builder: Sendable {
         }
     }
 
+    /// Says what is missing in any of the images before one of them is begun.
+    private func checkBeforehand(_ targets: [ImageTarget], _ lock: LockFile, _ digests: InputDigests) async throws {
+        try await blocking {
+            try TargetCheck.check(targets)
+            for target in targets {
+                _ = try lockedPackages(of: target, on: chain(below: target, in: targets), lock)
+                _ = try BuildInputs(target, in: workspace, remembered: digests, readsContents: false)
+            }
+        }
+    }
+
     /// Takes out what can't be built because of what failed.
     private func skip(_ waiting: inout [ImageTarget], needing failed: inout Set<Label>) {
         while let index = waiting.firstIndex(where: { !failed.isDisjoint(with: $0.needs) }) {
@@ -85,10 +99,10 @@ public struct Builder: Sendable {
     }
 
     private func outcome(
-        of target: ImageTarget, on layers: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile
+        of target: ImageTarget, on layers: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile, _ digests: InputDigests
     ) async throws -> Outcome {
         do {
-            return .built(try await make(target, on: layers, below, lock))
+            return .built(try await make(target, on: layers, below, lock, digests))
         } catch {
             report(.failed(target.label, error))
             if options.keepsGoing, !(error is CancellationError) { return .failed(error) }

@@ -9,6 +9,8 @@ import Runtime
 struct ImageBuild: Sendable {
     let target: ImageTarget
     let packages: [LockedPackage]
+    /// The wheels of its Python environments.
+    let wheels: WheelFiles
     let inputs: BuildInputs
     /// The roots of the layers it takes something from.
     let layers: [Label: String]
@@ -22,10 +24,11 @@ struct ImageBuild: Sendable {
         try await makeBase(in: root)
         guard !packages.isEmpty else { return }
         try await installPackages(in: root, files: files)
-        try await blocking { try DebianTidy.tidy(root: root) }
+        try await blocking { try replace(DebianTidy.tidy(root: root), in: root) }
     }
 
     func applyFeatures(in root: String) async throws {
+        try await blocking { try checkAccounts(in: RootDirectory(root)) }
         var rest = target.features[...]
         while let feature = rest.first {
             let batch = Array(rest.prefix { $0.isApplied(with: feature) })
@@ -34,7 +37,7 @@ struct ImageBuild: Sendable {
             try await apply(batch, in: root)
         }
         let searches = target.mayBringByteCode
-        try await blocking { try DebianTidy.tidy(root: root, searchesByteCode: searches) }
+        try await blocking { try replace(DebianTidy.tidy(root: root, searchesByteCode: searches), in: root) }
     }
 
     var output: @Sendable ([UInt8]) -> Void {
@@ -55,6 +58,7 @@ struct ImageBuild: Sendable {
         case .clone(let clone): try await take(clone, in: root, at: place)
         case .extraction(let extraction): try await extract(extraction, in: root, at: place)
         case .run(let run): try await perform(run, in: root, at: place)
+        case .python(let python): try await install(python, in: root, at: place)
         default: try await blocking { try edit(batch[0], RootDirectory(root)) }
         }
     }
@@ -74,6 +78,7 @@ struct ImageBuild: Sendable {
             case .symlink(let link): try root.makeSymlink(link.path, to: link.target)
             case .access(let access): try grant(access, in: root, at: place)
             case .setting(let setting): try set(setting, in: root)
+            case .firstBoot(let firstBoot): try prepare(firstBoot, in: root)
             default: break
             }
         } catch let error as SystemError {
@@ -103,7 +108,7 @@ extension Feature {
     /// Whether it puts files into the image that it doesn't name, or names byte code.
     fileprivate var mayBringByteCode: Bool {
         switch content {
-        case .packageRemoval, .tarball, .clone, .extraction, .unitSwitch, .run: true
+        case .packageRemoval, .tarball, .clone, .extraction, .unitSwitch, .run, .python: true
         default:
             provides.contains { provision in
                 if case .path(let path) = provision { path.hasSuffix(".pyc") } else { false }

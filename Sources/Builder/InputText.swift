@@ -41,6 +41,7 @@ struct InputText: Equatable {
     private static let kinds = [
         "packageRemoval": "removed package", "removal": "removed path", "extraction": "extraction", "access": "SSH access",
         "unitSwitch": "unit", "setting": "task setting", "requirement": "requirement", "run": "run step",
+        "firstBoot": "first boot", "python": "Python environment",
     ]
 
     private static func feature(_ content: String, _ fields: [String: String]) -> InputText {

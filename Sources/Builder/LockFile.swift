@@ -15,6 +15,8 @@ public struct LockFile: Sendable, Codable, Equatable {
         public var request: [String]
         /// What the image adds to its parent's packages, in the order of installation.
         public var packages: [LockedPackage]
+        /// The Python environments it has; nil for none.
+        public var python: [LockedEnvironment]?
     }
 
     var version = 1
@@ -50,6 +52,14 @@ public struct LockFile: Sendable, Codable, Equatable {
         return entry.packages
     }
 
+    /// The Python environments of an image, if they were resolved for what it asks for now.
+    func environments(of target: ImageTarget, on chain: [ImageTarget]) -> [LockedEnvironment]? {
+        guard let entry = images[target.label.description], entry.request == Self.request(of: target, on: chain) else {
+            return nil
+        }
+        return entry.python ?? []
+    }
+
     /// What decides which packages an image gets: what it and all below it ask for.
     static func request(of target: ImageTarget, on chain: [ImageTarget]) -> [String] {
         (chain + [target]).flatMap { target in
@@ -58,7 +68,8 @@ public struct LockFile: Sendable, Codable, Equatable {
                 let variant = base.variant == .apt ? "" : " \(base.variant.rawValue)"
                 lines.append("debian \(base.suite) \(base.components.joined(separator: " "))\(variant)")
             }
-            return lines + target.packages.map(\.value.selector).sorted() + target.removedPackages.sorted().map { "-\($0)" }
+            lines += target.packages.map(\.value.selector).sorted() + target.removedPackages.sorted().map { "-\($0)" }
+            return lines + target.python.map { "python \($0.value.path) \($0.value.packages.joined(separator: " "))" }.sorted()
         }
     }
 }

@@ -27,6 +27,7 @@ extension Builder {
         try pool.releaseSpace(of: staged, isDone: false)
         let layer = try pool.publish(
             staged, tree: tree, parent: work.parent?.id, label: work.target.label.description + Layer.packagesMark)
+        try pool.note(tree.privateKeys(in: pool.root(of: layer.id)), in: layer.id)
         try pool.record(action: key.hex, made: layer.id)
         // The same tree may have been there.
         try Subvolume.deleteRecursively(staged.root)

@@ -21,14 +21,18 @@ public struct Planner: Sendable {
     /// - Returns: the labels that were resolved.
     public func plan(_ targets: [ImageTarget], refresh: Bool) async throws -> [Label] {
         var lock = try LockFile.read(workspace)
+        let isCovered = targets.allSatisfy { lock.packages(of: $0, on: chain(below: $0, in: targets)) != nil }
+        if refresh || !isCovered { try await check(targets) }
         var resolved: [Label] = []
         var archives: [String: DebianArchive] = [:]
         for target in targets {
             let chain = chain(below: target, in: targets)
             guard refresh || lock.packages(of: target, on: chain) == nil else { continue }
             let packages = try await resolve(target, chain, lock, &archives)
+            let below = chain.flatMap { lock.images[$0.label.description]?.packages ?? [] }
+            let python = try await resolvePython(target, below + packages)
             lock.images[target.label.description] = LockFile.Entry(
-                request: LockFile.request(of: target, on: chain), packages: packages)
+                request: LockFile.request(of: target, on: chain), packages: packages, python: python.isEmpty ? nil : python)
             resolved.append(target.label)
             report(.planned(target.label, packages: packages.count))
         }
@@ -62,6 +66,42 @@ public struct Planner: Sendable {
             throw ManifestError(place, error.description)
         } catch let error as PackageError {
             throw ManifestError(target.packages.first?.place ?? target.place, error.description)
+        }
+    }
+
+    private func resolvePython(_ target: ImageTarget, _ packages: [LockedPackage]) async throws -> [LockedEnvironment] {
+        var environments: [LockedEnvironment] = []
+        for environment in target.python {
+            func version(_ name: String) -> [Substring]? {
+                let version = packages.last { $0.name == name }?.version.split(separator: ":").last
+                return version?.split { $0 == "." || $0 == "-" }
+            }
+            guard let python = version("python3"), python.count >= 2, let libc = version("libc6"), libc.count >= 2,
+                let glibc = Int(libc[1])
+            else {
+                throw ManifestError(
+                    environment.place,
+                    "\(target.label) has no python3; add it to 'packages' of the image or of one that it stands on")
+            }
+            report(.resolvingPython(target.label))
+            do {
+                environments.append(
+                    try await WheelStore(cache: pool.cache).resolve(
+                        environment.value, for: .init(python: "\(python[0]).\(python[1])", glibc: glibc)))
+            } catch let error as BuildError where error.code == .python {
+                throw ManifestError(environment.place, error.description)
+            }
+        }
+        return environments
+    }
+
+    /// What is missing is said before anything is downloaded.
+    private func check(_ targets: [ImageTarget]) async throws {
+        try await blocking {
+            try TargetCheck.check(targets)
+            let digests = InputDigests(of: workspace, in: pool)
+            defer { try? digests.save() }
+            for target in targets { _ = try BuildInputs(target, in: workspace, remembered: digests, readsContents: false) }
         }
     }
 

@@ -15,6 +15,26 @@ extension RootDirectory {
         return true
     }
 
+    /// Whether there is a directory, and no link to one.
+    func isDirectoryItself(_ path: String) throws -> Bool {
+        guard exists(path) else { return false }
+        let location = try locate(path)
+        return Self.type(of: location.name, in: location.directory) == S_IFDIR
+    }
+
+    /// Removes all that is in a directory. The directory stays, with its owner and its time.
+    func empty(_ path: String) throws {
+        let directory = try open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        let status = try directory.status()
+        do {
+            try Files.emptyTree(directory)
+        } catch {
+            throw SystemError("remove what is in '\(path)': \(error.operation)", error.object, code: error.code)
+        }
+        let number = directory.number
+        try retryingInterrupts("set times of", path) { futimens(number, [status.st_atim, status.st_mtim]) }
+    }
+
     /// A new empty directory at the root, in which something is got ready to be put in.
     ///
     /// - Returns: its name at the root.

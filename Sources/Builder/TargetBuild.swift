@@ -9,36 +9,52 @@ import Manifest
 extension Builder {
     /// The layer of a target: what was made of the same inputs before, or what is made now.
     func make(
-        _ target: ImageTarget, on layers: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile
+        _ target: ImageTarget, on layers: [Label: Layer], _ below: [ImageTarget], _ lock: LockFile, _ digests: InputDigests
     ) async throws -> BuildResult.Target {
-        guard let packages = lock.packages(of: target, on: below) else {
-            throw BuildError(
-                .lock,
-                "\(target.place): the lock file doesn't cover \(target.label) as it is now; run: dish image plan \(target.label)")
-        }
+        let packages = try lockedPackages(of: target, on: below, lock)
+        let wheels = WheelFiles(environments: lock.environments(of: target, on: below) ?? [], cache: pool.cache)
         let start = ContinuousClock.now
-        let inputs = try await blocking { try BuildInputs(target, in: workspace) }
         let parent = target.parent.flatMap { layers[$0] }
-        let key = try ActionKey(target, layers: layers.mapValues(\.id), packages: packages, inputs: inputs)
-        let work = TargetWork(
-            target: target, parent: parent, layers: layers, below: below, packages: packages, inputs: inputs, key: key,
-            packagesKey: try ActionKey(packagesOf: target, on: parent?.id, packages: packages))
-        if let id = try pool.result(ofAction: key.hex), let layer = try pool.layer(id) {
+        func work(_ inputs: BuildInputs) throws -> TargetWork {
+            TargetWork(
+                target: target, parent: parent, layers: layers, below: below, packages: packages, wheels: wheels, inputs: inputs,
+                key: try ActionKey(
+                    target, layers: layers.mapValues(\.id), packages: packages, environments: wheels.environments, inputs: inputs),
+                packagesKey: try ActionKey(packagesOf: target, on: parent?.id, packages: packages))
+        }
+        let seen = try work(
+            await blocking { try BuildInputs(target, in: workspace, remembered: digests, readsContents: false) })
+        if let id = try pool.result(ofAction: seen.key.hex), let layer = try pool.layer(id) {
             try target.requireBudget(for: layer.size)
             if Double.random(in: 0..<1) < options.verifiedShare {
-                try await verify(work, is: layer)
+                try await verify(work(await blocking { try seen.inputs.withContents() }), is: layer)
                 report(.verified(target.label, layer, seconds: seconds(since: start)))
             } else {
                 report(.cached(target.label, layer))
             }
+            reportKeys(try pool.privateKeys(of: id), in: target.label)
             try pool.name(target.label.description, id)
             return result(target, layer, isCached: true, 0)
         }
         report(.started(target.label))
-        let layer = try await build(work)
+        // What is put into the image decides its key, should it have changed since.
+        let layer = try await build(work(await blocking { try seen.inputs.withContents() }))
         let elapsed = seconds(since: start)
         report(.built(target.label, layer, seconds: elapsed))
+        reportKeys(try pool.privateKeys(of: layer.id), in: target.label)
         return result(target, layer, isCached: false, elapsed)
+    }
+
+    /// The packages that the lock file has for an image.
+    func lockedPackages(of target: ImageTarget, on below: [ImageTarget], _ lock: LockFile) throws -> [LockedPackage] {
+        if let packages = lock.packages(of: target, on: below) { return packages }
+        throw BuildError(
+            .lock,
+            "\(target.place): the lock file doesn't cover \(target.label) as it is now; run: dish image plan \(target.label)")
+    }
+
+    private func reportKeys(_ keys: [PrivateKey], in label: Label) {
+        if !keys.isEmpty { report(.foundKeys(label, keys)) }
     }
 
     private func result(
@@ -59,12 +75,13 @@ extension Builder {
         let start = ContinuousClock.now
         let steps = StepRuntime(runtime, limits: options.limits, staged: staged)
         do {
-            let (tree, packages) = try await tree(of: work, in: staged, steps, reusesPackages: true)
+            let (tree, packages, keys) = try await tree(of: work, in: staged, steps, reusesPackages: true)
             let layer = try await blocking {
                 try pool.publish(
                     staged, tree: tree, parent: work.parent?.id, packages: packages?.layer.id, label: label,
                     isSynced: work.parent != nil || packages != nil, commits: false)
             }
+            try await blocking { try pool.note(keys, in: layer.id) }
             if let packages, !packages.isNew { record.packages = packages.layer.id }
             (record.layer, record.steps, record.seconds) = (layer.id, steps.finish(), seconds(since: start))
             let finished = record
@@ -98,13 +115,13 @@ extension Builder {
     /// Makes a target's tree in staging.
     ///
     /// - Parameter reusesPackages: whether packages that a build before installed are taken, and kept for those after.
-    /// - Returns: the layer with its packages, if the tree was made from one.
+    /// - Returns: the layer with its packages, if the tree was made from one, and the private keys that it has and its parent hasn't.
     private func tree(
         of work: TargetWork, in staged: StagingDirectory, _ steps: StepRuntime, reusesPackages: Bool
-    ) async throws -> (tree: Tree, packages: PackagesLayer?) {
+    ) async throws -> (tree: Tree, packages: PackagesLayer?, keys: [PrivateKey]) {
         let (pool, report, label) = (pool, report, work.target.label)
         let image = ImageBuild(
-            target: work.target, packages: work.packages, inputs: work.inputs,
+            target: work.target, packages: work.packages, wheels: work.wheels, inputs: work.inputs,
             layers: work.layers.mapValues { pool.root(of: $0.id) }, sandbox: BuildSandbox(runtime: steps)
         ) { event in
             if case .step(_, let text) = event { steps.name(text) }
@@ -113,6 +130,7 @@ extension Builder {
         let key = reusesPackages ? work.packagesKey : nil
         let before = try await blocking { try key.flatMap { try installedPackages($0) } }
         let files = before == nil ? try await fetch(work) : []
+        try await WheelStore(cache: pool.cache).fetch(work.wheels.environments.flatMap(\.wheels))
         let groups = try await blocking {
             let groups = try pool.limitSteps(of: staged)
             let origin = before?.layer.id ?? work.parent?.id
@@ -138,17 +156,25 @@ extension Builder {
         steps.name("compute the layer's id")
         report(.step(label, "compute the layer's id"))
         let origin = packages
-        let tree = try await blocking {
+        let (tree, keys) = try await blocking {
             try steps.restore()
             try Subvolume.deleteRecursively(steps.before)
             let tree = try pool.tree(
                 of: staged, parent: origin?.layer.id ?? work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
             if !staged.leftOut.isEmpty { report(.step(label, "\(staged.leftOut)")) }
+            var keys = try tree.privateKeys(in: staged.root)
+            if let origin {
+                let directory = try RootDirectory(staged.root)
+                let isKnown = Set(keys.map(\.path))
+                let before = try pool.privateKeys(of: origin.layer.id)
+                keys += before.filter { !isKnown.contains($0.path) && directory.exists($0.path) }
+                keys.sort { $0.path < $1.path }
+            }
             try pool.releaseSpace(of: staged)
             try work.target.requireBudget(for: TreeDigest(tree).size)
-            return tree
+            return (tree, keys)
         }
-        return (tree, packages)
+        return (tree, packages, keys)
     }
 
     private static func start(_ staged: StagingDirectory, from source: String?, in groups: [QuotaGroup]) throws {
@@ -220,6 +246,7 @@ struct TargetWork: Sendable {
     let layers: [Label: Layer]
     let below: [ImageTarget]
     let packages: [LockedPackage]
+    let wheels: WheelFiles
     let inputs: BuildInputs
     let key: ActionKey
     /// Of its packages alone; nil when it adds none.

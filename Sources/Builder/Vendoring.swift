@@ -21,6 +21,10 @@ public struct Vendoring: Sendable {
         let lock = try LockFile.read(workspace)
         for target in targets {
             let chain = chain(below: target, in: targets)
+            let wheels = (lock.environments(of: target, on: chain) ?? []).flatMap(\.wheels)
+            let store = WheelStore(cache: pool.cache)
+            try await store.fetch(wheels)
+            try await blocking { [folder] in try store.keep(wheels, in: folder.path) }
             guard let packages = lock.packages(of: target, on: chain), !packages.isEmpty,
                 let base = Planner.debian(chain + [target])
             else { continue }
@@ -35,7 +39,9 @@ public struct Vendoring: Sendable {
     public func supply(_ targets: [ImageTarget]) async throws {
         let lock = try LockFile.read(workspace)
         let packages = targets.flatMap { lock.packages(of: $0, on: chain(below: $0, in: targets)) ?? [] }
+        let wheels = targets.flatMap { lock.environments(of: $0, on: chain(below: $0, in: targets)) ?? [] }.flatMap(\.wheels)
         try await blocking { [folder, pool] in
+            try WheelStore(cache: pool.cache).supply(wheels, from: folder.path)
             try folder.supply(packages, to: pool.cache) { hexadecimal(ContentHash.bytes($0)) }
         }
     }

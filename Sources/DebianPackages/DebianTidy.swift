@@ -22,17 +22,20 @@ public enum DebianTidy {
     ///   - root: a tree that nothing runs in. Links in it are not followed.
     ///   - searchesByteCode: whether byte code of Python is looked for, which takes a walk through the tree; everything
     ///     else has a place where it is.
-    public static func tidy(root: String, searchesByteCode: Bool = true) throws {
+    /// - Returns: keys that were taken away, which each task makes when it is first booted.
+    @discardableResult
+    public static func tidy(root: String, searchesByteCode: Bool = true) throws -> [InstalledKey] {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY)
         for path in emptied { try empty(path, in: directory) }
         for path in removed { try remove(path, in: directory) }
-        try removeHostKeys(in: directory)
+        let keys = try InstalledKey.remove(from: directory)
         if searchesByteCode {
             try removeByteCode("usr/lib/python3", in: directory)
             try removeByteCode("usr/share", in: directory)
         }
         try forgetPasswordDates(in: directory)
         forgetMachineID(in: directory)
+        return keys
     }
 
     /// An empty file lets systemd take the id its manager gives it, and write it down.
@@ -76,14 +79,6 @@ public enum DebianTidy {
             } else {
                 try retryingInterrupts("remove", "/\(path)/\(name)") { unlinkat(number, name, 0) }
             }
-        }
-    }
-
-    /// A key that is in an image is no secret: whoever has the image has it.
-    private static func removeHostKeys(in root: borrowing OwnedFD) throws {
-        guard let folder = try? root.open(beneath: "etc/ssh", O_RDONLY | O_DIRECTORY) else { return }
-        for name in try Files.list("/proc/self/fd/\(folder.number)") where name.hasPrefix("ssh_host_") && name.contains("_key") {
-            unlinkat(folder.number, name, 0)
         }
     }
 

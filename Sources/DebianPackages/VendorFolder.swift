@@ -4,7 +4,7 @@ import Linux
 /// A folder in which people keep the `.deb` files that a lock file names, beside it or anywhere: with it, images
 /// are built without any archive.
 public struct VendorFolder: Sendable {
-    let path: String
+    public let path: String
 
     public init(_ path: String) {
         self.path = path

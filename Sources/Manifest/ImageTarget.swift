@@ -38,6 +38,13 @@ public struct ImageTarget: Sendable, Equatable {
         }
     }
 
+    /// The Python environments it has.
+    public var python: [Located<PythonEnvironment>] {
+        features.compactMap { feature in
+            if case .python(let content) = feature.content { Located(content, at: feature.place) } else { nil }
+        }
+    }
+
     /// The Debian it starts from, if it does.
     public var debian: DebianBase? {
         if case .base(.debian(let base)) = origin { base } else { nil }

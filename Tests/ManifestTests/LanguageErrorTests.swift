@@ -88,7 +88,7 @@ struct LanguageErrorTests {
 
     private static let setKeys = imageKeys.replacing(/parent, base, |size_budget, |, tests/, with: "")
     private static let imageKeys =
-        "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, requires, task, run, tests"
+        "name, parent, base, parameters, visibility, use, size_budget, packages, remove_packages, files, directories, symlinks, hardlinks, devices, groups, users, systemd, ssh, remove, clone, extract, tarballs, python, requires, task, run, first_boot, tests"
 
     @Test(arguments: files) func aMistakeInAFileHasOneMessage(_ mistake: Mistake) {
         let error = #expect(throws: ManifestError.self) { try ImageFile(mistake.yaml, file: "f", folder: "f") }

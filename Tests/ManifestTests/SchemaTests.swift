@@ -24,9 +24,9 @@ struct SchemaTests {
         #expect(image.keys.contains("packages") && image.keys.contains("run"))
     }
 
-    @Test func theExampleUsesEveryKey() throws {
+    @Test func theExamplesUseEveryKey() throws {
         let known = KeyUse.all()
-        let folder = Self.repository.appending(path: "examples/features")
+        let folder = Self.repository.appending(path: "examples")
         let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
             .compactMap { $0 as? URL }.filter { $0.lastPathComponent == ImageFile.name }
         var used: Set<String> = []

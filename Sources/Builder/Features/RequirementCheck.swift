@@ -26,6 +26,30 @@ extension ImageBuild {
         }
     }
 
+    /// Refuses owners that nothing provides, before archives are unpacked and steps run: only some features can bring accounts.
+    func checkAccounts(in root: borrowing RootDirectory) throws {
+        // The packages are there.
+        let mayCome = target.features.contains { feature in
+            if case .package = feature.content { false } else { feature.mayBringAccounts(withShell: true) }
+        }
+        if mayCome { return }
+        let provided = Set(target.features.flatMap(\.provides))
+        var accounts: Accounts?
+        for feature in target.features {
+            for requirement in feature.requires where !provided.contains(requirement) {
+                switch requirement {
+                case .user(let name):
+                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
+                    _ = try accounts?.user(name, for: feature.place)
+                case .group(let name):
+                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
+                    _ = try accounts?.group(name, for: feature.place)
+                default: continue
+                }
+            }
+        }
+    }
+
     private func missing(_ provision: Provision, _ feature: Feature, _ reason: String) -> ManifestError {
         ManifestError(feature.place, "\(provision) is needed here and isn't in the image: \(reason)")
     }

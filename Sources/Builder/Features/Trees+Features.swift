@@ -14,9 +14,7 @@ extension ImageBuild {
                     into: "\(root)/\(work)", keepingOwners: false, strip: tarball.strip))
             try await blocking {
                 let directory = try RootDirectory(root)
-                let accounts = try Accounts(directory, for: place)
-                let user = try accounts.user(tarball.owner, for: place)
-                let group = try accounts.group(tarball.group, for: place)
+                let (user, group) = try Accounts.ids(tarball.owner, tarball.group, in: directory, for: place)
                 if user != 0 || group != 0 { try directory.own(work, user: user, group: group) }
                 if !directory.isDirectory(tarball.destination) {
                     try directory.makeDirectory(tarball.destination, mode: 0o755, owner: user, group: group)

@@ -91,6 +91,7 @@ struct FileCheck {
     /// An id as it was asked for: as a number, or as the name it has in the image.
     private static func name(_ id: UInt32, among accounts: [String: String], as wanted: String?) -> String {
         guard let wanted, UInt32(wanted) == nil else { return String(id) }
+        if id == 0, wanted == "root" { return wanted }
         func has(_ line: String) -> Bool { TreeCheck.fields(line).dropFirst().first == String(id) }
         if let line = accounts[wanted], has(line) { return wanted }
         return accounts.filter { has($0.value) }.keys.min() ?? String(id)

@@ -10,6 +10,7 @@ public struct Feature: Sendable, Equatable {
         case user(User)
         case removal(Removal)
         case tarball(Tarball)
+        case python(PythonEnvironment)
         case clone(Clone)
         case extraction(Extraction)
         case directory(Directory)
@@ -22,6 +23,7 @@ public struct Feature: Sendable, Equatable {
         case setting(Setting)
         case requirement(Requirement)
         case run(Run)
+        case firstBoot(FirstBoot)
     }
 
     public init(_ content: Content, at place: ManifestError.Place) {
@@ -37,6 +39,7 @@ public struct Feature: Sendable, Equatable {
         case .user(let content): content
         case .removal(let content): content
         case .tarball(let content): content
+        case .python(let content): content
         case .clone(let content): content
         case .extraction(let content): content
         case .directory(let content): content
@@ -49,6 +52,7 @@ public struct Feature: Sendable, Equatable {
         case .setting(let content): content
         case .requirement(let content): content
         case .run(let content): content
+        case .firstBoot(let content): content
         }
     }
 

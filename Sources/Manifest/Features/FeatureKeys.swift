@@ -2,7 +2,8 @@
 enum FeatureKeys {
     static let all = [
         Package.key, PackageRemoval.key, File.key, Directory.key, Symlink.key, Hardlink.key, Device.key, Group.key, User.key,
-        Systemd.key, Access.key, Removal.key, Clone.key, Extraction.key, Tarball.key, Requirement.key, TaskSettings.key, Run.key,
+        Systemd.key, Access.key, Removal.key, Clone.key, Extraction.key, Tarball.key, PythonEnvironment.key, Requirement.key,
+        TaskSettings.key, Run.key, FirstBoot.key,
     ]
 
     /// The features of a mapping that has these keys.
@@ -23,7 +24,9 @@ enum FeatureKeys {
         features += try Tarball.features(mapping, context)
         features += try Requirement.features(mapping)
         features += try TaskSettings.features(mapping)
+        features += try PythonEnvironment.features(mapping)
         features += try Run.features(mapping, context)
+        features += try FirstBoot.features(mapping)
         return features
     }
 }

@@ -73,7 +73,8 @@ public enum JSONSchema {
     private static func text(_ form: TextForm) -> [(String, JSONValue)] {
         if !form.words.isEmpty { return [("enum", .list(form.words.map { .string($0) }))] }
         var fields: [(String, JSONValue)] = [("type", .list(["string", "number", "boolean"]))]
-        if let pattern = form.pattern { fields.append(("pattern", .string(pattern))) }
+        // A parameter's value, which is known when the target is used.
+        if let pattern = form.pattern { fields.append(("pattern", .string("(?:\(pattern))|\\$\\{[a-z][a-z0-9_]*\\}"))) }
         return fields
     }
 }

@@ -55,6 +55,8 @@ final class BuildProgress: Sendable {
     func show(_ event: BuildEvent) {
         switch event {
         case .updatingIndexes(let suite): line("fetch the package indexes of \(suite)")
+        case .resolvingPython(let label): line("\(label): resolve its Python packages")
+        case .foundKeys(let label, let keys): foundKeys(label, keys)
         case .planned(let label, let packages): line("\(label): planned, \(packages) packages (\(LockFile.name))")
         case .fetching(let label, let done, let total): fetching(label, done, total)
         case .started(let label):
@@ -120,6 +122,15 @@ final class BuildProgress: Sendable {
         if isNew, total > 0 {
             line("\(label): fetched \(ByteCount(bytes: UInt64(done))) of \(ByteCount(bytes: UInt64(total))) of packages")
         }
+    }
+
+    private func foundKeys(_ label: Label, _ keys: [PrivateKey]) {
+        let what = keys.count == 1 ? "a private key" : "\(keys.count) private keys"
+        line(
+            "\(label): WARNING: the image holds \(what), which everybody has who has the image; let tasks make it when they boot ('first_boot'), or give it to them as a secret:"
+        )
+        for key in keys.prefix(20) { plain("  | \(oneLine(key.path)) (\(key.kind))") }
+        if keys.count > 20 { plain("  | and \(keys.count - 20) more") }
     }
 
     private func output(_ label: Label, _ bytes: [UInt8]) {

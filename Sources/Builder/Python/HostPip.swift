@@ -1,0 +1,95 @@
+import FoundationEssentials
+import Glibc
+import Layers
+import Linux
+
+/// The host's pip(1), with all of its caller's configuration: files, variables, proxies, certificates. Which index it asks is its matter.
+struct HostPip: Sendable {
+    private let program: String
+
+    /// What is downloaded of one environment, in bytes.
+    private static let limit: UInt64 = 8 << 30
+
+    /// - Parameter version: of the Python that the packages are for, like `3.11`; nil for any. pip looks at the Python that it runs with to
+    ///   know which packages others need.
+    init(for version: String?) async throws {
+        var seen: [String] = []
+        for program in Self.candidates(version) where !seen.contains(program) {
+            seen.append(program)
+            let script = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
+            let result = try? await Self.run(program, ["-c", script])
+            guard let result, result.status.isSuccess else { continue }
+            let found = result.text.filter { !$0.isWhitespace }
+            if version == nil || found == version {
+                self.program = program
+                return
+            }
+        }
+        let which = version.map { "Python \($0)" } ?? "Python"
+        throw BuildError(
+            .python,
+            "this host has no \(which) with pip, which resolves and fetches Python packages; install it: apt-get install python3-pip"
+        )
+    }
+
+    /// The caller's first, as `pip` itself would be.
+    private static func candidates(_ version: String?) -> [String] {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        let folders = path.split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
+        let names = (version.map { ["python\($0)"] } ?? []) + ["python3"]
+        let own: [String] = folders.flatMap { folder in names.map { "\(folder)/\($0)" } }
+        return own.filter { access($0, X_OK) == 0 } + names.compactMap { Executable.find($0) }
+    }
+
+    /// Fetches what packages and all that they need resolve to, for the Python and the C library of an image.
+    ///
+    /// - Returns: the files' names in the directory, sorted.
+    func download(_ packages: [String], python: String, glibc: Int, to directory: String) async throws -> [String] {
+        let platforms = Self.platforms(glibc: glibc).flatMap { ["--platform", $0] }
+        let target = ["--python-version", python, "--implementation", "cp"] + platforms
+        return try await download(target + ["--"] + packages, directory)
+    }
+
+    /// Fetches exactly these wheels.
+    func download(_ wheels: [LockedWheel], to directory: String) async throws -> [String] {
+        let list = "\(directory)/requirements.txt"
+        let lines = wheels.map { "\($0.selector) --hash=sha256:\($0.sha256)\n" }.joined()
+        try Files.replace(list, with: lines.utf8, durable: false)
+        defer { unlink(list) }
+        // pip takes a wheel for another Python if it is told which.
+        let tags = wheels.compactMap { LockedWheel.parts(of: $0.file) }.flatMap(\.platforms).filter { $0 != "any" }
+        let pythons = wheels.compactMap { $0.file.dropLast(4).split(separator: "-").dropLast(2).last }
+        let version = pythons.first { $0.hasPrefix("cp3") && !$0.contains(".") }.map { "3.\($0.dropFirst(3))" }
+        let target = Set(tags).sorted().flatMap { ["--platform", $0] } + (version.map { ["--python-version", $0] } ?? [])
+        return try await download(["--no-deps", "--require-hashes"] + target + ["--requirement", list], directory)
+    }
+
+    private func download(_ arguments: [String], _ directory: String) async throws -> [String] {
+        let options = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--dest", directory]
+        let result = try await Self.run(program, ["-m", "pip", "download"] + options + arguments, limit: Self.limit)
+        guard result.status.isSuccess else {
+            let lines = (result.errorText.isEmpty ? result.text : result.errorText).split(separator: "\n")
+            throw BuildError(.python, "pip: \(lines.suffix(6).joined(separator: "\n  "))")
+        }
+        return try Files.list(directory).filter { $0.hasSuffix(".whl") }.sorted()
+    }
+
+    /// Names of PEP 600, and those from before it.
+    private static func platforms(glibc: Int) -> [String] {
+        #if arch(x86_64)
+            let machine = "x86_64"
+        #else
+            let machine = "aarch64"
+        #endif
+        let newer = stride(from: glibc, through: 5, by: -1).map { "manylinux_2_\($0)_\(machine)" }
+        return newer + ["manylinux2014", "manylinux2010", "manylinux1", "linux"].map { "\($0)_\(machine)" }
+    }
+
+    private static func run(_ program: String, _ arguments: [String], limit: UInt64? = nil) async throws -> Command.Result {
+        var spawn = Spawn(program, arguments)
+        // Its configuration is found by HOME and other variables; it is the caller's own program.
+        spawn.environment = ProcessInfo.processInfo.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
+        if let limit { spawn.limits[CInt(RLIMIT_FSIZE.rawValue)] = .init(soft: limit, hard: limit) }
+        return try await Command(spawn).run()
+    }
+}
