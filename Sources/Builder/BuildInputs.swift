@@ -28,6 +28,7 @@ struct BuildInputs: Sendable {
         for feature in target.features {
             switch feature.content {
             case .file(let file):
+                if case .template(let source, let variables) = file.content { try check(source, variables) }
                 if let source = file.content.source { try read(source, always: readsContents) }
             case .tarball(let tarball): try hash(tarball.source, expecting: tarball.sha256)
             default: continue
@@ -51,11 +52,29 @@ struct BuildInputs: Sendable {
         case .text(let text): return Array(text.utf8)
         case .source(let source): return contents[source.value] ?? []
         case .template(let source, let variables):
-            do {
-                let text = String(decoding: contents[source.value] ?? [], as: UTF8.self)
-                return Array(try Substitution.fill(text, with: variables).utf8)
-            } catch let fault {
-                throw ManifestError(source.place, "the template '\(source.value.path)': \(fault)")
+            return Array(try Self.fill(contents[source.value] ?? [], source, variables).utf8)
+        }
+    }
+
+    private static func fill(
+        _ content: [UInt8], _ source: Located<SourceFile>, _ variables: [String: String]
+    ) throws -> String {
+        do {
+            return try Substitution.fill(String(decoding: content, as: UTF8.self), with: variables)
+        } catch let fault {
+            throw ManifestError(source.place, "the template '\(source.value.path)': \(fault)")
+        }
+    }
+
+    /// Refuses a template that these variables don't fill. One that they were seen to fill isn't read again.
+    private func check(_ source: Located<SourceFile>, _ variables: [String: String]) throws {
+        let names = variables.keys.sorted().joined(separator: " ")
+        try open(source) { file, path in
+            let name = "\(path) with \(names)"
+            guard let remembered, try remembered.digest(of: file, name) == nil else { return }
+            try remembered.remembering(file, name) { file in
+                _ = try Self.fill(try Files.read(file, path), source, variables)
+                return ((), "")
             }
         }
     }

@@ -130,7 +130,7 @@ extension Builder {
         let key = reusesPackages ? work.packagesKey : nil
         let before = try await blocking { try key.flatMap { try installedPackages($0) } }
         let files = before == nil ? try await fetch(work) : []
-        try await WheelStore(cache: pool.cache).fetch(work.wheels.environments.flatMap(\.wheels))
+        for environment in work.wheels.environments { try await WheelStore(cache: pool.cache).fetch(environment) }
         let groups = try await blocking {
             let groups = try pool.limitSteps(of: staged)
             let origin = before?.layer.id ?? work.parent?.id

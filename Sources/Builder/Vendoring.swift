@@ -21,10 +21,11 @@ public struct Vendoring: Sendable {
         let lock = try LockFile.read(workspace)
         for target in targets {
             let chain = chain(below: target, in: targets)
-            let wheels = (lock.environments(of: target, on: chain) ?? []).flatMap(\.wheels)
             let store = WheelStore(cache: pool.cache)
-            try await store.fetch(wheels)
-            try await blocking { [folder] in try store.keep(wheels, in: folder.path) }
+            for environment in lock.environments(of: target, on: chain) ?? [] {
+                try await store.fetch(environment)
+                try await blocking { [folder] in try store.keep(environment.wheels, in: folder.path) }
+            }
             guard let packages = lock.packages(of: target, on: chain), !packages.isEmpty,
                 let base = Planner.debian(chain + [target])
             else { continue }

@@ -53,6 +53,15 @@ public struct InstalledKey: Sendable, Equatable {
                 setpriv --reuid=munge --regid=munge --clear-groups mungekey --create
                 """, before: ["munge.service"], files: [("etc/munge", "munge", ".key")]),
         InstalledKey(
+            name: "erlang-cookie", creates: ["/var/lib/rabbitmq/.erlang.cookie"],
+            script: """
+                file=/var/lib/rabbitmq/.erlang.cookie
+                rm -f $file.new
+                (umask 0377; od -A n -N 32 -t x1 /dev/urandom | tr -d ' \\n' > $file.new)
+                chown rabbitmq:rabbitmq $file.new
+                mv $file.new $file
+                """, before: ["rabbitmq-server.service"], files: [("var/lib/rabbitmq", ".erlang.cookie", "")]),
+        InstalledKey(
             name: "unbound-control-keys", creates: ["/etc/unbound/unbound_server.key", "/etc/unbound/unbound_control.key"],
             script: "unbound-control-setup", before: ["unbound.service"],
             files: [".key", ".pem"].map { ("etc/unbound", "unbound_", $0) }),

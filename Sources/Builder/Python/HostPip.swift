@@ -50,17 +50,15 @@ struct HostPip: Sendable {
         return try await download(target + ["--"] + packages, directory)
     }
 
-    /// Fetches exactly these wheels.
-    func download(_ wheels: [LockedWheel], to directory: String) async throws -> [String] {
+    /// Fetches exactly these wheels of one environment.
+    func download(_ wheels: [LockedWheel], python: String, to directory: String) async throws -> [String] {
         let list = "\(directory)/requirements.txt"
         let lines = wheels.map { "\($0.selector) --hash=sha256:\($0.sha256)\n" }.joined()
         try Files.replace(list, with: lines.utf8, durable: false)
         defer { unlink(list) }
-        // pip takes a wheel for another Python if it is told which.
-        let tags = wheels.compactMap { LockedWheel.parts(of: $0.file) }.flatMap(\.platforms).filter { $0 != "any" }
-        let pythons = wheels.compactMap { $0.file.dropLast(4).split(separator: "-").dropLast(2).last }
-        let version = pythons.first { $0.hasPrefix("cp3") && !$0.contains(".") }.map { "3.\($0.dropFirst(3))" }
-        let target = Set(tags).sorted().flatMap { ["--platform", $0] } + (version.map { ["--python-version", $0] } ?? [])
+        // pip takes a wheel for another machine and Python if it is told which.
+        let tags = Set(wheels.compactMap { LockedWheel.parts(of: $0.file) }.flatMap(\.platforms)).subtracting(["any"])
+        let target = ["--python-version", python, "--implementation", "cp"] + tags.sorted().flatMap { ["--platform", $0] }
         return try await download(["--no-deps", "--require-hashes"] + target + ["--requirement", list], directory)
     }
 

@@ -2,6 +2,8 @@
 public struct LockedEnvironment: Sendable, Codable, Equatable {
     /// Where it is in the image.
     public let path: String
+    /// The version of the Python that the wheels are for, like `3.11`.
+    public let python: String
     public let wheels: [LockedWheel]
 }
 

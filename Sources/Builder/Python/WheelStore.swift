@@ -27,24 +27,22 @@ struct WheelStore: Sendable {
             let names = try await pip.download(["pip"], python: target.python, glibc: target.glibc, to: folder)
             return try keep(names, in: folder, isInstaller: true)
         }
-        return LockedEnvironment(path: environment.path, wheels: wheels + installer)
+        return LockedEnvironment(path: environment.path, python: target.python, wheels: wheels + installer)
     }
 
-    /// Fetches the wheels that aren't in the cache.
+    /// Fetches the wheels of an environment that aren't in the cache.
     ///
     /// - Throws: `BuildError` when the index hasn't got one any more, or has another content under its name.
-    func fetch(_ wheels: [LockedWheel]) async throws {
-        var missing: [LockedWheel] = []
-        for wheel in wheels where !isHere(wheel) && !missing.contains(wheel) { missing.append(wheel) }
-        guard !missing.isEmpty else { return }
-        let pip = try await HostPip(for: nil)
-        // Two environments may have two versions of one package.
-        while !missing.isEmpty {
-            var names: Set<String> = []
-            let batch = missing.filter { names.insert($0.name).inserted }
-            missing.removeAll { batch.contains($0) }
+    func fetch(_ environment: LockedEnvironment) async throws {
+        let wheels = environment.wheels
+        // The pip that installs may be another one than the environment has.
+        for isInstaller in [false, true] {
+            let missing = wheels.filter { $0.isInstaller == isInstaller && !isHere($0) }
+            guard !missing.isEmpty else { continue }
+            let pip = try await HostPip(for: nil)
             _ = try await inDirectory { folder in
-                try keep(try await pip.download(batch, to: folder), in: folder, isInstaller: false)
+                try keep(
+                    try await pip.download(missing, python: environment.python, to: folder), in: folder, isInstaller: isInstaller)
             }
         }
         if let absent = wheels.first(where: { !isHere($0) }) {

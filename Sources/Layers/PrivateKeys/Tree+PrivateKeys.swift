@@ -13,7 +13,9 @@ extension Tree {
     /// - Parameter root: where the tree is: a root in staging, which nobody else changes.
     public func privateKeys(in root: String) throws -> [PrivateKey] {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        let (number, files) = (directory.number, readFiles)
+        // What documentation shows is no secret.
+        let documentation = Array("usr/share/doc/".utf8)
+        let (number, files) = (directory.number, readFiles.filter { !$0.starts(with: documentation) })
         let found = Mutex((keys: [PrivateKey](), failure: (any Error)?.none))
         let chunk = 32
         let cancellation = Cancellation.current
