@@ -7,8 +7,8 @@ import Synchronization
 /// Digests of a workspace's source files as they were when they were last read, so that what hasn't changed isn't read again.
 ///
 /// A file is the same while its device, inode, size, time of modification and time of change are. Those times have a granularity: a file
-/// that was written a moment before it was read may be written again without them changing. So the digest of such a file isn't remembered,
-/// and it is read again (git calls that entry of its index racy).
+/// that was written a moment before it was read may be written again without them changing. So the digest of such a file is remembered for
+/// this build alone, and the next one reads it again (git calls that entry of its index racy).
 final class InputDigests: Sendable {
     /// What tells one state of a file from another.
     struct Mark: Codable, Equatable {
@@ -38,6 +38,8 @@ final class InputDigests: Sendable {
 
     private struct State {
         var entries: [String: Entry]
+        /// Those that are good for this build alone.
+        var recent: [String: Entry] = [:]
         var hasChanged = false
     }
 
@@ -66,8 +68,7 @@ final class InputDigests: Sendable {
     func digest(of file: borrowing OwnedFD, _ path: String) throws -> String? {
         let mark = Mark(try file.status())
         return state.withLock { state in
-            guard let entry = state.entries[path], entry.mark == mark else { return nil }
-            return entry.digest
+            [state.entries[path], state.recent[path]].compactMap { $0 }.first { $0.mark == mark }?.digest
         }
     }
 
@@ -79,7 +80,9 @@ final class InputDigests: Sendable {
         let (result, digest) = try read(file)
         let after = Mark(try file.status())
         state.withLock { state in
-            let entry = before == after && before.isSettled(at: now) ? Entry(mark: before, digest: digest) : nil
+            let seen = before == after ? Entry(mark: before, digest: digest) : nil
+            state.recent[path] = seen
+            let entry = before.isSettled(at: now) ? seen : nil
             guard state.entries[path] != entry, entry == nil || state.entries.count < Self.most else { return }
             state.entries[path] = entry
             state.hasChanged = true
