@@ -24,7 +24,10 @@ struct ImageBuild: Sendable {
         try await makeBase(in: root)
         guard !packages.isEmpty else { return }
         try await installPackages(in: root, files: files)
-        try await blocking { try replace(DebianTidy.tidy(root: root), in: root) }
+        try await blocking {
+            try replace(DebianTidy.tidy(root: root), in: root)
+            try adaptPackages(in: RootDirectory(root))
+        }
     }
 
     func applyFeatures(in root: String) async throws {

@@ -45,6 +45,33 @@ extension BuildEngine {
             for label in labels { #expect(verified.errors.contains("\(label): built again, gives layer "), "\(verified)") }
         }
 
+        /// As in a task with a network, whose addresses and rules are not its own to change.
+        @Test func dockerRunsWhereItCannotChangeTheNetwork() async throws {
+            let host = try await BuildEnginePool.shared.host()
+            let workspace = try workspace()
+            try workspace.write(
+                "docker/IMAGES.yaml",
+                """
+                images:
+                  - name: docker
+                    parent: //os:base
+                    packages: [docker.io]
+                    systemd:
+                      drop_ins:
+                        - unit: docker.service
+                          text: |
+                            [Service]
+                            CapabilityBoundingSet=~CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
+                    tests:
+                      - name: runs
+                        boot: {units: [docker.service], timeout: 3m}
+                        commands:
+                          - systemctl restart docker.service; docker info
+                """)
+            let tested = try await host.dish("image", "test", "//docker:docker", in: workspace.path)
+            #expect(tested.code == 0, "\(tested)")
+        }
+
         @Test func eachTaskHasHostKeysOfItsOwn() async throws {
             let host = try await BuildEnginePool.shared.host()
             let label = "//servers:server[package=openssh-server,unit=ssh.service]"

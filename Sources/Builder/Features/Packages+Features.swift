@@ -15,6 +15,14 @@ extension ImageBuild {
         }
     }
 
+    /// Lets packages run in tasks that are made for machines of their own.
+    func adaptPackages(in root: borrowing RootDirectory) throws {
+        for adaptation in TaskAdaptation.all where packages.contains(where: { $0.name == adaptation.package }) {
+            let path = "/usr/lib/systemd/system/\(adaptation.unit).d/dish-task.conf"
+            try root.write(path, Array(adaptation.text.utf8), mode: 0o644)
+        }
+    }
+
     /// dpkg(1) itself refuses to remove what another package needs.
     func removePackages(_ features: [Feature], in root: String) async throws {
         let names = features.compactMap { feature in
