@@ -17,6 +17,8 @@ public struct AgentConfiguration: Sendable {
     /// How long logs of removed tasks are kept.
     public var logRetention = LogRetention()
     public var packages = PackagePolicy()
+    /// Seconds that a new replica must have been ready for before an update counts it, where its job doesn't say.
+    public var minReady = 5
 
     /// - Throws: `SocketPathError` when the sockets of tasks would have longer paths than Unix sockets can have.
     public init(

@@ -16,6 +16,8 @@ public struct JobSpec: Sendable, Codable, Equatable {
         public var rollback = true
         /// Seconds between two batches.
         public var pause = 0
+        /// Seconds that a new replica must have been ready for before it counts; nil: as the agent is told, 5 by default.
+        public var minReady: Int?
 
         public init() {}
     }
@@ -84,6 +86,7 @@ extension JobSpec.Update {
         deadline = try values.decodeIfPresent(Int.self, forKey: .deadline) ?? deadline
         rollback = try values.decodeIfPresent(Bool.self, forKey: .rollback) ?? rollback
         pause = try values.decodeIfPresent(Int.self, forKey: .pause) ?? pause
+        minReady = try values.decodeIfPresent(Int.self, forKey: .minReady)
     }
 }
 

@@ -49,6 +49,8 @@ struct Dishd: AsyncParsableCommand {
     var reserveCpu: Double?
     @Option(help: "Limits of memory of burstable tasks may add up to so many times what there is for tasks.")
     var overcommit = 2.0
+    @Option(help: "Seconds that a new replica must have been ready for to count in an update, where its job doesn't say.")
+    var minReady = 5
     @Option(help: "Of how many removed tasks the logs are kept.")
     var logsCount = 200
     @Option(help: "For how many days.")
@@ -76,6 +78,7 @@ struct Dishd: AsyncParsableCommand {
         for (name, number) in [("--logs-count", logsCount), ("--logs-days", logsDays), ("--logs-size", logsSize)] {
             guard (0...1_000_000).contains(number) else { throw ValidationError("\(name) must be a number from 0 to 1000000.") }
         }
+        if !(0...86400).contains(minReady) { throw ValidationError("--min-ready must be a number of seconds from 0 to 86400.") }
         if IPv4Subnet(subnet) == nil {
             throw ValidationError("--subnet '\(subnet)' is not an IPv4 network from /8 to /29, like 10.209.0.0/16.")
         }
@@ -146,6 +149,7 @@ struct Dishd: AsyncParsableCommand {
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
         configuration.logRetention.bytes = UInt64(logsSize) << 20
         configuration.packages = packages.policy
+        configuration.minReady = minReady
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
         try await tasks.recover()
         let images = PackageManager(configuration, events: tasks.events, logger: logger)

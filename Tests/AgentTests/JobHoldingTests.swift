@@ -10,7 +10,7 @@ import Testing
         var job = Job(first: JobVersion(number: 1, spec: spec, layer: "1", created: 0, reason: "applied"))
         #expect(job.wanted == 3)
         job.held = "the host is drained"
-        #expect(job.wanted == 0 && job.goal(isBlocked: false).replicas == 0 && job.spec.replicas == 3)
+        #expect(job.wanted == 0 && job.goal(isBlocked: false, minReady: 5).replicas == 0 && job.spec.replicas == 3)
     }
 
     @Test func whatWasAskedForIsKnownAfterTheAgentWentBackFromIt() throws {

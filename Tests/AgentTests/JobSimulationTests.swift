@@ -55,6 +55,7 @@ private struct World {
         goal.batch = Int.random(in: 1...4, using: &random)
         goal.startsFirst = Bool.random(using: &random)
         goal.pause = chance(2) ? 0 : 3000
+        goal.minReady = chance(2) ? 0 : 2500
     }
 
     private mutating func target(_ version: Int, fallback: Int?) {
@@ -87,6 +88,10 @@ private struct World {
                 if !isBroken, chance(3) { tasks[index].state = .ready }
                 if isBroken ? chance(10) : !isCalm && chance(30) { tasks[index].state = .failed("died") }
             case .ready:
+                if !isCalm, chance(60) {
+                    tasks[index].ends += 1
+                    tasks[index].isRestarted = !chance(3)
+                }
                 if !isCalm, chance(30) { tasks[index].state = chance(2) ? .unready("ill") : .failed("died") }
             case .leaving: if chance(3) { tasks.remove(at: index) }
             case .done, .failed: break

@@ -32,6 +32,7 @@ import Testing
         Fault("update.batch: must be from 1 to 1000, not 0") { $0.update.batch = 0 },
         Fault("update.deadline: must be from 1 to 86400 seconds, not 0") { $0.update.deadline = 0 },
         Fault("update.pause: must be from 0 to 86400 seconds, not -1") { $0.update.pause = -1 },
+        Fault("update.minReady: must be from 0 to 86400 seconds, not -1") { $0.update.minReady = -1 },
         Fault("stopWithoutScheduler: must be from 1 second to a year, not 0") { $0.stopWithoutScheduler = 0 },
         Fault("task.image: is empty") { $0.task.image = "" },
         Fault("task.name: is the agent's to give: replicas are called web-1, web-2, …") { $0.task.name = "x" },

@@ -94,7 +94,7 @@ public final class TestHost: Sendable {
     public func startAgent(_ arguments: [String] = [], programs: String? = nil) async throws -> TestAgent {
         var spawn = Spawn(
             programs.map { "\($0)/dishd" } ?? Programs.path("dishd"),
-            ["--bridge", bridge, "--subnet", subnet] + agentOptions + arguments, environment: variables)
+            ["--bridge", bridge, "--subnet", subnet, "--min-ready", "0"] + agentOptions + arguments, environment: variables)
         let log = try OwnedFD.open("\(stateDirectory)/dishd.log", O_WRONLY | O_CREAT | O_APPEND)
         spawn.descriptors = [-1, log.number, log.number]
         let agent = TestAgent(pid: try spawn.start(), host: self)

@@ -29,6 +29,10 @@ extension APIObject {
             APIField("deadline", .integer(1...86400), "Seconds that the replicas of a batch may take to be ready."),
             APIField("rollback", .boolean, "Whether the job goes back when they take longer."),
             APIField("pause", .integer(0...86400), "Seconds between two batches."),
+            APIField(
+                "minReady", .integer(0...86400),
+                "Seconds that a new replica must have been ready for, without a restart, before it counts; without it, what the agent is told."
+            ),
         ])
 
     static let jobDependency = APIObject(

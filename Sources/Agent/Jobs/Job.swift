@@ -62,13 +62,15 @@ struct Job: Sendable, Codable, Equatable {
     /// The versions whose replicas are as good as the target's.
     var alike: Set<Int> { Set(versions.filter { $0.hasTemplate(of: target) }.map(\.number)) }
 
-    func goal(isBlocked: Bool) -> JobReconciler.Goal {
+    /// - Parameter minReady: seconds that a replica must have been ready for, where the job doesn't say.
+    func goal(isBlocked: Bool, minReady: Int) -> JobReconciler.Goal {
         let update = spec.update
         var goal = JobReconciler.Goal(version: target.number, replicas: wanted, alike: alike)
         goal.batch = update.batch
         goal.startsFirst = update.order == .startFirst
         goal.deadline = Int64(update.deadline) * 1000
         goal.pause = Int64(update.pause) * 1000
+        goal.minReady = Int64(update.minReady ?? minReady) * 1000
         // What the agent went back to isn't left again by itself.
         goal.fallback = update.rollback && !target.isAutomatic ? fallback?.number : nil
         goal.outcome =
@@ -80,6 +82,13 @@ struct Job: Sendable, Codable, Equatable {
         goal.isBlocked = isBlocked
         goal.keepsFailed = spec.task.restart.mode == .no
         return goal
+    }
+
+    /// Whether a replica of it, or of the version that it may go back to, writes to one of these volumes.
+    func writesAlone(to volumes: Set<String>) -> Bool {
+        [target, fallback].compactMap { $0 }.contains { version in
+            version.spec.task.volumes.compactMap { VolumeMount($0) }.contains { !$0.readOnly && volumes.contains($0.volume) }
+        }
     }
 
     /// What a replica is started with.

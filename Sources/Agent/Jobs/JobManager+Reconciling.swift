@@ -23,7 +23,9 @@ extension JobManager {
         for name in jobs.keys.sorted() {
             guard var managed = jobs[name] else { continue }
             managed.blocked = blocked(managed.job, seen)
-            let goal = managed.job.goal(isBlocked: managed.blocked != nil)
+            var goal = managed.job.goal(isBlocked: managed.blocked != nil, minReady: configuration.minReady)
+            // Two versions can't both have what one task writes to.
+            if managed.job.writesAlone(to: ownVolumes) { goal.startsFirst = false }
             let result = managed.machine.reconcile(
                 goal, replicas(of: managed, seen), taken: taken(name, seen), now: HostClock.now)
             if let wake = result.wake { wakes.append(wake) }
@@ -80,7 +82,12 @@ extension JobManager {
             let number = Job.number(in: task.name, of: name) ?? owner.replica + 1
             let made = managed.job.version(owner.version)?.spec.task
             let state = managed.leaving.contains(task.id) ? .leaving : state(task, made ?? managed.job.spec.task)
-            return .init(id: task.id, number: number, version: owner.version, state: state)
+            var replica = JobReconciler.Replica(id: task.id, number: number, version: owner.version, state: state)
+            let isBetweenRuns = task.state == .restarting
+            replica.ends = max(0, (task.generation ?? 1) - 1) + (isBetweenRuns ? 1 : 0)
+            replica.isRestarted = isBetweenRuns || (task.restarts ?? 0) > 0
+            replica.lastEnd = task.exit == nil ? task.reason : Self.end(of: task)
+            return replica
         }
         let known = Set(replicas.map(\.number))
         for (number, version) in managed.starting where !known.contains(number) {

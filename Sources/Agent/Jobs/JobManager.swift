@@ -40,6 +40,8 @@ public actor JobManager {
     var isShuttingDown = false
     /// Why this host takes no new tasks; nil when it does.
     var drainReason: String?
+    /// Volumes of jobs that one task may write to at a time.
+    var ownVolumes: Set<String> = []
     var scheduler: SchedulerLink?
     private var saving: Set<String> = []
     /// The layers that the pool was last told to keep.
@@ -68,6 +70,7 @@ public actor JobManager {
             jobs[job.name] = Managed(job)
             jobs[job.name]?.machine = await (try? blocking { progress.read(job.name) }) ?? JobReconciler()
         }
+        await findOwnVolumes()
         await reservePorts()
         await keepLayers()
         var next = exposure
@@ -170,18 +173,7 @@ public actor JobManager {
             throw validation.fault(
                 "task.secrets[\(index)]", "there is no secret '\(name)'; make it: dish secret create \(name) FILE", .notFound)
         }
-        let (pool, volumes) = (configuration.pool, spec.task.volumes.map { VolumeMount($0)?.volume })
-        let missing = try await blocking {
-            // What is wrong with one that is there, a start says.
-            volumes.firstIndex { volume in
-                do { return try volume.map { try pool.volumeIfPresent($0) == nil } ?? false } catch { return false }
-            }
-        }
-        if let index = missing, let volume = volumes[index] {
-            throw validation.fault(
-                "task.volumes[\(index)]",
-                "there is no volume '\(volume)' in the pool at '\(pool.path)'; make it: dish volume create \(volume)", .notFound)
-        }
+        try await checkVolumes(validation)
         try await checkPorts(validation)
     }
 

@@ -14,6 +14,8 @@ struct JobReconciler: Sendable, Codable, Equatable {
         var startsFirst = true
         var deadline: Int64 = 120_000
         var pause: Int64 = 0
+        /// For how long a replica must have been ready to count in an update.
+        var minReady: Int64 = 0
         /// Versions with the target's template, itself included: their replicas needn't be replaced.
         var alike: Set<Int>
         /// The version to go back to when this one fails; nil: none.
@@ -46,6 +48,12 @@ struct JobReconciler: Sendable, Codable, Equatable {
         var number: Int
         var version: Int
         var state: State
+        /// How many runs of its task have ended.
+        var ends = 0
+        /// Whether its restart policy started it since, or will.
+        var isRestarted = false
+        /// How its last run ended.
+        var lastEnd: String?
     }
 
     enum Action: Sendable, Equatable {
@@ -70,7 +78,11 @@ struct JobReconciler: Sendable, Codable, Equatable {
     private(set) var lastFailureReason: String?
     /// Failed tasks that have been counted.
     private var counted: Set<String> = []
+    /// What is known of the target's replicas while it is new; nil before the first look.
+    private var trial: JobTrial?
 
+    /// Restarts that fail a version with nothing to go back to.
+    static let restartLimit = 3
     /// Milliseconds after which failures are forgotten.
     static let forgetting: Int64 = 600_000
     static let longestBackoff: Int64 = 300_000
@@ -84,8 +96,12 @@ struct JobReconciler: Sendable, Codable, Equatable {
         if version != goal.version {
             (version, current, pauseEnd, failures, retryAt, lastFailureReason) = (goal.version, nil, nil, 0, now, nil)
             batchStart = now
+            trial = (trial ?? JobTrial()).ofNextVersion(replicas)
         }
-        var sorted = Sorted(replicas, goal)
+        var trial = trial ?? JobTrial().ofNextVersion(replicas)
+        trial.look(at: replicas, of: goal.alike, now: now)
+        self.trial = trial
+        var sorted = Sorted(replicas, goal, settled: trial.settled(replicas, after: goal.minReady, now: now))
         var actions = removals(&sorted, goal, now)
         guard goal.replicas > 0 else {
             current = nil
@@ -97,7 +113,8 @@ struct JobReconciler: Sendable, Codable, Equatable {
         actions += stops(&sorted, goal)
         let startWake = starts(sorted, goal, replicas, taken, now, &actions)
         let verdictWake = judge(sorted, goal, now, &actions)
-        return (actions, [pauseWake, startWake, verdictWake].compactMap { $0 }.min())
+        let settledWake = trial.nextSettling(sorted.target, after: goal.minReady, now: now)
+        return (actions, [pauseWake, startWake, verdictWake, settledWake].compactMap { $0 }.min())
     }
 
     /// Something went wrong before there was a task.
@@ -117,7 +134,11 @@ struct JobReconciler: Sendable, Codable, Equatable {
         var leaving: [Replica] = []
         var ended: [Replica] = []
 
-        init(_ replicas: [Replica], _ goal: Goal) {
+        /// Ids of those that have been ready for long enough.
+        let settled: Set<String>
+
+        init(_ replicas: [Replica], _ goal: Goal, settled: Set<String>) {
+            self.settled = settled
             for replica in replicas {
                 let isTarget = goal.alike.contains(replica.version)
                 switch replica.state {
@@ -130,7 +151,8 @@ struct JobReconciler: Sendable, Codable, Equatable {
             }
         }
 
-        var ready: Int { target.count(where: \.isReady) }
+        /// Those that an update may count on.
+        var ready: Int { target.count { $0.isReady && settled.contains($0.id) } }
 
         /// What may still hold what a replica has: a volume, an address.
         var going: Int { leaving.count + ended.count }
@@ -140,7 +162,9 @@ struct JobReconciler: Sendable, Codable, Equatable {
     private mutating func removals(_ sorted: inout Sorted, _ goal: Goal, _ now: Int64) -> [Action] {
         counted.formIntersection(sorted.ended.map(\.id))
         for replica in sorted.ended where goal.alike.contains(replica.version) && goal.replicas > 0 {
-            if case .failed(let reason) = replica.state, counted.insert(replica.id).inserted { startFailed(reason, now: now) }
+            guard case .failed(let reason) = replica.state, counted.insert(replica.id).inserted else { continue }
+            startFailed(reason, now: now)
+            trial?.count(replica, reason)
         }
         return sorted.ended.map { .remove(id: $0.id) }
     }
@@ -224,10 +248,12 @@ struct JobReconciler: Sendable, Codable, Equatable {
             return nil
         }
         guard goal.outcome == .pending, sorted.ready < current else { return nil }
-        let failed = sorted.target.first { if case .failed = $0.state { true } else { false } }
-        let end = batchStart + goal.deadline
-        guard now >= end || failed != nil else { return end }
-        let reason = reason(sorted, ready: sorted.ready, of: current, within: failed == nil ? goal.deadline / 1000 : nil)
+        let failed = sorted.target.contains { if case .failed = $0.state { true } else { false } }
+        let crash = trial?.crash(limit: goal.fallback == nil ? Self.restartLimit : 1)
+        let time = goal.deadline + goal.minReady
+        let end = batchStart + time
+        guard now >= end || failed || crash != nil else { return end }
+        let reason = crash ?? reason(sorted, ready: sorted.ready, of: current, within: failed ? nil : time / 1000)
         if let fallback = goal.fallback {
             // The other version decides what becomes of the replicas.
             actions = actions.filter { if case .remove = $0 { true } else { false } }
@@ -243,6 +269,7 @@ struct JobReconciler: Sendable, Codable, Equatable {
             switch replica.state {
             case .unready(let reason): "replica \(replica.number): \(reason ?? "not ready yet")"
             case .failed(let reason): "replica \(replica.number): \(reason)"
+            case .ready where !sorted.settled.contains(replica.id): "replica \(replica.number): not ready for long enough"
             default: nil
             }
         }

@@ -20,6 +20,9 @@ struct JobValidation {
         try require(
             (1...86400).contains(update.deadline), "update.deadline", "must be from 1 to 86400 seconds, not \(update.deadline)")
         try require((0...86400).contains(update.pause), "update.pause", "must be from 0 to 86400 seconds, not \(update.pause)")
+        if let seconds = update.minReady {
+            try require((0...86400).contains(seconds), "update.minReady", "must be from 0 to 86400 seconds, not \(seconds)")
+        }
         if let seconds = spec.stopWithoutScheduler {
             try require(
                 (1...31_536_000).contains(seconds), "stopWithoutScheduler", "must be from 1 second to a year, not \(seconds)")

@@ -11,7 +11,7 @@ public struct JobStop: Sendable, Equatable {
         "'stop'", title: "stop",
         [
             KeySchema(
-                "drain", .text(.duration), default: "`2s`",
+                "drain", .text(.wait), default: "`2s`",
                 "How long a replica that an update ends runs on after it has left the ports and names."),
             KeySchema(
                 "signal", .text(.word(TaskSettings.signals)), default: "the image's",

@@ -8,6 +8,8 @@ public struct JobUpdate: Sendable, Equatable {
     public var rollback: Bool
     /// Seconds.
     public var pause: Int
+    /// Seconds; nil: as the agent is told.
+    public var minReady: Int?
 
     static let schema = MappingSchema(
         "'update'", title: "update",
@@ -20,7 +22,10 @@ public struct JobUpdate: Sendable, Equatable {
             KeySchema(
                 "rollback", .boolean, default: "`true`",
                 "Whether the job goes back to the last healthy version when they take longer."),
-            KeySchema("pause", .text(.duration), default: "none", "The wait between two batches."),
+            KeySchema("pause", .text(.wait), default: "none", "The wait between two batches."),
+            KeySchema(
+                "min_ready", .text(.wait), default: "`5s`, or as the agent is told",
+                "How long a new replica must have been ready, without a restart, before it counts. It comes on top of the deadline."),
         ])
 
     init(_ mapping: CheckedMapping?) {
@@ -29,5 +34,6 @@ public struct JobUpdate: Sendable, Equatable {
         deadline = mapping?.seconds("deadline") ?? 120
         rollback = mapping?.isTrue("rollback") ?? true
         pause = mapping?.seconds("pause") ?? 0
+        minReady = mapping?.seconds("min_ready")
     }
 }

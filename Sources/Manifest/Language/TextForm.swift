@@ -68,13 +68,18 @@ struct TextForm: Sendable {
     }
 
     static let duration = TextForm("a duration", pattern: "^[0-9]+(s|m|h)$") { text, what in
-        seconds(text) != nil ? nil : "\(what) must be a duration like 90s, 10m or 2h, not '\(text)'"
+        seconds(text).map { $0 > 0 } == true ? nil : "\(what) must be a duration like 90s, 10m or 2h, not '\(text)'"
+    }
+
+    /// A wait, which there need not be.
+    static let wait = TextForm("a duration or 0s", pattern: "^[0-9]+(s|m|h)$") { text, what in
+        seconds(text) != nil ? nil : "\(what) must be a duration like 0s, 90s, 10m or 2h, not '\(text)'"
     }
 
     /// `90s`, `10m`, `2h` as seconds, a day at most.
     static func seconds(_ text: String) -> Int? {
         guard let unit = ["s": 1, "m": 60, "h": 3600][text.suffix(1)], let number = Int(text.dropLast()),
-            (1...86400).contains(number), number * unit <= 86400, !text.hasPrefix("+")
+            (0...86400).contains(number), number * unit <= 86400, !text.hasPrefix("+")
         else { return nil }
         return number * unit
     }

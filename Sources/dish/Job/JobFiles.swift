@@ -50,6 +50,7 @@ extension JobSpec {
         update.deadline = job.update.deadline
         update.rollback = job.update.rollback
         update.pause = job.update.pause
+        update.minReady = job.update.minReady
         dependsOn = job.dependsOn.map {
             Dependency(job: $0.job.value, condition: Dependency.Condition(rawValue: $0.condition) ?? .ready)
         }
