@@ -18,6 +18,16 @@ public struct AgentClient: Sendable {
     /// - Parameter name: a task's name or id, or the beginning of its id.
     public func task(_ name: String) async throws -> TaskStatus { try await get("/v1/tasks/\(percentEncode(name))") }
 
+    /// What a task, or one that was removed, has written to its console.
+    ///
+    /// - Parameters:
+    ///   - cursor: of an earlier answer; `start` for all that is kept, nil for the last lines.
+    ///   - lines: how many of the last ones.
+    public func console(_ name: String, after cursor: String?, lines: Int = 2000) async throws -> ConsoleLines {
+        let after = cursor.map { "&after=\(percentEncode($0))" } ?? ""
+        return try await get("/v1/tasks/\(percentEncode(name))/console?lines=\(max(1, min(lines, 2000)))\(after)")
+    }
+
     /// Prepares and starts a task; returns once its helper has it.
     public func start(_ request: TaskRequest) async throws -> TaskStatus {
         try await send("POST", "/v1/tasks", body: request)
@@ -72,14 +82,16 @@ public struct AgentClient: Sendable {
     /// - Parameters:
     ///   - sequence: only those after this one.
     ///   - time: milliseconds since 1970: only those from then on.
+    ///   - last: so many of the last ones that have happened; nil for all.
     ///   - object: a name or an id; nil for all.
     ///   - follows: whether to go on with those that happen from now on, until `onEvent` says false.
     public func events(
-        after sequence: UInt64 = 0, from time: Int64? = nil, object: String? = nil, follows: Bool,
+        after sequence: UInt64 = 0, from time: Int64? = nil, last: UInt64? = nil, object: String? = nil, follows: Bool,
         onEvent: @escaping @Sendable (AgentEvent, String) throws -> Bool
     ) async throws {
         var path = "/v1/events?since=\(sequence)&follow=\(follows)"
         if let time { path += "&from=\(time)" }
+        if let last { path += "&last=\(last)" }
         if let object { path += "&object=\(percentEncode(object))" }
         let lines = Mutex(EventLines())
         let whole = try await transport.stream(path, silence: 3600) { bytes in try lines.withLock { try $0.take(bytes, onEvent) }

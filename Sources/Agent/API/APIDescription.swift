@@ -200,7 +200,9 @@ enum APIDescription {
         APIOperation(
             .get, "/v1/tasks/{name}/console", "What a task has written to its console", .read,
             query: [
-                APIField("after", .text(0...100), "The cursor of an earlier answer; empty for none."),
+                APIField(
+                    "after", .text(0...100),
+                    "The cursor of an earlier answer, or `start` for all that is kept; empty for the last lines."),
                 APIField("lines", .integer(1...2000), "How many of the last ones, without a cursor."),
             ], answer: .object(.consoleLines)),
     ]

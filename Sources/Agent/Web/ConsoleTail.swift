@@ -5,6 +5,9 @@ import TaskHelper
 
 /// Reads a console log from its end on, piece by piece, over the places where it is turned over.
 struct ConsoleTail {
+    /// The cursor of who wants all that is kept.
+    static let start = "start"
+
     private let path: String
     /// Bytes that are read at a time.
     var piece = 256 * 1024
@@ -14,9 +17,15 @@ struct ConsoleTail {
     }
 
     /// - Parameters:
-    ///   - cursor: of an earlier answer; nil for the last lines.
+    ///   - cursor: of an earlier answer, or `start` for all from the oldest on; nil for the last lines.
     ///   - lines: how many at most, without a cursor.
     func read(after cursor: String?, lines: Int) throws -> ConsoleLines {
+        if cursor == Self.start {
+            guard let oldest = (0...9).last(where: { Self.inode(file($0)) != nil }), let inode = Self.inode(file(oldest)) else {
+                return ConsoleLines(cursor: Self.start, entries: [])
+            }
+            return try goOn(from: Place(inode: inode, offset: 0), in: oldest)
+        }
         if let place = cursor.flatMap(Place.init), let number = (0...9).first(where: { Self.inode(file($0)) == place.inode }) {
             return try goOn(from: place, in: number)
         }

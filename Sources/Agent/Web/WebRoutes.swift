@@ -66,8 +66,16 @@ private func file(_ name: String, _ request: Request) -> Response {
 }
 
 extension TaskManager {
-    /// The path of a task's console log.
-    func console(of name: String) throws -> String { launcher.log(of: try find(name).intent.id) }
+    /// The path of the console log of a task, or of one that was removed and whose logs are kept.
+    func console(of name: String) async throws -> String {
+        do {
+            return launcher.log(of: try find(name).intent.id)
+        } catch let error as AgentError where error.code == .notFound {
+            let pool = configuration.pool
+            guard let task = try await blocking({ try pool.removedTask(name) }) else { throw error }
+            return "\(pool.logs(ofRemoved: task))/console.log"
+        }
+    }
 }
 
 extension JobReplicas {

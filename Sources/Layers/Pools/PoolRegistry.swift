@@ -40,7 +40,12 @@ public struct PoolRegistry: Sendable {
 
     /// Known pools; the first is the default.
     public func entries() throws -> [Entry] {
-        guard Files.exists(file) else { return [] }
+        var status = stat()
+        guard lstat(file, &status) == 0 else {
+            // Who may not look doesn't know that there is none.
+            if errno == ENOENT || errno == ENOTDIR { return [] }
+            throw SystemError("read", file)
+        }
         return try StateFile.read([Entry].self, file).map { entry in
             var entry = entry
             entry.path = Files.resolved(entry.path)

@@ -149,6 +149,9 @@ struct HostCheck: Codable {
 
     /// - Parameter requested: a pool beside those that this host knows.
     static func ofPools(_ requested: String?) -> [HostCheck] {
+        guard geteuid() == 0 else {
+            return [HostCheck("pool", .warning, "not looked at: user \(geteuid()) may not", "as root: sudo dish host doctor")]
+        }
         var paths = ((try? PoolRegistry.host.entries()) ?? []).map(\.path)
         if let requested = requested.map({ Files.resolved($0) }), !paths.contains(requested) { paths.append(requested) }
         guard !paths.isEmpty else {

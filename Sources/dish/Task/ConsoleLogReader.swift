@@ -34,7 +34,7 @@ struct ConsoleLogReader {
     /// The entries that have come since the last call; none at the end.
     mutating func read() throws -> [ConsoleLogEntry] {
         while true {
-            if file < 0, !openNext() { return [] }
+            if file < 0, try !openNext() { return [] }
             var bytes = [UInt8](repeating: 0, count: 256 * 1024)
             let count = Glibc.read(file, &bytes, bytes.count)
             guard count >= 0 else { throw SystemError("read", path) }
@@ -55,8 +55,11 @@ struct ConsoleLogReader {
         }
     }
 
-    private mutating func openNext() -> Bool {
-        file = open(older.isEmpty ? path : older.removeFirst(), O_RDONLY | O_CLOEXEC)
+    /// - Returns: whether there is one.
+    private mutating func openNext() throws -> Bool {
+        let next = older.isEmpty ? path : older.removeFirst()
+        file = open(next, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 || errno == ENOENT else { throw SystemError("read", next) }
         var status = stat()
         if file >= 0, fstat(file, &status) == 0 { inode = status.st_ino }
         return file >= 0

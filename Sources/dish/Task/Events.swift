@@ -2,21 +2,29 @@ import AgentAPI
 import ArgumentParser
 import FoundationEssentials
 import Glibc
+import Manifest
 
 struct Events: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "Show what happened on this host, and why.",
         discussion: """
+            All events that are kept, unless --since says otherwise; with --follow, those from now on.
+
             Examples:
               dish events --since 1h
               dish events --follow web
+              dish events --follow --since 10m
               dish events --since 4711 --json
             """)
 
     @Argument(help: "The name or id of a task, job, volume or image (default: all).", completion: .task)
     var object: String?
-    @Option(help: "A number: events after that one. A span (10m, 2h, 3d) or a time (2026-01-31T12:00:00Z): events from then on.")
+    @Option(
+        name: .customLong("since"), parsing: .unconditional,
+        help: "A time, like 1h, -1h, yesterday or '2026-01-31 12:00', or the number of an event: events after that.")
     var since: String?
+    @Option(name: .customLong("until"), parsing: .unconditional, help: "Only up to this time.")
+    var until: String?
     @Flag(name: .shortAndLong, help: "Go on with what happens from now on.")
     var follow = false
     @Flag(help: "Print each event as a line of JSON.")
@@ -30,7 +38,11 @@ struct Events: AsyncParsableCommand, RemoteCommand {
     func validate() throws {
         if let since, Self.start(since) == nil {
             throw ValidationError(
-                "--since '\(since)': write a number, a span like 10m, 2h or 3d, or a time like 2026-01-31T12:00:00Z.")
+                "--since '\(since)': write a span like 10m, 2h or 3d, a time like 2026-01-31T12:00:00Z, or an event's number.")
+        }
+        if follow, until != nil { throw ValidationError("--follow and --until exclude each other.") }
+        if let until, PointInTime(until) == nil {
+            throw ValidationError("--until '\(until)': write a span like 10m, 2h or 3d, or a time like 2026-01-31T12:00:00Z.")
         }
     }
 
@@ -43,8 +55,11 @@ struct Events: AsyncParsableCommand, RemoteCommand {
         case nil: break
         }
         // A task's id names it also where it was called otherwise before, or only the beginning of it was given.
-        let (json, object) = (json, object)
-        try await AgentClient.host.events(after: after, from: from, object: object, follows: follow) { event, line in
+        let (json, object, end) = (json, object, until.flatMap { PointInTime($0)?.milliseconds } ?? .max)
+        // Who follows wants to see what happens now, not a year of it.
+        let last: UInt64? = follow && since == nil ? 0 : nil
+        try await AgentClient.host.events(after: after, from: from, last: last, object: object, follows: follow) { event, line in
+            if event.time > end { return true }
             if json { printUnchanged(line, to: .output) } else { print(Self.shown(event), to: .output) }
             return true
         }
@@ -57,11 +72,6 @@ struct Events: AsyncParsableCommand, RemoteCommand {
 
     private static func start(_ text: String) -> Start? {
         if let number = UInt64(text) { return .after(number) }
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        if let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), (0...100_000_000).contains(count) {
-            return .from((Int64(Glibc.time(nil)) - count * unit) * 1000)
-        }
-        guard let date = try? Date(text, strategy: .iso8601) else { return nil }
-        return .from(Int64(date.timeIntervalSince1970 * 1000))
+        return PointInTime(text).map { .from($0.milliseconds) }
     }
 }

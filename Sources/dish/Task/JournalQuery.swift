@@ -2,6 +2,7 @@ import AgentAPI
 import ArgumentParser
 import Glibc
 import Linux
+import Manifest
 
 /// What is chosen from a journal, with the host's journalctl(1), which is confined: the task wrote what it parses.
 struct JournalQuery: ParsableArguments, Sendable {
@@ -12,7 +13,8 @@ struct JournalQuery: ParsableArguments, Sendable {
     @Option(name: .shortAndLong, help: "Only of this priority and those above: debug … emerg, or a range.")
     var priority: String?
     @Option(
-        name: .customLong("since"), parsing: .unconditional, help: "Only from this time on: '2026-01-31 12:00', yesterday, -1h.")
+        name: .customLong("since"), parsing: .unconditional,
+        help: "Only from this time on: 1h, -1h, yesterday, '2026-01-31 12:00'.")
     var since: String?
     @Option(name: .customLong("until"), parsing: .unconditional, help: "Only up to this time.")
     var until: String?
@@ -21,9 +23,39 @@ struct JournalQuery: ParsableArguments, Sendable {
     @Option(name: .shortAndLong, help: "short, cat, json and the others of journalctl.")
     var output: String?
 
-    /// Whether the journal is meant.
-    var isAsked: Bool {
-        journal || !unit.isEmpty || [priority, since, until, grep, output].contains { $0 != nil }
+    /// Whether only a journal has what is asked for.
+    var asksForJournal: Bool { journal || !unit.isEmpty || [priority, grep, output].contains { $0 != nil } }
+
+    var hasTimes: Bool { since != nil || until != nil }
+
+    /// Since when and until when.
+    struct Times: Sendable {
+        /// Milliseconds since 1970.
+        var first = Int64.min
+        var last = Int64.max
+
+        /// Whether something of that time (RFC 3339) is meant.
+        func contain(_ time: String) -> Bool {
+            if first == .min, last == .max { return true }
+            return PointInTime(time).map { (first...last).contains($0.milliseconds) } ?? true
+        }
+    }
+
+    /// - Throws: `ValidationError` for what is no time.
+    func times() throws -> Times {
+        var times = Times()
+        if let since { times.first = try Self.time(since, "--since") }
+        if let until { times.last = max(times.first, try Self.time(until, "--until")) }
+        return times
+    }
+
+    private static func time(_ text: String, _ option: String) throws -> Int64 {
+        // As Docker has it.
+        if let seconds = Int64(text), seconds > 1_000_000 { return seconds * 1000 }
+        guard let time = PointInTime(text) else {
+            throw ValidationError("\(option) '\(text)': write a span like 10m, 2h or 3d, or a time like '2026-01-31 12:00'.")
+        }
+        return time.milliseconds
     }
 
     /// Prints what is chosen and returns journalctl's exit code; with `follow` until the task ends. Blocks.
@@ -70,13 +102,17 @@ struct JournalQuery: ParsableArguments, Sendable {
         var list = ["--directory=\(ConfinedReader.place)", "--no-pager", "--quiet"]
         list += unit.map { "--unit=\($0)" }
         for (name, value) in [
-            ("priority", priority), ("since", since), ("until", until), ("grep", grep), ("output", output),
+            ("priority", priority), ("since", since.map(Self.forJournal)), ("until", until.map(Self.forJournal)), ("grep", grep),
+            ("output", output),
             ("lines", tail.map(String.init)),
         ] {
             if let value { list.append("--\(name)=\(value)") }
         }
         return list + (follow ? ["--follow"] : [])
     }
+
+    /// What is no time of ours may be one of journalctl's.
+    private static func forJournal(_ text: String) -> String { (try? time(text, "")).map { "@\($0 / 1000)" } ?? text }
 
     /// The files are the task's own: a link among them would show another journal as its.
     private static func requireOwnFiles(_ directory: borrowing OwnedFD, _ name: String, depth: Int = 1) throws {

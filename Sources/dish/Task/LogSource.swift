@@ -14,6 +14,7 @@ struct LogSource: Sendable {
 
     var console: String { "\(directory)/console.log" }
     var journal: String { "\(directory)/journal" }
+    var hasJournal: Bool { Files.isDirectory(journal, followsLink: false) }
 
     init(_ name: String) async throws {
         let agent = try AgentClient.local(to: "read logs")

@@ -109,16 +109,46 @@ struct Run: AsyncParsableCommand, RemoteCommand {
         if tty, environment.variables["TERM"] == nil, let terminal = environmentVariable("TERM") {
             request.environment["TERM"] = terminal
         }
-        // What a command prints comes from its helper's socket.
-        let agent = try request.attach && request.command != nil ? AgentClient.local(to: "follow a command") : .host
+        let agent = try AgentClient.host
+        // What a command prints comes from its helper's socket, which is root's on the task's own host; else from the agent.
+        let isDistant = geteuid() != 0 || environmentVariable(RemoteOptions.host) != nil
+        if isDistant, !detach { try prepareForDistance(&request) }
         let task = try await agent.start(request)
         for reason in task.notEnforced { print("dish: not enforced: \(reason)", to: .errors) }
         // What runs without a command is the image's business: its init, or its own command.
-        if request.attach, task.command != nil {
-            try await follow(task, agent)
+        if !detach, task.command != nil {
+            try await isDistant ? followFromAfar(task, agent) : follow(task, agent)
         } else {
             try await report(task, agent)
         }
+    }
+
+    /// Refuses what can't be done without the task's own streams, before there is a task.
+    private func prepareForDistance(_ request: inout TaskRequest) throws {
+        if tty || interactive {
+            _ = try AgentClient.local(to: "join a terminal or standard input to a command")
+            try requireRoot(to: "join a terminal or standard input to a command")
+        }
+        if rm, command.isEmpty {
+            _ = try AgentClient.local(to: "use --rm without --detach and without a command")
+            try requireRoot(to: "use --rm without --detach and without a command")
+        }
+        request.attach = false
+        // Not before what it printed was read.
+        request.removeWhenDone = false
+    }
+
+    /// Prints what the agent reports of a command's output, and passes its exit code.
+    private func followFromAfar(_ task: TaskStatus, _ agent: AgentClient) async throws {
+        let style = ConsoleLogStyle(timestamps: false, raw: false)
+        try await AgentConsole(agent: agent, task: task.id, style: style, times: .init()).print(follow: true, tail: nil)
+        let ended = try await agent.wait(task.id, for: .exited, seconds: 60)
+        if rm { try await agent.remove(task.id, force: true, purge: true) }
+        guard let exit = ended.exit else {
+            throw AgentError(.failed, "the task '\(task.name)' did not run: \(ended.reason ?? "it is \(ended.state.rawValue)")")
+        }
+        if exit.outOfMemory { print("dish: the task reached its memory limit and was killed", to: .errors) }
+        throw ExitCode(CInt(exit.code ?? 128 + (exit.signal ?? 0)))
     }
 
     /// The image's name in the pool. One of a registry (`docker://…`) that isn't here yet is imported first.
