@@ -23,6 +23,9 @@ struct RemoteOptions: ParsableArguments {
         "--host": host, "--tls-cert": "DISH_TLS_CERT", "--tls-key": "DISH_TLS_KEY", "--tls-ca": "DISH_TLS_CA",
     ]
 
+    /// The options that were given.
+    nonisolated(unsafe) private static var given: Set<String> = []
+
     /// Takes the options, wherever they stand before a `--`.
     static func pass(_ arguments: [String]) {
         var rest = arguments.prefix { $0 != "--" }[...]
@@ -30,12 +33,17 @@ struct RemoteOptions: ParsableArguments {
             let parts = next.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard let variable = variables[parts[0]], let value = parts.count == 2 ? parts[1] : rest.popFirst() else { continue }
             setenv(variable, value, 1)
+            given.insert(parts[0])
         }
     }
 
     /// Refuses a command that works on this host alone, when another one is named.
     static func check(_ command: any ParsableCommand) throws {
-        guard let host = environmentVariable(host), !(command is any RemoteCommand) else { return }
+        guard let host = environmentVariable(host) else {
+            guard let option = given.first(where: { $0 != "--host" }) else { return }
+            throw ValidationError("\(option) is for another host's agent: name it with --host HOST:PORT, or leave \(option) out.")
+        }
+        guard !(command is any RemoteCommand) else { return }
         let configuration = type(of: command).configuration
         // Help is the same everywhere.
         if !configuration.subcommands.isEmpty || !configuration.groupedSubcommands.isEmpty { return }
