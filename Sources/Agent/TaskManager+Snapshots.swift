@@ -43,7 +43,17 @@ extension TaskManager {
             throw AgentError(.conflict, "the task '\(task.intent.name)' is being rolled back to '\(snapshot)'")
         }
         let (pool, record) = (configuration.pool, task.intent.record)
-        try await refusing { try await blocking { try pool.removeSnapshot(snapshot, of: record) } }
+        try await refusing {
+            try await blocking {
+                guard try pool.snapshots(of: record).contains(where: { $0.name == snapshot }) else {
+                    throw AgentError(
+                        .notFound,
+                        "there is no snapshot '\(snapshot)' of the task '\(record.name)'; see what there is: dish history \(record.name)"
+                    )
+                }
+                try pool.removeSnapshot(snapshot, of: record)
+            }
+        }
         events.record(.task, record.name, id: record.id, "snapshot removed", reason: "'\(snapshot)': \(because)")
     }
 

@@ -2,9 +2,12 @@
 public struct SecretRequest: Sendable, Codable, Equatable {
     /// The content, in base64.
     public var value: String
+    /// Whether it takes the place of one with another content; nil for yes.
+    public var replace: Bool?
 
-    public init(value: String) {
+    public init(value: String, replace: Bool? = nil) {
         self.value = value
+        self.replace = replace
     }
 }
 
@@ -52,9 +55,11 @@ public struct SecretUse: Sendable, Equatable {
 extension AgentClient {
     public func secrets() async throws -> [SecretStatus] { try await get("/v1/secrets") }
 
-    /// Keeps a secret, or replaces one: tasks see it from their next start on.
-    public func put(secret name: String, base64 value: String) async throws -> SecretStatus {
-        try await send("PUT", "/v1/secrets/\(percentEncode(name))", body: SecretRequest(value: value))
+    /// Keeps a secret: tasks see it from their next start on.
+    ///
+    /// - Parameter replaces: whether one with another content is replaced; else it is refused.
+    public func put(secret name: String, base64 value: String, replaces: Bool = true) async throws -> SecretStatus {
+        try await send("PUT", "/v1/secrets/\(percentEncode(name))", body: SecretRequest(value: value, replace: replaces))
     }
 
     public func remove(secret name: String) async throws {

@@ -34,6 +34,8 @@ public final class TestHost: Sendable {
         all["DISH_STATE_DIR"] = stateDirectory
         all["DISH_RUN_DIR"] = runtimeDirectory
         if let pool { all["DISH_POOL"] = pool }
+        // Tests' workspaces come and go in one pool.
+        all["DISH_TAKE_LABELS"] = "1"
         for name in ["http_proxy", "https_proxy", "no_proxy"] {
             if let value = getenv(name) { all[name] = String(cString: value) }
         }
@@ -133,7 +135,7 @@ public final class TestHost: Sendable {
         if try await dish("ps").code != 0 { _ = try await startAgent() }
         // The agent would replace what is removed of a job.
         for file in (try? Files.list("\(stateDirectory)/jobs")) ?? [] where file.hasSuffix(".json") {
-            _ = try await dish("job", "rm", String(file.dropLast(5)))
+            _ = try await dish("job", "rm", "--force", String(file.dropLast(5)))
         }
         let names = try await dish("ps", "--json").output.matches(of: /"name" : "([^"]+)"/).map { String($0.1) }
         for name in names { _ = try await dish("rm", "--force", name) }

@@ -71,7 +71,7 @@ struct SecretTests {
 
             // Another agent, and another run: what was changed meanwhile is seen then.
             let changed = "changed-\(UInt64.random(in: 0 ... .max))"
-            #expect(try await host.dish("secret", "create", "web-key", "-", input: changed).code == 0)
+            #expect(try await host.dish("secret", "create", "--replace", "web-key", "-", input: changed).code == 0)
             #expect(try await read("key", in: "safe", host).text == kept)
             for process in Inventory.processes(mentioning: "--bridge \(host.bridge)") {
                 Glibc.kill(process.pid, SIGKILL)

@@ -4,7 +4,12 @@ import AgentAPI
 extension APIObject {
     static let secretRequest = APIObject(
         "SecretRequest", "A secret to be kept.", sent: true,
-        [APIField("value", .text(0...1_400_000), "The content, in base64; 512 KiB at most.", required: true)])
+        [
+            APIField("value", .text(0...1_400_000), "The content, in base64; 512 KiB at most.", required: true),
+            APIField(
+                "replace", .boolean,
+                "Whether it takes the place of one with another content, which is refused else; without it, it does."),
+        ])
 
     static let secretStatus = APIObject(
         "SecretStatus", "What is told of a secret; never its content.",

@@ -26,9 +26,9 @@ struct SecretRoutes {
                         .invalid, "'\(name)' can't be a secret's name: use letters, digits, '.', '_' and '-', 64 at most",
                         field: "name")
                 }
-                let value = try await decode(SecretRequest.self, from: request).value
-                let content = try RequestedSecrets.content(value, "value")
-                try await blocking { try store.write(name, content) }
+                let wanted = try await decode(SecretRequest.self, from: request)
+                let content = try RequestedSecrets.content(wanted.value, "value")
+                try await blocking { try store.write(name, content, replaces: wanted.replace != false) }
                 events.record(.secret, name, "kept", reason: context.because())
                 var status = SecretStatus(name: name, size: content.count, changed: Int64(time(nil)), usedBy: [])
                 status.usedBy = await users(of: name)

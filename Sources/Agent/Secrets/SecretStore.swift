@@ -19,8 +19,15 @@ struct SecretStore: Sendable {
 
     func path(of name: String) -> String { "\(directory)/\(name)" }
 
-    func write(_ name: String, _ content: [UInt8]) throws {
+    /// - Throws: `AgentError` `.conflict` where one with another content must stay.
+    func write(_ name: String, _ content: [UInt8], replaces: Bool = true) throws {
         try Files.makeDirectories(directory, mode: 0o700)
+        if !replaces, status(name) != nil {
+            if try Files.read(path(of: name)) == content { return }
+            throw AgentError(
+                .conflict,
+                "there is a secret '\(name)' with another content; to replace it: dish secret create --replace \(name) FILE")
+        }
         try Files.replace(path(of: name), with: content, mode: 0o600)
     }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Layers
 
-struct ImageRemove: ParsableCommand {
+struct ImageRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Take names of images away, and remove those that have no other.",
         discussion: """
@@ -14,17 +14,20 @@ struct ImageRemove: ParsableCommand {
 
     @Argument(help: "Labels, names or layer ids.", completion: .image)
     var images: [String]
+    @OptionGroup var missing: MissingOption
     @OptionGroup var pool: PoolOptions
 
-    func run() throws {
+    func run() async throws {
         try requireRoot(to: "remove images")
         let pool = try pool.open()
-        for image in images {
-            let others = try pool.removeImage(image)
-            print(
-                others.isEmpty
-                    ? "removed \(image)"
-                    : "took the name \(image) away; the image is still called \(others.joined(separator: ", "))", to: .output)
+        try await forEach(images) { image in
+            try await missing.accepting {
+                let others = try pool.removeImage(image)
+                print(
+                    others.isEmpty
+                        ? "removed \(image)"
+                        : "took the name \(image) away; the image is still called \(others.joined(separator: ", "))", to: .output)
+            }
         }
     }
 }

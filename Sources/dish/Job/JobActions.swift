@@ -20,20 +20,18 @@ struct JobRemove: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "End a job's replicas and forget it.",
         discussion: """
-            Example: dish job rm web
+            Examples:
+              dish job rm web
+              dish job rm --force web old-web        one that isn't there is no error
             """)
 
     @Argument(help: "Names of jobs.", completion: .job)
     var jobs: [String]
+    @OptionGroup var missing: MissingOption
 
     func run() async throws {
-        for job in jobs {
-            do {
-                try await AgentClient.host.remove(job: job)
-            } catch let error as AgentError where error.code == .notFound {
-                // What shall not be there isn't.
-                print("dish: \(error.message)", to: .errors)
-            }
+        try await forEach(jobs) { job in
+            try await missing.accepting { try await AgentClient.host.remove(job: job) }
         }
     }
 }

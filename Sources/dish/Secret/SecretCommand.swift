@@ -12,13 +12,15 @@ struct SecretCommand: ParsableCommand {
 
 struct SecretCreate: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "create", abstract: "Keep a secret on this host, or replace it.",
+        commandName: "create", abstract: "Keep a secret on this host.",
         discussion: """
-            Tasks that run see a new content at their next start. Nothing prints it again.
+            One that is there with another content is refused, unless --replace says that it goes. Tasks that run see a new content at
+            their next start. Nothing prints it again.
 
             Examples:
               dish secret create db-password password.txt
               pass show db | dish secret create db-password
+              pass show db | dish secret create --replace db-password
               dish run //web:db --name db --stored-secret db-password
             """)
 
@@ -26,6 +28,8 @@ struct SecretCreate: AsyncParsableCommand, RemoteCommand {
     var name: String
     @Argument(help: "The file that has it; without it, or with '-', standard input.", completion: .file())
     var file = "-"
+    @Flag(help: "Replace the content of one that is there.")
+    var replace = false
 
     func validate() throws {
         guard SecretUse.isName(name) else {
@@ -35,7 +39,7 @@ struct SecretCreate: AsyncParsableCommand, RemoteCommand {
 
     func run() async throws {
         let content = try SecretOptions.content(of: file)
-        print(try await AgentClient.host.put(secret: name, base64: content).name, to: .output)
+        print(try await AgentClient.host.put(secret: name, base64: content, replaces: replace).name, to: .output)
     }
 }
 
@@ -57,11 +61,14 @@ struct SecretRemove: AsyncParsableCommand, RemoteCommand {
 
     @Argument(help: "Their names.", completion: .secret)
     var names: [String]
+    @OptionGroup var missing: MissingOption
 
     func run() async throws {
-        for name in names {
-            try await AgentClient.host.remove(secret: name)
-            print(name, to: .output)
+        try await forEach(names) { name in
+            try await missing.accepting {
+                try await AgentClient.host.remove(secret: name)
+                print(name, to: .output)
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ struct Remove: AsyncParsableCommand, RemoteCommand {
     var purge = false
 
     func run() async throws {
-        for name in tasks {
+        try await forEach(tasks) { name in
             do {
                 try await AgentClient.host.remove(name, force: force, purge: purge)
                 print(name, to: .output)

@@ -17,7 +17,7 @@ struct Start: AsyncParsableCommand, RemoteCommand {
     var bootTimeout = 90
 
     func run() async throws {
-        for name in tasks {
+        try await forEach(tasks) { name in
             let agent = try AgentClient.host
             print(try await agent.upAgain(try await agent.startAgain(name), seconds: bootTimeout).name, to: .output)
         }
@@ -41,11 +41,10 @@ struct Restart: AsyncParsableCommand, RemoteCommand {
     @OptionGroup var background: BackgroundOption
 
     func run() async throws {
-        for name in tasks {
+        try await forEach(tasks) { name in
             let agent = try AgentClient.host
             if background.background {
-                print(try await agent.restartInBackground(name, timeout: timeout).id, to: .output)
-                continue
+                return print(try await agent.restartInBackground(name, timeout: timeout).id, to: .output)
             }
             let task = try await agent.restart(name, timeout: timeout)
             print(try await agent.upAgain(task, seconds: bootTimeout).name, to: .output)

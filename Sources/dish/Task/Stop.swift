@@ -12,12 +12,12 @@ struct Stop: AsyncParsableCommand, RemoteCommand {
     @OptionGroup var background: BackgroundOption
 
     func run() async throws {
-        if background.background {
-            for name in tasks {
-                print(try await AgentClient.host.stopInBackground(name, timeout: timeout).id, to: .output)
+        try await forEach(tasks) { name in
+            let agent = try AgentClient.host
+            if background.background {
+                return print(try await agent.stopInBackground(name, timeout: timeout).id, to: .output)
             }
-            return
+            print(try await agent.stop(name, timeout: timeout).name, to: .output)
         }
-        for name in tasks { print(try await AgentClient.host.stop(name, timeout: timeout).name, to: .output) }
     }
 }

@@ -27,7 +27,7 @@ struct Update: AsyncParsableCommand, RemoteCommand {
     }
 
     func run() async throws {
-        for name in tasks {
+        try await forEach(tasks) { name in
             let task = try await AgentClient.host.update(name, limits.change)
             for reason in task.notEnforced { print("dish: not enforced: \(reason)", to: .errors) }
             if json.json { try printJSON(task) } else { print(task.name, to: .output) }
