@@ -63,7 +63,7 @@ struct Dish: AsyncParsableCommand {
         } catch {
             let code = exitCode(for: error)
             if code == .success || code == .validationFailure || error is ValidationError {
-                let text = fullMessage(for: error)
+                let text = OptionSuggestion.improve(fullMessage(for: error))
                 print(text, to: code == .success ? .output : .errors)
                 return code == .success ? 0 : 2
             }

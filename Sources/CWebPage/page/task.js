@@ -9,8 +9,10 @@ import { momentsLink } from "./moments.js";
 import { stateKind, stateText } from "./tasks.js";
 import { timeline } from "./timeline.js";
 
-function exitText(exit) {
-  if (!exit) return none;
+// One that never came to run has no exit, but a reason.
+function exitText(task) {
+  const exit = task.exit;
+  if (!exit) return task.state === "failed" ? oneLine(task.reason ?? "it failed before it ran") : none;
   const how = exit.signal ? `signal ${exit.signal}` : `code ${exit.code}`;
   return `${how}${exit.outOfMemory ? ", out of memory" : ""}, ${age(exit.at)} ago`;
 }
@@ -26,7 +28,7 @@ const facts = [
   ["Volumes", (task) => (task.volumes ?? []).map(oneLine).join(", ") || none],
   ["Command", (task) => (task.command ? task.command.map(oneLine).join(" ") : "the image's init")],
   ["Restarts", (task) => count(task.restarts)],
-  ["Last exit", (task) => exitText(task.exit)],
+  ["Last exit", (task) => exitText(task)],
   ["Job", (task) => (task.owner ? `${oneLine(task.owner.job)}, replica ${task.owner.replica}, version ${task.owner.version}` : none)],
 ];
 

@@ -5,8 +5,9 @@ struct HostPrepull: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "prepull", abstract: "Have the agent fetch images of registries before they are needed.",
         discussion: """
-            What is here already isn't fetched again, but with --always. The agent tries until it has them, also after it
-            was restarted; 'dish host packages' tells, and ends that.
+            What is here already isn't fetched again, but with --always. It ends when all are here, or when attempts at one have failed:
+            two of them, or one where another would change nothing. What may still work the agent goes on with, also after it was
+            restarted; 'dish host packages' tells, and ends that.
 
             Examples:
               dish host prepull registry.example/web:2
@@ -20,6 +21,9 @@ struct HostPrepull: AsyncParsableCommand, RemoteCommand {
     @Flag(name: .shortAndLong, help: "Don't wait.")
     var detach = false
     @OptionGroup var json: JSONOption
+
+    /// Of each image, before nobody waits any more.
+    private static let attempts = 2
 
     func run() async throws {
         let agent = try AgentClient.host
@@ -38,6 +42,12 @@ struct HostPrepull: AsyncParsableCommand, RemoteCommand {
             }
             if status.pool.isFull, let refused = mine.first(where: { $0.state == .waiting }) {
                 throw AgentError(.insufficient, "pull '\(refused.reference)': \(refused.reason ?? "the pool is full")")
+            }
+            if let refused = mine.first(where: { $0.state == .waiting && $0.attempts >= Self.attempts }) {
+                throw AgentError(
+                    .failed,
+                    "pull '\(refused.reference)': \(refused.reason ?? "it failed"); the agent tries on, until: dish host packages --forget \(refused.reference)"
+                )
             }
             if mine.allSatisfy({ $0.state == .present }) { break }
             status = try await agent.packages(after: status.revision, seconds: 5)

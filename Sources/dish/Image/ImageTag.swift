@@ -16,6 +16,8 @@ struct ImageTag: ParsableCommand {
         let pool = try pool.open()
         let layer = try pool.resolve(image).id
         try SignaturePolicy().checkName(name, of: layer, in: pool)
+        let before = try pool.allNames()[name]
         try pool.name(name, layer)
+        if let before, before != layer { print("the name \(name) was that of layer \(before.short)", to: .errors) }
     }
 }
