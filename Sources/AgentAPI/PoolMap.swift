@@ -51,6 +51,18 @@ public struct PoolMap: Sendable, Codable, Equatable {
         }
     }
 
+    /// What none of these is billed for.
+    public struct Other: Sendable, Codable, Equatable {
+        /// `logs`, `failed`, `staging`, `pool`, `removed`, `other`, `system`.
+        public var kind: String
+        public var bytes: UInt64
+
+        public init(kind: String, bytes: UInt64) {
+            self.kind = kind
+            self.bytes = bytes
+        }
+    }
+
     public var path: String
     public var total: UInt64
     public var available: UInt64
@@ -61,10 +73,12 @@ public struct PoolMap: Sendable, Codable, Equatable {
     public var layers: [Layer]
     public var tasks: [Entry]
     public var volumes: [Entry]
+    /// With the others' bills they add up to what is used; nil on pools without quotas, and from agents that don't tell.
+    public var others: [Other]?
 
     public init(
         path: String, total: UInt64, available: UInt64, dataUsed: UInt64, metadataUsed: UInt64, quotas: Bool, layers: [Layer],
-        tasks: [Entry], volumes: [Entry]
+        tasks: [Entry], volumes: [Entry], others: [Other]? = nil
     ) {
         self.path = path
         self.total = total
@@ -75,5 +89,6 @@ public struct PoolMap: Sendable, Codable, Equatable {
         self.layers = layers
         self.tasks = tasks
         self.volumes = volumes
+        self.others = others
     }
 }

@@ -8,8 +8,11 @@ final class LayerPin: Sendable {
     private let path: String
     private let lock: FileLock
     private let held = Mutex<Set<LayerID>>([])
+    /// Whether a layer may be used without being held where the pool has no room for that.
+    private let isOptional: Bool
 
-    init(in pool: Pool) throws {
+    init(in pool: Pool, isOptional: Bool = false) throws {
+        self.isOptional = isOptional
         try Files.makeDirectories(pool.pins, mode: 0o700)
         path = "\(pool.pins)/\(hexadecimal((0..<8).map { _ in UInt8.random(in: 0...255) }))"
         lock = try FileLock(waitingFor: path)
@@ -22,9 +25,13 @@ final class LayerPin: Sendable {
         // Within the mutex: who finds it held may count on the file.
         try held.withLock { held in
             if held.contains(id) { return }
-            try pool.whileLayersStay {
-                let file = try OwnedFD.open(path, O_WRONLY | O_APPEND)
-                try Files.write("\(id.hex)\n".utf8, to: file.number, path)
+            do {
+                try pool.whileLayersStay {
+                    let file = try OwnedFD.open(path, O_WRONLY | O_APPEND)
+                    try Files.write("\(id.hex)\n".utf8, to: file.number, path)
+                }
+            } catch let error as SystemError where isOptional && Pool.isOutOfRoom(error) {
+                return
             }
             held.insert(id)
         }
@@ -40,6 +47,24 @@ extension Pool {
         var pool = self
         pool.pin = try LayerPin(in: self)
         return pool
+    }
+
+    /// The same for who only reads: where the pool is full or read-only, it is read without holding what is read. What somebody removes
+    /// meanwhile is an error then.
+    public func holdingLayersToRead() throws -> Pool {
+        var pool = self
+        do {
+            pool.pin = try LayerPin(in: self, isOptional: true)
+        } catch let error as SystemError where Self.isOutOfRoom(error) {}
+        return pool
+    }
+
+    /// Whether nothing more can be written to the pool.
+    static func isOutOfRoom(_ error: SystemError) -> Bool { [ENOSPC, EDQUOT, EROFS].contains(error.code) }
+
+    /// Does something that makes reading faster or safer, where the pool has room for it.
+    func ifThereIsRoom(_ body: () throws -> Void) throws {
+        do { try body() } catch let error as SystemError where Self.isOutOfRoom(error) {}
     }
 
     func hold(_ id: LayerID) throws { try pin?.hold(id, in: self) }

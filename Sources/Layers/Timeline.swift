@@ -112,7 +112,7 @@ extension Pool {
 
     /// What must be done to one moment to make it another; files are only read where they changed.
     public func changes(in timeline: Timeline, from: String, to: String) throws -> [TreeChange] {
-        try filesystem().sync()
+        try ifThereIsRoom { try filesystem().sync() }
         return try tree(in: timeline, at: to).changes(from: tree(in: timeline, at: from))
     }
 
@@ -122,7 +122,7 @@ extension Pool {
     public func momentsWithChanges(
         of timeline: Timeline, onMoment: (Int, TimelineMoment) -> Void = { _, _ in }
     ) throws -> [TimelineMoment] {
-        try filesystem().sync()
+        try ifThereIsRoom { try filesystem().sync() }
         var last: Tree?
         return try points(of: timeline).enumerated().map { index, point in
             let tree = try tree(in: timeline, at: point.name)
@@ -209,13 +209,19 @@ extension Pool {
         }
     }
 
-    /// A read-only one is itself; of another a snapshot is made, for as long as the body runs.
+    /// A read-only one is itself; of another a snapshot is made, for as long as the body runs. Where the pool has no room for one, it is read
+    /// as it is, at the risk that a task changes it meanwhile.
     private func withSnapshot(of root: String, _ body: (String) throws -> Tree) throws -> Tree {
         if try Subvolume.info(root).isReadOnly { return try body(root) }
-        let staged = try StagingDirectory(in: self)
-        try Subvolume.snapshot(root, to: staged.root, readOnly: true)
-        try filesystem().sync()
-        return try body(staged.root)
+        var snapshot: StagingDirectory?
+        try ifThereIsRoom {
+            let staged = try StagingDirectory(in: self)
+            try Subvolume.snapshot(root, to: staged.root, readOnly: true)
+            try filesystem().sync()
+            snapshot = staged
+        }
+        defer { withExtendedLifetime(snapshot) {} }
+        return try body(snapshot?.root ?? root)
     }
 
     /// The transaction in which the first root that a root of a task descends from was made of the image; when its descent can't be

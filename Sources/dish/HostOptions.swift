@@ -23,6 +23,9 @@ struct PoolOptions: ParsableArguments {
 
     /// The pool for a command that makes or needs layers: none that it has found is removed while it runs.
     func openHolding() throws -> Pool { try open().holdingLayers() }
+
+    /// The pool for a command that only reads layers, also where it is full.
+    func openToRead() throws -> Pool { try open().holdingLayersToRead() }
 }
 
 struct JSONOption: ParsableArguments {

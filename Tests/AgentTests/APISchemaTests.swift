@@ -148,6 +148,7 @@ import Testing
         check(
             .poolMapLayer,
             PoolMap.Layer(id: "", parent: nil, label: "", names: [], created: 0, entries: 0, size: 0, own: nil))
+        check(.poolMapOther, PoolMap.Other(kind: "", bytes: 0))
         check(.poolMapEntry, PoolMap.Entry(name: "", id: "", own: nil, limit: nil, layer: nil))
         let device = Device(id: 0, path: "", size: 0, allocated: 0, isMissing: true, isCut: false, errors: DeviceErrors())
         let balance = BalanceProgress(isRunning: true, expected: 0, considered: 0, completed: 0)

@@ -13,6 +13,14 @@ extension APIObject {
             APIField("layers", .list(of: .object(.poolMapLayer), atMost: 100_000), "Oldest first.", required: true),
             APIField("tasks", .list(of: .object(.poolMapEntry), atMost: 100_000), "Tasks.", required: true),
             APIField("volumes", .list(of: .object(.poolMapEntry), atMost: 100_000), "Volumes.", required: true),
+            APIField(
+                "others", .list(of: .object(.poolMapOther), atMost: 100), "What none of them is billed for; not without quotas."),
+        ])
+
+    static let poolMapOther = APIObject(
+        "PoolMapOther", "What no layer, task or volume is billed for.",
+        [
+            APIField("kind", .text(), "What it is.", required: true), APIField("bytes", .count, "How much.", required: true),
         ])
 
     static let poolMapLayer = APIObject(

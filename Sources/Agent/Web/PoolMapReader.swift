@@ -42,6 +42,9 @@ extension PoolMap {
             tasks: usage.tasks.map {
                 Entry(name: $0.name, id: $0.id, own: $0.own, limit: $0.limit, layer: tasks[$0.id])
             },
-            volumes: usage.volumes.map { Entry(name: $0.name, id: $0.id, own: $0.own, limit: $0.limit, layer: nil) })
+            volumes: usage.volumes.map { Entry(name: $0.name, id: $0.id, own: $0.own, limit: $0.limit, layer: nil) },
+            others: try pool.bills(beside: usage).map { bills in
+                bills.bytes.sorted { $0.key.rawValue < $1.key.rawValue }.map { Other(kind: $0.key.rawValue, bytes: $0.value) }
+            })
     }
 }

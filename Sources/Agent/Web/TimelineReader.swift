@@ -127,7 +127,7 @@ actor TimelineReader {
             let start = ContinuousClock.now
             let work = Task {
                 try await blocking {
-                    let pool = try pool.holdingLayers()
+                    let pool = try pool.holdingLayersToRead()
                     return try TreeBudget.$current.withValue(share.budget) {
                         try body(pool, Self.timeline(asked, task: task, in: pool))
                     }

@@ -7,20 +7,26 @@ import { momentsLink } from "./moments.js";
 import { table } from "./table.js";
 import { treemap } from "./treemap.js";
 
-const kinds = [["layer", "layers"], ["task", "tasks"], ["volume", "volumes"], ["rest", "not billed to any of them"], ["free", "free"]];
+const kinds = [["layer", "layers"], ["task", "tasks"], ["volume", "volumes"], ["rest", "others"], ["free", "free"]];
 
 export const layerName = (layer) => layer.names[0] ?? layer.label;
 
-// What is used, in pieces with names. The rest is the file system's own, what is unfinished, and what was removed but is still shared.
+const others = {
+  logs: "logs", failed: "failed build steps", staging: "unfinished work", pool: "Butterdish's records and cache",
+  removed: "removed, still shared", other: "other subvolumes", system: "the file system's trees",
+};
+
+// What is used, in pieces with names.
 export function pieces(map) {
   const all = [
     ...map.layers.map((layer) => ({ kind: "layer", name: layerName(layer), value: layer.own ?? 0 })),
     ...map.tasks.map((task) => ({ kind: "task", name: task.name, value: task.own ?? 0, link: `#/task/${encodeURIComponent(task.name)}` })),
     ...map.volumes.map((volume) => ({ kind: "volume", name: volume.name, value: volume.own ?? 0 })),
   ];
-  const billed = all.reduce((sum, piece) => sum + piece.value, 0);
-  const rest = Math.max(0, map.dataUsed + map.metadataUsed - billed);
-  return [...all, { kind: "rest", name: "not billed", value: rest }];
+  for (const other of map.others ?? []) all.push({ kind: "rest", name: others[other.kind] ?? oneLine(other.kind), value: other.bytes });
+  const named = all.reduce((sum, piece) => sum + piece.value, 0);
+  const rest = Math.max(0, map.dataUsed + map.metadataUsed - named);
+  return rest > 0 ? [...all, { kind: "rest", name: map.quotas ? "others" : "everything: without quotas nobody is billed", value: rest }] : all;
 }
 
 // What would be too small to see stands together.

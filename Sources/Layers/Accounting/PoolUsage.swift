@@ -56,6 +56,10 @@ public struct PoolUsage: Sendable, Codable, Equatable {
 
         public let kind: Kind
         public let name: String
+        /// A task's, of logs; else nil.
+        public let id: String?
+        /// Whether they are logs of a task that was removed.
+        public let isRemoved: Bool
         public let held: Held
     }
 
@@ -69,20 +73,23 @@ public struct PoolUsage: Sendable, Codable, Equatable {
         public let subvolumes: Int
         /// How many of them have changed since, or are new.
         public let changed: Int
-        /// Extents that all subvolumes refer to, each once.
+        /// Extents that the pool's subvolumes refer to, each once.
         public let data: UInt64
         /// Of those, what more than one of the entries refers to.
         public let sharedData: UInt64
         /// Content for each byte of `data`.
         public let compression: Double
-        /// The file system's figure less `data`: what was written or freed since, what deleted subvolumes still hold, what others have
-        /// on the same file system.
+        /// What only subvolumes refer to that were removed since, and that the kernel is still cleaning up.
+        public let removedData: UInt64
+        /// The file system's figure less these two: what was written since, and what others have on the same file system. Never negative.
         public let unaccountedData: Int64
         /// Blocks of the subvolumes' trees.
         public let metadata: UInt64
         /// Blocks of the file system's own trees: extents, checksums, free space, quotas.
         public let ownMetadata: UInt64
-        /// The file system's figure less these two.
+        /// Blocks of the trees of subvolumes that were removed, and of what isn't the pool's.
+        public let removedMetadata: UInt64
+        /// The file system's figure less these three. Never negative.
         public let unaccountedMetadata: Int64
     }
 
@@ -116,16 +123,23 @@ extension Pool {
     ///
     /// - Parameter refreshes: whether the index is brought up to date first.
     public func usage(refreshes: Bool = false) throws -> PoolUsage {
-        var index = refreshes ? try refreshUsage(syncs: true) : try usageIndex() ?? refreshUsage(syncs: true)
-        // What a killed process, or an older program, left there.
-        if index.members.isEmpty { index = try refreshUsage(syncs: true) }
-        return try UsageReport(self, index).usage()
+        let index = try currentIndex(refreshes)
+        let usage = try UsageReport(self, index).usage()
+        // More was freed since than written: what the index says can't be.
+        guard usage.sum.data > usage.dataUsed || usage.sum.metadata > usage.metadataUsed else { return usage }
+        return try UsageReport(self, refreshUsage(syncs: true, isKept: false)).usage()
     }
 
     /// What an entry shares with whom, the largest share first.
     ///
     /// - Parameter name: of a layer, task, volume or snapshot, or an id or the beginning of one.
     public func sharing(of name: String, refreshes: Bool = false) throws -> [PoolUsage.Sharing] {
-        try UsageReport(self, refreshes ? refreshUsage(syncs: true) : usageIndex() ?? refreshUsage(syncs: true)).sharing(of: name)
+        try UsageReport(self, currentIndex(refreshes)).sharing(of: name)
+    }
+
+    private func currentIndex(_ refreshes: Bool) throws -> UsageIndex {
+        // One without members is what a killed process, or an older program, left there.
+        if !refreshes, let index = usageIndex(), !index.members.isEmpty { return index }
+        return try refreshUsage(syncs: true, isKept: false)
     }
 }

@@ -46,14 +46,24 @@ extension Pool {
     ///
     /// - Parameters:
     ///   - syncs: whether what was written a moment ago is written to the trees first.
+    ///   - isKept: whether it must be written down for the next one who asks; else it is where the pool has room for it.
     ///   - limit: for how long trees are read, those first that have waited longest; what is left is still as it was known. Where nothing is
     ///     known, there is no limit.
-    public func refreshUsage(syncs: Bool, within limit: Duration? = nil) throws -> UsageIndex {
-        try Files.makeDirectories(usageDirectory, mode: 0o700)
-        let lock = try FileLock(waitingFor: "\(usageDirectory)/lock")
-        defer { withExtendedLifetime(lock) {} }
+    public func refreshUsage(syncs: Bool, isKept: Bool = true, within limit: Duration? = nil) throws -> UsageIndex {
+        do {
+            try Files.makeDirectories(usageDirectory, mode: 0o700)
+            let lock = try FileLock(waitingFor: "\(usageDirectory)/lock")
+            let index = try readUsage(syncs: syncs, isKept: isKept, within: limit)
+            _ = consume lock
+            return index
+        } catch let error as SystemError where !isKept && Self.isOutOfRoom(error) {
+            return try readUsage(syncs: syncs, isKept: false, within: limit)
+        }
+    }
+
+    private func readUsage(syncs: Bool, isKept: Bool, within limit: Duration?) throws -> UsageIndex {
         let filesystem = try filesystem()
-        if syncs { try filesystem.sync() }
+        if syncs { try isKept ? filesystem.sync() : ifThereIsRoom { try filesystem.sync() } }
         let begun = ContinuousClock.now
         let file = "\(usageDirectory)/extents"
         var table = (try? Files.read(file)).flatMap { ExtentTable($0) } ?? ExtentTable()
@@ -91,14 +101,17 @@ extension Pool {
         for (members, bytes) in metadata.shares {
             shares[members, default: UsageIndex.Share(members: members)].metadata += bytes
         }
-        try Files.replace(file, with: table.encoded(), mode: 0o600, durable: false)
         let spent = (ContinuousClock.now - begun).components
         let index = UsageIndex(
             version: UsageIndex.version, taken: Int64(time(nil)),
             seconds: Double(spent.seconds) + Double(spent.attoseconds / 1_000_000_000_000_000) / 1000,
             members: table.members, shares: Array(shares.values), ownMetadata: metadata.own,
             otherMetadata: metadata.other)
-        try StateFile.write(index, "\(usageDirectory)/index.json", durable: false)
+        func write() throws {
+            try Files.replace(file, with: table.encoded(), mode: 0o600, durable: false)
+            try StateFile.write(index, "\(usageDirectory)/index.json", durable: false)
+        }
+        try isKept ? write() : ifThereIsRoom(write)
         return index
     }
 

@@ -103,32 +103,50 @@ struct UsageReport {
         let removed = Dictionary(((try? pool.removedTasks()) ?? []).map { ($0.id, $0.name) }, uniquingKeysWith: { $1 })
         return slots.keys.compactMap { subject -> PoolUsage.Other? in
             let (kind, name): (PoolUsage.Other.Kind, String)
+            var task: String?
             switch subject {
-            case .logs(let id): (kind, name) = (.logs, tasks.first { $0.id == id }?.name ?? removed[id] ?? id)
+            case .logs(let id):
+                (kind, name) = (.logs, tasks.first { $0.id == id }?.name ?? removed[id] ?? id)
+                task = id
             case .failed(let label): (kind, name) = (.failed, Pool.decode(label) ?? label)
             case .staging: (kind, name) = (.staging, "staging")
             case .pool: (kind, name) = (.pool, "pool")
             case .other(let path): (kind, name) = (.other, path)
             default: return nil
             }
-            return held(subject).map { PoolUsage.Other(kind: kind, name: name, held: $0) }
-        }.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }
+            let isRemoved = task.map { id in !tasks.contains { $0.id == id } } ?? false
+            return held(subject).map { PoolUsage.Other(kind: kind, name: name, id: task, isRemoved: isRemoved, held: $0) }
+        }.sorted { ($0.kind.rawValue, $0.name, $0.id ?? "") < ($1.kind.rawValue, $1.name, $1.id ?? "") }
     }
 
     private func sum(_ space: Space) -> PoolUsage.Sum {
         let subjects = holders()
         var (data, content, shared, metadata): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var (removedData, removedMetadata) = (UInt64(0), index.otherMetadata)
         for share in index.shares {
+            let holders = Set(share.members.slots.compactMap { subjects[$0] })
+            if holders.isEmpty {
+                removedData += share.data
+                removedMetadata += share.metadata
+                continue
+            }
             data += share.data
             content += share.content
             metadata += share.metadata
-            if Set(share.members.slots.compactMap { subjects[$0] }).count > 1 { shared += share.data }
+            if holders.count > 1 { shared += share.data }
         }
+        // What was freed since the index was made, and what was removed and is cleaned up by now, is no part of what is used.
+        let restOfData = space.dataUsed - min(data, space.dataUsed)
+        removedData = min(removedData, restOfData)
+        var restOfMetadata = space.metadataUsed - min(metadata, space.metadataUsed)
+        let ownMetadata = min(index.ownMetadata, restOfMetadata)
+        restOfMetadata -= ownMetadata
+        removedMetadata = min(removedMetadata, restOfMetadata)
         return PoolUsage.Sum(
             taken: index.taken, seconds: index.seconds, subvolumes: subvolumes.count, changed: changed.count, data: data,
-            sharedData: shared, compression: ratio(content, data),
-            unaccountedData: Int64(space.dataUsed) - Int64(data), metadata: metadata, ownMetadata: index.ownMetadata,
-            unaccountedMetadata: Int64(space.metadataUsed) - Int64(metadata + index.ownMetadata))
+            sharedData: shared, compression: ratio(content, data), removedData: removedData,
+            unaccountedData: Int64(restOfData - removedData), metadata: metadata, ownMetadata: ownMetadata,
+            removedMetadata: removedMetadata, unaccountedMetadata: Int64(restOfMetadata - removedMetadata))
     }
 
     func sharing(of name: String) throws -> [PoolUsage.Sharing] {

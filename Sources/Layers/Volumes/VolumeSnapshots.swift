@@ -98,7 +98,7 @@ extension Pool {
                 "the snapshot '\(snapshot.name)' of the volume '\(volume)' isn't what its id says; remove it: dish volume rm \(volume)@\(snapshot.name)"
             )
         }
-        try Files.replace("\(directory)/tree", with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600)
+        try ifThereIsRoom { try Files.replace("\(directory)/tree", with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600) }
         return tree
     }
 

@@ -25,7 +25,7 @@ struct ImageDiff: ParsableCommand {
 
     func run() throws {
         try requireRoot(to: "compare images")
-        let pool = try pool.openHolding()
+        let pool = try pool.openToRead()
         let new = try pool.resolve(images.last!)
         let old = try images.count == 2 ? pool.resolve(images[0]) : new.parent.flatMap { try pool.layer($0) }
         let difference = try ImageDifference(from: old, to: new, in: pool)

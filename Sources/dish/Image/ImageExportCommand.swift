@@ -21,7 +21,7 @@ struct ImageExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "read images")
-        let pool = try pool.openHolding()
+        let pool = try pool.openToRead()
         let (layer, target, name) = (try pool.resolve(image), try ExportTarget(target), image)
         try await transferring { report in try await ImageExport(pool, report: report).run(layer, to: target, name: name) }
     }

@@ -39,7 +39,7 @@ struct ImageHistory: ParsableCommand {
 
     func run() throws {
         try requireRoot(to: "read builds")
-        let pool = try pool.openHolding()
+        let pool = try pool.openToRead()
         let name = image.hasPrefix("/") || image.hasPrefix(":") ? try workspace.label(image) : image
         let moments = changes ? try pool.momentsWithChanges(of: .image(name)) : []
         let rows = try pool.builds(ofImage: name).reversed().map { build in

@@ -29,7 +29,7 @@ struct ImagePush: AsyncParsableCommand {
 
     func run() async throws {
         try requireRoot(to: "read images")
-        let pool = try pool.openHolding()
+        let pool = try pool.openToRead()
         let reference = try Reference(reference)
         guard let tag = reference.tag, reference.digest == nil else {
             throw ValidationError("'\(reference)' has a digest; an image is pushed to a tag.")

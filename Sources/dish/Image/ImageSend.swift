@@ -32,7 +32,7 @@ struct ImageSend: ParsableCommand {
 
     func run() throws {
         try requireRoot(to: "send images")
-        let pool = try pool.openHolding()
+        let pool = try pool.openToRead()
         let layer = try pool.resolve(image)
         let receiver = try parent.map { try pool.resolve($0).id }
         var sink = FileSink(STDOUT_FILENO, "standard output")

@@ -48,7 +48,10 @@ struct PoolUsageCommand: ParsableCommand {
             usage.layers.map { row("layer", $0) } + usage.tasks.map { row("task", $0) }
                 + usage.volumes.map { row("volume", $0) } + usage.snapshots.map { row("snapshot", $0) }
                 + usage.others.map {
-                    [$0.kind.rawValue, printable($0.name), "-"] + cells($0.held) + ["-", "-", factor($0.held.compression)]
+                    [
+                        $0.kind.rawValue, printable($0.name) + ($0.isRemoved ? " (removed)" : ""),
+                        $0.id.map { String($0.prefix(12)) } ?? "-",
+                    ] + cells($0.held) + ["-", "-", factor($0.held.compression)]
                 })
         show(usage.sum, of: usage)
     }
@@ -71,17 +74,30 @@ struct PoolUsageCommand: ParsableCommand {
     }
 
     private func show(_ sum: PoolUsage.Sum, of usage: PoolUsage) {
-        print(
-            "data: \(shownBytes(sum.data)) in the pool's subvolumes, \(shownBytes(sum.sharedData)) of it shared; \(signed(sum.unaccountedData)) not accounted for",
-            to: .output)
-        print(
-            "metadata: \(shownBytes(sum.metadata)) theirs, \(shownBytes(sum.ownMetadata)) the file system's own; \(signed(sum.unaccountedMetadata)) not accounted for",
-            to: .output)
+        let since = sum.changed == 0 ? "others on the file system" : "written since the index was made, or others"
+        show(
+            "data", usage.dataUsed,
+            [
+                (sum.data, "in the pool's subvolumes, \(shownBytes(sum.sharedData)) of it shared"),
+                (sum.removedData, "of removed subvolumes that are being cleaned up"), (UInt64(sum.unaccountedData), since),
+            ])
+        show(
+            "metadata", usage.metadataUsed,
+            [
+                (sum.metadata, "of the pool's subvolumes"), (sum.ownMetadata, "the file system's own"),
+                (sum.removedMetadata, "of removed subvolumes and others"), (UInt64(sum.unaccountedMetadata), since),
+            ])
         let advice = sum.changed == 0 ? "" : "; \(sum.changed) have changed since: dish pool usage --refresh"
         print("as of \(age(sum.taken)), \(sum.subvolumes) subvolumes\(advice)", to: .output)
     }
 
-    private func signed(_ bytes: Int64) -> String { "\(bytes < 0 ? "-" : "")\(shownBytes(bytes.magnitude))" }
+    /// One sum: what there is, and what it consists of.
+    private func show(_ what: String, _ used: UInt64, _ parts: [(bytes: UInt64, of: String)]) {
+        let all = parts.enumerated().filter { $0.offset == 0 || $0.element.bytes > 0 }.map {
+            "\(shownBytes($0.element.bytes)) \($0.element.of)"
+        }
+        print("\(what): \(shownBytes(used)) = \(all.joined(separator: " + "))", to: .output)
+    }
 
     private func showSharing(_ pool: Pool, _ entry: String) throws {
         let sharing = try pool.sharing(of: entry, refreshes: refresh)
