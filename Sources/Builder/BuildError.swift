@@ -10,6 +10,8 @@ public struct BuildError: Error, CustomStringConvertible, Equatable {
         case python
         /// A rebuild of what was built before gave something else.
         case notReproducible
+        /// A label is another workspace's, or the workspace's own name is none.
+        case workspace
         /// Some of several images failed, which the events have told.
         case someFailed
     }

@@ -26,7 +26,7 @@ extension Builder {
         let tree = try pool.tree(of: staged, parent: work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
         try pool.releaseSpace(of: staged, isDone: false)
         let layer = try pool.publish(
-            staged, tree: tree, parent: work.parent?.id, label: work.target.label.description + Layer.packagesMark)
+            staged, tree: tree, parent: work.parent?.id, label: try workspace.name(of: work.target.label) + Layer.packagesMark)
         try pool.note(tree.privateKeys(in: pool.root(of: layer.id)), in: layer.id)
         try pool.record(action: key.hex, made: layer.id)
         // The same tree may have been there.

@@ -24,7 +24,9 @@ extension Builder {
         }
         let seen = try work(
             await blocking { try BuildInputs(target, in: workspace, remembered: digests, readsContents: false) })
-        if let id = try pool.result(ofAction: seen.key.hex), let layer = try pool.layer(id) {
+        let made = try pool.result(ofAction: seen.key.hex)
+        if !options.takesLabels { try workspace.requireOwn(target.label, for: made, in: pool) }
+        if let id = made, let layer = try pool.layer(id) {
             try target.requireBudget(for: layer.size)
             if Double.random(in: 0..<1) < options.verifiedShare {
                 try await verify(work(await blocking { try seen.inputs.withContents() }), is: layer)
@@ -33,7 +35,7 @@ extension Builder {
                 report(.cached(target.label, layer))
             }
             reportKeys(try pool.privateKeys(of: id), in: target.label)
-            try pool.name(target.label.description, id)
+            try pool.name(workspace.name(of: target.label), id, ofWorkspace: workspace.root)
             return result(target, layer, isCached: true, 0)
         }
         report(.started(target.label))
@@ -67,7 +69,7 @@ extension Builder {
     /// Makes a target's layer, names it and remembers what it was made from.
     private func build(_ work: TargetWork) async throws -> Layer {
         let pool = pool
-        let label = work.target.label.description
+        let (label, root) = (try workspace.name(of: work.target.label), workspace.root)
         let staged = try await blocking { try StagingDirectory(in: pool) }
         var record = BuildRecord(
             label: label, key: work.key.hex, inputs: work.key.entries, parent: work.parent?.id, root: staged.root,
@@ -90,7 +92,7 @@ extension Builder {
                 if let key = work.packagesKey, !work.target.hasMoreThanPackages {
                     try pool.record(action: key.hex, made: layer.id, commits: false)
                 }
-                try pool.name(label, layer.id, commits: false)
+                try pool.name(label, layer.id, ofWorkspace: root, commits: false)
                 try pool.add(finished, commits: false)
                 // One commit for all of it.
                 try pool.filesystem().commit()

@@ -21,6 +21,9 @@ public struct Workspace: Sendable {
         root = Files.exists("\(current)/\(Self.marker)") ? current : start
     }
 
+    /// One whose root is known.
+    init(at root: String) { self.root = root }
+
     /// The folder of a label, or of nil the root, as an absolute path.
     public func path(of folder: String) -> String {
         folder.isEmpty ? root : "\(root)/\(folder)"

@@ -21,6 +21,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
     @Argument(help: "Labels: //folder:name, :name, or //... for all.", completion: .label)
     var labels: [String]
     @OptionGroup var workspace: WorkspaceOptions
+    @OptionGroup var labelOptions: LabelOptions
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption
 
@@ -116,6 +117,7 @@ struct ImageBuildCommand: AsyncParsableCommand {
         // While one image waits for the disk, another has the processor.
         options.jobs = jobs ?? 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN))
         options.keepsGoing = keepGoing
+        options.takesLabels = labelOptions.takesLabels
         options.verifiedShare = verifiedShare ?? 0
         options.limits.time = .seconds(stepTimeout)
         options.limits.processes = stepProcesses

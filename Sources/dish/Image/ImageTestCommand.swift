@@ -23,6 +23,7 @@ struct ImageTestCommand: AsyncParsableCommand {
     @Argument(help: "Labels: //folder:name, :name, or //... for all (default: all).", completion: .label)
     var labels: [String] = []
     @OptionGroup var workspace: WorkspaceOptions
+    @OptionGroup var labelOptions: LabelOptions
     @OptionGroup var pool: PoolOptions
     @OptionGroup var json: JSONOption
 
@@ -133,6 +134,7 @@ struct ImageTestCommand: AsyncParsableCommand {
         }
         var options = BuildOptions()
         options.jobs = parallelism
+        options.takesLabels = labelOptions.takesLabels
         let builder = Builder(workspace: workspace, pool: pool, runtime: Nspawn(), options: options) { progress.show($0) }
         progress.begin(targets: targets.count)
         defer { progress.end() }
