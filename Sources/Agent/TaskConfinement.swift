@@ -7,7 +7,7 @@ struct TaskConfinement: Sendable, Equatable {
     /// Without `CAP_`.
     let capabilities: Set<String>
     /// Those, and others that have no effect where the task is: programs that ask for them by their file (capabilities(7)) can't be
-    /// executed without, as `ping` and what listens on ports below 1024. The bounding set of all that runs in the task.
+    /// executed without, as `ping`. The bounding set of all that runs in the task.
     let allowedToFiles: Set<String>
     let refusedCalls: [String]
     let gainsNothing: Bool
@@ -43,7 +43,8 @@ struct TaskConfinement: Sendable, Equatable {
             request.security == .confined ? [] : isCommand ? Self.command : Nspawn.capabilities
         // Without effect, and not to be claimed.
         capabilities.subtract(Self.ofTheNetwork(request))
-        var forFiles = request.security == .confined ? [] : Self.ofTheNetwork(request)
+        // systemd-nspawn takes this one away where it has no effect.
+        var forFiles = request.security == .confined ? [] : Self.ofTheNetwork(request).subtracting(["NET_BIND_SERVICE"])
         let drop = try request.capabilities.drop.enumerated().map { index, name throws(AgentError) in
             try Self.known(name, "capabilities.drop[\(index)]", orAll: true)
         }

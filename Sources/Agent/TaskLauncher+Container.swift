@@ -82,6 +82,8 @@ extension TaskLauncher {
                 HelperMount(
                     "run", base: "\(pool.directory(ofTask: task.id))/rootfs", path: Self.runtimeDirectory, baseIsRoot: true))
             container.binds.append(.init(spec.path(ofMount: "run"), at: Self.runtimeDirectory, readOnly: false))
+            // `dish ssh` puts keys there, which are nothing for the root's disk.
+            container.memory.append(.init(at: "\(Self.runtimeDirectory)/host/dish-ssh", size: 1 << 20))
             // The runtime's own would be below the root's /run.
             if !credentials.isEmpty {
                 container.credentials = []

@@ -14,7 +14,7 @@ extension TaskLauncher {
         try Files.makeDirectories(configuration.runtime(of: task.id), mode: 0o700)
         try entryFiles(of: task.id).write(
             filter(confinement), .init(named: confinement.allowedToFiles, gainsNothing: confinement.gainsNothing),
-            environment: task.request.environment)
+            environment: task.request.environment, workingDirectory: task.boots ? nil : task.request.directory)
     }
 
     /// For a task that an agent started which left none.

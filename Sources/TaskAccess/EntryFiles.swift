@@ -11,6 +11,7 @@ public struct EntryFiles: Sendable {
     private var filterPath: String { "\(directory)/filter" }
     private var capabilitiesPath: String { "\(directory)/capabilities" }
     private var environmentPath: String { "\(directory)/environment" }
+    private var workingDirectoryPath: String { "\(directory)/directory" }
 
     /// Whether all are there.
     public var areComplete: Bool { [filterPath, capabilitiesPath, environmentPath].allSatisfy { Files.exists($0) } }
@@ -18,9 +19,12 @@ public struct EntryFiles: Sendable {
     /// - Parameters:
     ///   - capabilities: the most that any process of the task has.
     ///   - environment: what the image and whoever started the task gave it.
+    ///   - workingDirectory: that of the task's command; nil for none.
     public func write(
-        _ filter: SystemCallFilter, _ capabilities: Spawn.Capabilities, environment: [String: String]
+        _ filter: SystemCallFilter, _ capabilities: Spawn.Capabilities, environment: [String: String],
+        workingDirectory: String? = nil
     ) throws(SystemError) {
+        try Files.replace(workingDirectoryPath, with: (workingDirectory ?? "").utf8, mode: 0o600, durable: false)
         let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\0" }.joined()
         let mask = "\(String(capabilities.bounding, radix: 16)) \(capabilities.gainsNothing ? 1 : 0)\n"
         try Files.replace(environmentPath, with: variables.utf8, mode: 0o600, durable: false)
@@ -41,6 +45,12 @@ public struct EntryFiles: Sendable {
             )
         }
         return .asTask(filter, Spawn.Capabilities(bounding: bounding, gainsNothing: words[1] != "0"))
+    }
+
+    /// Nil for a task without one.
+    public func workingDirectory() -> String? {
+        guard let text = try? Files.readText(workingDirectoryPath), text.hasPrefix("/") else { return nil }
+        return text
     }
 
     /// None where the agent left none.

@@ -23,14 +23,15 @@ struct RunningTests {
     @Test func aCommandSeesWhatItsImageHasInRunAndTmp() async throws {
         try await use { host, _ in
             let look = """
-                /tmp/entry; cat /var/run/app/file; stat -c '%a %u:%g' /run /run/app /tmp; stat -f -c %t /tmp /run; echo x > /tmp/new; pwd
+                /tmp/entry; cat /var/run/app/file; stat -c '%a %u:%g' /run /run/app /tmp; stat -f -c %t /tmp /run /run/host/dish-ssh; echo x > /tmp/new; pwd
                 """
             for options in [
                 [], ["--no-user-namespace"], ["--security", "confined", "--cap-add", "DAC_OVERRIDE"], ["--security", "system"],
             ] {
                 let seen = try await run(host, options + ["--workdir", "/run/work"], look)
                 #expect(
-                    seen.output == "from tmp\nfrom run\n755 0:0\n750 1000:2000\n1777 0:0\n9123683e\n9123683e\n/run/work\n",
+                    seen.output
+                        == "from tmp\nfrom run\n755 0:0\n750 1000:2000\n1777 0:0\n9123683e\n9123683e\n1021994\n/run/work\n",
                     "\(options): \(seen)")
             }
             // What is written is there in the next run.
@@ -82,6 +83,12 @@ struct RunningTests {
             let seen = try await host.dish("run", "--rm", "\(name):1")
             #expect(seen.output == directory + "\n", "\(seen)")
             #expect(try await run(host, ["--workdir", "/srv/./data/../x"], "pwd").text == "/srv/x")
+            // exec begins there too.
+            let entered = try await host.dish(
+                "run", "-d", "--name", "entered", "\(name):1", "--", "/bin/sleep", "86399")
+            try #require(entered.code == 0, "\(entered)")
+            #expect(try await host.dish("exec", "entered", "--", "/bin/pwd").text == directory)
+            #expect(try await host.dish("exec", "--workdir", "/etc", "entered", "--", "/bin/pwd").text == "/etc")
             let relative = try await run(host, ["--workdir", "srv"], "pwd")
             #expect(relative.code == 1 && relative.errors.contains("must be an absolute path"), "\(relative)")
             let file = try await run(host, ["--workdir", "/etc/passwd/x"], "pwd")
@@ -224,6 +231,26 @@ struct RunningTests {
             // The capability is had, by the file, and does nothing in the host's network namespace.
             let raw = try await run(host, ["--user", "keeper"], "/raw/busybox grep CapEff /proc/self/status")
             #expect(raw.output == "CapEff:\t0000000000002000\n", "\(raw)")
+        }
+    }
+
+    /// What programs that start containers need of a task (docs/tasks.md, "Containers inside a task").
+    @Test func aSystemTaskCanStartContainersAndACommandCannot() async throws {
+        try await use { host, _ in
+            let inner = """
+                mkdir -p /root/lower /root/upper /root/work /root/merged; cp -a /bin /root/lower
+                busybox mount -t overlay overlay -o lowerdir=/root/lower,upperdir=/root/upper,workdir=/root/work /root/merged || exit 1
+                mkdir /root/merged/proc
+                busybox unshare -m -p -i -u -n -f sh -c "busybox mount -t proc proc /root/merged/proc && \\
+                    busybox chroot /root/merged sh -c 'busybox hostname inner; echo \\$\\$ \\$(busybox hostname)'"
+                busybox hostname
+                """
+            for options in [["--security", "system"], ["--security", "system", "--no-user-namespace"]] {
+                let seen = try await run(host, options + ["--name", "outer"], inner)
+                #expect(seen.output == "1 inner\nouter\n", "\(options): \(seen)")
+            }
+            let refused = try await run(host, [], "busybox unshare -m true")
+            #expect(refused.code != 0 && refused.errors.contains("not permitted"), "\(refused)")
         }
     }
 }

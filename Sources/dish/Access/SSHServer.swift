@@ -32,11 +32,11 @@ struct SSHServer {
 
     /// Serves until the client or the session ends.
     func run() async throws -> CInt {
-        try prepare()
-        return try await blocking { try serve() }
+        let place = try prepare()
+        return try await blocking { try serve(place) }
     }
 
-    private func serve() throws -> CInt {
+    private func serve(_ place: String) throws -> CInt {
         // The end of input is what ends a session in order, also when the client was killed.
         signal(SIGHUP, SIG_IGN)
         signal(SIGTERM, SIG_IGN)
@@ -44,11 +44,11 @@ struct SSHServer {
         session.terminal = false
         session.heedsSignals = false
         session.directory = "/"
-        return try session.run([program] + arguments)
+        return try session.run([program] + arguments(place))
     }
 
-    private var arguments: [String] {
-        let files = "/run/\(Self.directory)"
+    private func arguments(_ place: String) -> [String] {
+        let files = "/\(place)/\(Self.directory)"
         let options = [
             "HostKey=\(files)/host_key", "AuthorizedKeysFile=\(files)/authorized_keys", "AuthenticationMethods=publickey",
             "PermitRootLogin=prohibit-password", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no", "UsePAM=yes",
@@ -57,22 +57,28 @@ struct SSHServer {
         return ["-i", "-e", "-f", "none"] + options.flatMap { ["-o", $0] }
     }
 
-    /// Puts the keys where this `sshd`, and no other, looks for them: a file system in memory.
-    private func prepare() throws {
+    /// Puts the keys where this `sshd`, and no other, looks for them: a file system in memory. A booted task's `/run` is one; a command's
+    /// has one for this.
+    ///
+    /// - Returns: the directory that theirs is in, without a slash at its beginning.
+    private func prepare() throws -> String {
         let hostKey = try SSHKeys.ofTask(task).privateKey()
         let authorized = Array("\(try SSHKeys.ofHost().publicKey()) dish\n".utf8)
         let root = try TaskRoot(task)
+        let place = root.directory.contains("/run/host/\(Self.directory)") ? "run/host" : "run"
         try root.asRoot {
             // No link of the task's: what is made as root is made there and nowhere else.
             let run = try root.directory.open(beneath: "run", O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            if mkdirat(run.number, Self.directory, 0o755) != 0, errno != EEXIST {
-                throw SystemError("create directory", "/run/\(Self.directory)")
+            let above = try root.directory.open(beneath: place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            if mkdirat(above.number, Self.directory, 0o755) != 0, errno != EEXIST {
+                throw SystemError("create directory", "/\(place)/\(Self.directory)")
             }
             try keepDirectory(in: run, of: root.firstID)
-            let files = try run.open(beneath: Self.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            let files = try above.open(beneath: Self.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             try put(hostKey, "host_key", mode: 0o600, in: files)
             try put(authorized, "authorized_keys", mode: 0o644, in: files)
         }
+        return place
     }
 
     /// Makes the empty directory that Debian's server wants, and again whenever it goes while a user logs in: its own unit makes it and

@@ -22,7 +22,7 @@ struct Exec: AsyncParsableCommand {
 
     @Option(name: .shortAndLong, help: "The user inside it runs as: USER[:GROUP], names or numbers.")
     var user = "root"
-    @Option(name: .shortAndLong, help: "Its working directory (default: the user's home).")
+    @Option(name: .shortAndLong, help: "Its working directory (default: that of the task's command, or else the user's home).")
     var workdir: String?
     @OptionGroup var environment: EnvironmentOptions
     @Flag(name: .shortAndLong, help: "Give it a terminal in any case.")

@@ -8,8 +8,10 @@ import TaskHelper
 /// A command in a running task, on a terminal of the task or on pipes that are joined to this program's standard streams.
 struct TaskSession: Sendable {
     var user = "root"
-    /// nil: the user's home.
+    /// nil: that of the task's command, or else the user's home.
     var directory: String?
+    /// Whether it is the user's home without one.
+    var startsAtHome = false
     /// Beside what the task has.
     var environment: [String: String] = [:]
     /// nil: when this program has one.
@@ -36,7 +38,9 @@ struct TaskSession: Sendable {
 
     /// Runs the user's shell, or another where that is missing or lets nobody in.
     func runShell() throws -> CInt {
-        try run { entry, user in
+        var session = self
+        session.startsAtHome = true
+        return try session.run { entry, user in
             let refuses = ["nologin", "false"].contains(Files.name(of: user.shell))
             let shells = (refuses ? [] : [user.shell]) + ["/bin/bash", "/bin/sh"]
             for shell in shells where entry.contains(shell) { return [shell, "-l"] }
@@ -53,7 +57,10 @@ struct TaskSession: Sendable {
         do {
             var variables = files.environment()
             if let term = environmentVariable("TERM") { variables["TERM"] = term }
-            var spawn = try entry.spawn(command(entry, account), as: account, environment: variables, directory: directory)
+            // One that is gone is no reason to keep anybody out.
+            let place = directory ?? (startsAtHome ? nil : files.workingDirectory()).flatMap { entry.contains($0) ? $0 : nil }
+            var spawn = try entry.spawn(command(entry, account), as: account, environment: variables, directory: place)
+            spawn.isDirectoryOptional = directory == nil
             spawn.environment.merge(environment) { $1 }
             let code: CInt
             if terminal ?? (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) {
