@@ -253,4 +253,25 @@ struct RunningTests {
             #expect(refused.code != 0 && refused.errors.contains("not permitted"), "\(refused)")
         }
     }
+
+    @Test func variablesOfAnyNameReachBootedTasksToo() async throws {
+        let host = try await SharedPool.shared.host()
+        try await host.withAgent { _ in
+            let options = ["--env", "discovery.type=single-node", "--env", "my-var=1", "--env", "a b=c d", "--env", "EMPTY="]
+            let booted = try await host.dish(arguments: ["run", "--name", "booted"] + options + ["//os:base"])
+            try #require(booted.code == 0, "\(booted)")
+            let plain = try await host.dish(
+                arguments: ["run", "-d", "--name", "plain"] + options + ["//os:base", "--", "/bin/sleep", "86399"])
+            try #require(plain.code == 0, "\(plain)")
+            for name in ["booted", "plain"] {
+                let entered = try await host.dish("exec", name, "--", "env", "-0").output.split(separator: "\0")
+                let first = try await host.dish("exec", name, "--", "cat", "/proc/\(name == "booted" ? 1 : 2)/environ").output
+                    .split(separator: "\0")
+                for variable in ["discovery.type=single-node", "my-var=1", "a b=c d", "EMPTY="] {
+                    #expect(entered.contains(Substring(variable)), "\(name): \(variable): \(entered)")
+                    #expect(first.contains(Substring(variable)), "\(name): \(variable): \(first)")
+                }
+            }
+        }
+    }
 }
