@@ -43,6 +43,12 @@ public final class SmallRegistry: Sendable {
     public var log: [Substring] { ((try? Files.readText("\(directory)/log")) ?? "").split(separator: "\n") }
 
     public func forgetLog() { unlink("\(directory)/log") }
+
+    /// Takes a tag away.
+    public func forget(_ repository: String, _ tag: String) throws {
+        let name = "\(repository)@\(tag)".replacing("/", with: "%2F").replacing("@", with: "%40").replacing(":", with: "%3A")
+        guard unlink("\(directory)/manifests/\(name)") == 0 else { throw FixtureError("there is no \(name)") }
+    }
 }
 
 /// A registry and another server that want credentials which aren't theirs (credential_trap.py).

@@ -1,7 +1,8 @@
 """A registry of OCI distribution-spec 1.1 that does what Debian's docker-registry doesn't: the referrers API, blobs on another host.
 
-small_registry.py PORT DIRECTORY [user=NAME:PASSWORD] [blobs=URL] [referrers]: with blobs, a GET of one is sent there; with user, it
-wants that (Basic). DIRECTORY/log gets a line for each request: method, path, whether it had Authorization, Range, bytes sent.
+small_registry.py PORT DIRECTORY [user=NAME:PASSWORD] [blobs=URL] [referrers] [pages=N] [strangers=N] [endless]: with blobs, a GET of one
+is sent there; with user, it wants that (Basic); with pages, lists have N entries at a time; with strangers, lists of referrers begin with
+N that are nowhere; with endless, the last page leads to the first one. DIRECTORY/log gets a line for each request: method, path, whether it had Authorization, Range, bytes sent.
 """
 import base64
 import hashlib
@@ -152,9 +153,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = file_of("manifests", repository, digest + ".referrers")
         listed = json.loads(read(path)) if os.path.exists(path) else []
         index = "application/vnd.oci.image.index.v1+json"
+        kind = self.query.get("artifactType", "")
+        strangers = [
+            {"mediaType": index.replace("index", "manifest"), "digest": "sha256:" + hashlib.sha256(b"%d" % n).hexdigest(), "size": 5, "artifactType": kind}
+            for n in range(int(options.get("strangers", 0)))
+        ]
+        listed = strangers + listed
+        fields = {}
+        if "pages" in options:
+            start, count = int(self.query.get("start", 0)), int(options["pages"])
+            last = start + count >= len(listed)
+            if not last or "endless" in options:
+                following = 0 if last else start + count
+                fields["Link"] = f'</v2/{repository}/referrers/{digest}?artifactType={urllib.parse.quote(kind)}&start={following}>; rel="next"'
+            listed = listed[start:start + count]
         body = {"schemaVersion": 2, "mediaType": index, "manifests": listed}
         # The filter is the registry's choice: whoever asks filters too.
-        return self.answer(200, json.dumps(body).encode(), Content_Type=index)
+        return self.answer(200, json.dumps(body).encode(), Content_Type=index, **fields)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
 

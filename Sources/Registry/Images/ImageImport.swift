@@ -29,6 +29,7 @@ public struct ImageImport: Sendable {
         let cache = try BlobCache(pool)
         // What an archive unpacks to; it goes with this value.
         let scratch = try await blocking { try StagingDirectory(in: pool) }
+        defer { withExtendedLifetime(scratch) {} }
         let image: FoundImage
         switch source {
         case .registry(let reference):
