@@ -148,12 +148,26 @@ extension Pool {
     }
 
     /// Nil on a pool in which there is no room to make one.
-    private func placeToRemove() throws -> StagingDirectory? {
+    func placeToRemove() throws -> StagingDirectory? {
         do {
             return try StagingDirectory(in: self)
         } catch let error as SystemError where error.code == ENOSPC {
             return nil
         }
+    }
+
+    /// Takes a directory with subvolumes away in one step, and removes it; where there is no room even for that, in place, its record first: without
+    /// that it is nothing any more.
+    ///
+    /// - Parameter place: what it is called in staging.
+    func takeAway(_ directory: String, record: String, _ what: String, as place: (StagingDirectory) -> String) throws {
+        if let staged = try placeToRemove() {
+            if rename(directory, place(staged)) == 0 { return }
+            let code = errno
+            guard code == ENOSPC || code == EDQUOT else { throw SystemError("remove", what, code: code) }
+        }
+        guard unlink("\(directory)/\(record)") == 0 || errno == ENOENT else { throw SystemError("remove", what) }
+        try StagingDirectory.removeAll(directory)
     }
 
     /// Takes away what there always is room to take away. Without its record it is no layer any more; what a kill leaves of it

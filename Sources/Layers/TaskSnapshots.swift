@@ -78,9 +78,7 @@ extension Pool {
         try Volume.requireName(name, "snapshot")
         let path = "\(snapshots(ofTask: task.id))/\(name)"
         guard Files.exists(path) else { return }
-        let staged = try StagingDirectory(in: self)
-        try retryingInterrupts("remove snapshot", name) { rename(path, "\(staged.path)/snapshot") }
-        try staged.remove()
+        try takeAway(path, record: "snapshot.json", "snapshot '\(name)'") { $0.snapshot }
         try filesystem().startCommit()
     }
 

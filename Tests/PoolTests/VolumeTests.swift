@@ -277,7 +277,7 @@ extension Registries {
                     for name in ["one", "two"] { #expect(try await host.dish("rm", name).code == 0) }
                 }
                 #expect(try await host.dish("volume", "rm", "data@one").code == 0)
-                #expect(try await host.dish("volume", "rm", "data", "data").code == 0)
+                #expect(try await host.dish("volume", "rm", "--force", "data", "data").code == 0)
                 #expect(try hosts.senderPool.allVolumes().isEmpty)
             }
         }

@@ -79,10 +79,7 @@ extension Pool {
             throw PoolError(
                 .inUse, "the snapshot '\(name)' of the volume '\(volume)' is being sent; try again when that has ended")
         }
-        let staged = try StagingDirectory(in: self)
-        try retryingInterrupts("remove snapshot", name) {
-            rename(directory(ofSnapshot: name, of: volume), staged.snapshot)
-        }
+        try takeAway(directory(ofSnapshot: name, of: volume), record: "snapshot.json", "snapshot '\(name)'") { $0.snapshot }
         try filesystem().startCommit()
     }
 

@@ -102,9 +102,8 @@ extension Pool {
     /// - Throws: `PoolError` `.inUse` naming the tasks that have it.
     public func removeVolume(_ name: String) throws {
         guard try volumeIfPresent(name) != nil else { return }
-        let staged = try StagingDirectory(in: self)
         try whileUnused(name, "removed") {
-            try retryingInterrupts("remove volume", name) { rename(directory(ofVolume: name), staged.volume) }
+            try takeAway(directory(ofVolume: name), record: "volume.json", "volume '\(name)'") { $0.volume }
         }
         try filesystem().startCommit()
     }

@@ -41,7 +41,10 @@ extension Pool {
 
     /// Does something to a volume that no task may notice. It takes a moment: tasks that start wait for it.
     func whileUnused(_ name: String, _ what: String, _ body: () throws -> Void) throws {
-        let lock = try lockVolumeUse()
+        // Where there is no file to lock, and no room for one, no task has ever had a volume, and none can get one.
+        let hasLock = Files.exists(useLock)
+        var lock: FileLock?
+        do { lock = try lockVolumeUse() } catch let error as SystemError where !hasLock && Self.isOutOfRoom(error) {}
         let users = try tasks(using: name).map(\.name)
         guard users.isEmpty else {
             throw PoolError(
@@ -53,8 +56,10 @@ extension Pool {
         _ = consume lock
     }
 
+    private var useLock: String { "\(volumes)/.use.lock" }
+
     func lockVolumeUse() throws -> FileLock {
         try Files.makeDirectories(volumes, mode: 0o700)
-        return try FileLock(waitingFor: "\(volumes)/.use.lock")
+        return try FileLock(waitingFor: useLock)
     }
 }
