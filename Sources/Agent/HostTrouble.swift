@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Layers
 import Linux
@@ -35,8 +36,21 @@ struct HostTrouble: Error, CustomStringConvertible, Equatable {
                     "no task can be started: the pool '\(pool)' is read-only; what the kernel says of it: dmesg; the tasks that run go on, and others start once it can be written to: mount -o remount,rw \(pool)"
             )
         }
+        // As systemd-nspawn looks for them.
+        var groups = dish_statfs()
+        if let directory = try? OwnedFD.open("/sys/fs/cgroup", DISH_O_PATH | O_DIRECTORY),
+            dish_fstatfs(directory.number, &groups) == 0, groups.type == sysfsType
+        {
+            return HostTrouble(
+                description:
+                    "no task can be started: no control groups are mounted at /sys/fs/cgroup, as it is inside of 'ip netns exec', which mounts a /sys of its own; start the agent with 'nsenter --net=/run/netns/NAME dishd', or mount them: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+            )
+        }
         return nil
     }
+
+    /// SYSFS_MAGIC (linux/magic.h): what an empty /sys/fs/cgroup is.
+    private static let sysfsType = 0x6265_6572
 
     /// Whether it is the host's fault that something could not be done for a task.
     static func isBehind(_ error: any Error) -> Bool {

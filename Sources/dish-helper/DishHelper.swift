@@ -34,9 +34,14 @@ struct DishHelper {
             }
             // It has the task's variables, and isn't read again.
             unlink(spec.file)
-            try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
-            var supervisor = try Supervisor(spec)
-            supervisor.run()
+            do {
+                try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
+                var supervisor = try Supervisor(spec)
+                supervisor.run()
+            } catch {
+                record("\(error)", spec)
+                throw error
+            }
             _ = consume lock
         } catch {
             complain("\(error)")
@@ -59,6 +64,13 @@ private func acquire(_ spec: HelperSpec) throws -> FileLock? {
         usleep(10_000)
     }
     return nil
+}
+
+/// Leaves the reason why a run never began, where the agent looks for its end.
+private func record(_ reason: String, _ spec: HelperSpec) {
+    let record = ExitRecord(
+        generation: spec.generation, status: .code(127), outOfMemory: false, at: Int64(time(nil)), message: reason)
+    try? Files.replace("\(spec.stateDirectory)/exit", with: record.text.utf8, durable: spec.durable)
 }
 
 func complain(_ text: String) {

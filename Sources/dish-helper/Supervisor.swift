@@ -39,6 +39,8 @@ struct Supervisor: ~Copyable {
     private var drainsUntil: Int64 = 0
     private var status: ExitStatus?
     private var failure: String?
+    /// What the runtime says before there is a container.
+    private var complaint = RuntimeComplaint()
     private var isAbandoned = false
 
     init(_ spec: HelperSpec) throws {
@@ -98,8 +100,9 @@ struct Supervisor: ~Copyable {
         while status == nil || program?.hasOutput == true && milliseconds() < drainsUntil {
             if isHoldingOutput { drainsUntil = milliseconds() + 2000 }
             let ready = wait()
-            if ready.signal { readSignals() }
+            // What the runtime said before it ended is read before its end.
             if ready.notice { readNotice() }
+            if ready.signal { readSignals() }
             if ready.connection { accept() }
             serveClients(ready)
             if input.hasWork, program != nil { input.pass(to: &program!) }
@@ -271,6 +274,8 @@ struct Supervisor: ~Copyable {
 
     private mutating func pass(_ stream: Program.Stream) {
         guard let bytes = program?.read(stream), !bytes.isEmpty else { return }
+        // Until there is a container, it is the runtime that speaks.
+        if leader == nil { complaint.add(bytes) }
         log?.write(bytes, stream == .errors)
         for index in clients.indices where clients[index].isAttached {
             clients[index].send(stream == .errors ? .errors(bytes) : .output(bytes))
@@ -333,6 +338,7 @@ struct Supervisor: ~Copyable {
 
     private mutating func finish() {
         let outOfMemory = cgroup.outOfMemoryKills() > 0
+        if failure == nil, leader == nil, status != .code(0) { failure = complaint.text }
         let record = ExitRecord(
             generation: spec.generation, status: status ?? .code(127), outOfMemory: outOfMemory, at: Int64(time(nil)),
             message: failure, isAbandoned: isAbandoned)
