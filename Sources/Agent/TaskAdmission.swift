@@ -137,7 +137,7 @@ struct TaskAdmission: Sendable {
                 "cannot publish \(port): port \(port.hostPort) is in use by the job '\(taken.job)' (\(taken.port)); choose another"
             )
         }
-        try TaskNetwork.requireFree(port)
+        try configuration.network.requireAvailable(port)
         try configuration.network.requireAnswers(on: port)
     }
 

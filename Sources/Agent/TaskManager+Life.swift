@@ -38,7 +38,7 @@ extension TaskManager {
         guard task.machine.isAtRest else { return task }
         do {
             // While it was at rest, another program may have taken them.
-            for port in task.intent.ports { try TaskNetwork.requireFree(port) }
+            for port in task.intent.ports { try configuration.network.requireAvailable(port) }
             _ = try admission(without: task.intent.id).limits(task.intent.request)
         } catch {
             throw Self.refusal(error)

@@ -15,8 +15,13 @@ extension TaskManager {
         let logger = logger
         let preparation = Task {
             let obstacle = try await blocking { try network.prepare(published: published, tasks: addresses) }
-            guard let obstacle else { return }
-            logger.warning("tasks can send from each other's addresses", metadata: ["reason": "\(obstacle)"])
+            if let obstacle {
+                logger.warning("tasks can send from each other's addresses", metadata: ["reason": "\(obstacle)"])
+            }
+            if let reason = TaskNetwork.connectionObstacle() {
+                logger.warning(
+                    "who sends to a published UDP port keeps its target when that changes", metadata: ["reason": "\(reason)"])
+            }
         }
         networkPreparation = preparation
         do {
@@ -27,16 +32,17 @@ extension TaskManager {
         }
     }
 
-    /// Ties the tasks to their addresses again where a firewall's reload has removed the rules.
-    func restoreGuard() async {
+    /// Puts right what others have undone of what all tasks share on the host: a firewall's reload, tools that manage networks or
+    /// settings, another agent.
+    func restoreHost() async {
+        for change in HostPreparation.apply() { logger.warning("host: \(change)") }
         let network = configuration.network
         do {
-            guard try await blocking({ try network.restoreGuard() }) else { return }
-            logger.warning(
-                "the rules that tie tasks to their addresses were removed, and are put back",
-                metadata: ["bridge": "\(network.bridge)"])
+            for part in try await blocking({ try network.restore() }) {
+                logger.warning("somebody has changed \(part); it is put right", metadata: ["bridge": "\(network.bridge)"])
+            }
         } catch {
-            logger.error("put back the rules that tie tasks to their addresses", metadata: ["error": "\(error)"])
+            logger.error("put the network of tasks right", metadata: ["error": "\(error)"])
         }
     }
 }

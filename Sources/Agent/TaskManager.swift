@@ -241,7 +241,7 @@ public actor TaskManager {
     public func housekeeping() async {
         let (pool, retention) = (configuration.pool, configuration.logRetention)
         await finishRemovals()
-        await restoreGuard()
+        await restoreHost()
         let now = SteadyTime(configuration).now
         do {
             let logger = logger

@@ -30,13 +30,15 @@ public enum IPv6Support {
     /// Lets the host forward packets, if it doesn't yet. Routes that routers advertise stay: for hosts that forward, that must be said.
     ///
     /// - Parameter bridge: no advertisement counts there, where only tasks are.
-    static func forward(but bridge: String) throws {
+    /// - Returns: whether it didn't.
+    static func forward(but bridge: String) throws -> Bool {
         try Files.set("\(settings)/\(bridge)/accept_ra", "0")
-        if value("all/forwarding") == "1" { return }
+        if value("all/forwarding") == "1" { return false }
         for name in try Files.list(settings) where name != bridge && name != "all" && name != "default" {
             if value("\(name)/accept_ra") == "1" { try? Files.set("\(settings)/\(name)/accept_ra", "2") }
         }
         try Files.set("\(settings)/all/forwarding", "1")
+        return true
     }
 
     private static func value(_ name: String) -> String? {

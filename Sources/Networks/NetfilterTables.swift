@@ -59,6 +59,29 @@ enum NetfilterTables {
         if answers < elements.count { throw SystemError(what, code: EBADMSG) }
     }
 
+    /// Whether a table has a chain with rules in it.
+    ///
+    /// - Parameter family: NFPROTO_IPV4 is 2, NFPROTO_IPV6 10.
+    static func hasRules(_ family: UInt8, table: String, chain: String) throws(SystemError) -> Bool {
+        let kind = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let socket = OwnedFD(adopting: try retryingInterrupts("open netfilter socket") { Glibc.socket(AF_NETLINK, kind, 12) })
+        // NFT_MSG_GETCHAIN; NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME.
+        var message = header(10 << 8 | 4, flags: 0, family: family, resource: 0)
+        message.attribute(1, text: table)
+        message.attribute(3, text: chain)
+        let (bytes, number) = (message.encoded, socket.number)
+        try retryingInterrupts("look for nftables chain", chain) { send(number, bytes, bytes.count, 0) }
+        var answer = [UInt8](repeating: 0, count: 8192)
+        let count = try retryingInterrupts("look for nftables chain", chain) { recv(number, &answer, answer.count, 0) }
+        guard let first = NetlinkAnswer.messages(answer[..<count]).first else { return false }
+        if first.type == UInt16(NLMSG_ERROR) {
+            if first.error == ENOENT { return false }
+            throw SystemError("look for nftables chain", chain, code: first.error)
+        }
+        // NFTA_CHAIN_USE counts them.
+        return NetlinkAnswer.big(NetlinkAnswer.attributes(first.body.dropFirst(4))[6]) > 0
+    }
+
     /// NLA_F_NESTED.
     private static let nested = 1 << 15
 

@@ -32,31 +32,90 @@ struct Netlink: ~Copyable {
     /// Makes a bridge, or leaves the one there is, and sets it up.
     ///
     /// - Parameter hardware: its address, which else would change with its ports.
-    func makeBridge(_ name: String, hardware: [UInt8]) throws(SystemError) {
+    /// - Returns: whether there was none.
+    @discardableResult
+    func makeBridge(_ name: String, hardware: [UInt8]) throws(SystemError) -> Bool {
         var message = NetlinkMessage(RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
         message.linkHeader(index: 0, isUp: true)
         message.attribute(IFLA_IFNAME, text: name)
         message.attribute(IFLA_ADDRESS, hardware)
-        message.nest(IFLA_LINKINFO) { $0.attribute(IFLA_INFO_KIND, text: "bridge") }
-        do {
-            try request(message, "create bridge", name)
-        } catch {
-            guard error.code == EEXIST else { throw error }
-            try setUp(index: if_nametoindex(name), name)
-        }
+        message.bridgeInfo { _ in }
+        let isNew = try adds(message, "create bridge", name)
+        if !isNew { try setUp(index: if_nametoindex(name), name) }
         // Frames to 01:80:c2:00:00:0X are the bridge's own: it learns their senders, and passes them to the host past the hooks at
         // which others are filtered. Those that may be forwarded (linux/if_bridge.h) come to these hooks.
-        try set("group_fwd_mask", "0xfff8", of: name)
-        try set("no_linklocal_learn", "1", of: name)
+        try set(name) { $0.attribute(Int(IFLA_BR_GROUP_FWD_MASK), [0xf8, 0xff]) }
+        // struct br_boolopt_multi: values and their mask, of BR_BOOLOPT_NO_LL_LEARN.
+        try set(name) { $0.attribute(Int(IFLA_BR_MULTI_BOOLOPT), [1, 0, 0, 0, 1, 0, 0, 0]) }
+        return isNew
     }
 
-    /// Sets a bridge's attribute. One that isn't there is no error: the kernel is older, or there is no /sys to write.
-    private func set(_ attribute: String, _ value: String, of bridge: String) throws(SystemError) {
+    /// Sends a request that adds something.
+    ///
+    /// - Returns: false when it is there already.
+    private func adds(_ message: NetlinkMessage, _ action: String, _ subject: String) throws(SystemError) -> Bool {
         do {
-            try Files.set("/sys/class/net/\(bridge)/bridge/\(attribute)", value)
+            try request(message, action, subject)
+            return true
         } catch {
-            guard error.code == ENOENT || error.code == EROFS || error.code == EACCES else { throw error }
+            if error.code != EEXIST { throw error }
+            return false
         }
+    }
+
+    /// Makes a link a port of a bridge.
+    func join(_ link: String, bridge: CUnsignedInt) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWLINK, flags: 0)
+        message.linkHeader(index: if_nametoindex(link), isUp: true)
+        message.attribute(IFLA_MASTER, number: bridge)
+        try request(message, "join to the bridge", link)
+    }
+
+    /// Sets a bridge's attribute. One that the kernel doesn't know, since it is older, is no error.
+    private func set(_ bridge: String, _ build: (inout NetlinkMessage) -> Void) throws(SystemError) {
+        var message = NetlinkMessage(RTM_NEWLINK, flags: 0)
+        message.linkHeader(index: if_nametoindex(bridge), isUp: true)
+        message.bridgeInfo(build)
+        do {
+            try request(message, "set up bridge", bridge)
+        } catch {
+            guard error.code == EOPNOTSUPP || error.code == EINVAL else { throw error }
+        }
+    }
+
+    /// What the kernel tells of a link.
+    struct Link {
+        var hardware: [UInt8] = []
+        /// `bridge`, `veth`; nil for a device.
+        var kind: String?
+        /// The index of the bridge that it is a port of; 0 for none.
+        var bridge: CUnsignedInt = 0
+    }
+
+    /// A link of this thread's network namespace, which /sys needn't show; nil for one that isn't there.
+    func link(_ name: String) throws(SystemError) -> Link? {
+        var message = NetlinkMessage(RTM_GETLINK, only: NLM_F_REQUEST)
+        message.linkHeader(index: 0, isUp: false)
+        message.attribute(IFLA_IFNAME, text: name)
+        let (bytes, number) = (message.encoded, socket.number)
+        try retryingInterrupts("look for network link", name) { send(number, bytes, bytes.count, 0) }
+        var answer = [UInt8](repeating: 0, count: 32768)
+        let count = try retryingInterrupts("look for network link", name) { recv(number, &answer, answer.count, 0) }
+        guard let first = NetlinkAnswer.messages(answer[..<count]).first else {
+            throw SystemError("look for network link", name, code: EBADMSG)
+        }
+        if first.type == UInt16(NLMSG_ERROR) {
+            if first.error == ENODEV { return nil }
+            throw SystemError("look for network link", name, code: first.error)
+        }
+        // After struct ifinfomsg.
+        let all = NetlinkAnswer.attributes(first.body.dropFirst(16))
+        var link = Link(hardware: all[IFLA_ADDRESS].map(Array.init) ?? [])
+        link.kind = all[IFLA_LINKINFO].map(NetlinkAnswer.attributes)?[IFLA_INFO_KIND].map { kind in
+            String(decoding: kind.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        link.bridge = all[IFLA_MASTER].map { CUnsignedInt(NetlinkAnswer.little($0)) } ?? 0
+        return link
     }
 
     /// Makes a pair of virtual Ethernet links: one on a bridge here, the other in another network namespace.
@@ -101,28 +160,28 @@ struct Netlink: ~Copyable {
     }
 
     /// Gives a link an address; one it has already is no error.
-    func addAddress(_ address: IPv4Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) {
+    ///
+    /// - Returns: whether it hadn't.
+    @discardableResult
+    func addAddress(_ address: IPv4Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) -> Bool {
         try addAddress(AF_INET, address.bytes, "\(address)", prefix, index, name)
     }
 
-    func addAddress(_ address: IPv6Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) {
+    @discardableResult
+    func addAddress(_ address: IPv6Address, prefix: UInt8, index: CUnsignedInt, _ name: String) throws(SystemError) -> Bool {
         try addAddress(AF_INET6, address.bytes, "\(address)", prefix, index, name)
     }
 
     private func addAddress(
         _ family: CInt, _ bytes: [UInt8], _ text: String, _ prefix: UInt8, _ index: CUnsignedInt, _ name: String
-    ) throws(SystemError) {
+    ) throws(SystemError) -> Bool {
         var message = NetlinkMessage(RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL)
         // struct ifaddrmsg: family, prefix length, flags, scope, index. Nobody else has the address: it isn't asked for first.
         message.append([UInt8(family), prefix, family == AF_INET6 ? UInt8(IFA_F_NODAD) : 0, 0])
         message.append(number: index)
         message.attribute(IFA_LOCAL, bytes)
         message.attribute(IFA_ADDRESS, bytes)
-        do {
-            try request(message, "add address \(text) to", name)
-        } catch {
-            if error.code != EEXIST { throw error }
-        }
+        return try adds(message, "add address \(text) to", name)
     }
 
     func addDefaultRoute(via gateway: IPv4Address) throws(SystemError) {
@@ -146,7 +205,10 @@ struct Netlink: ~Copyable {
 
     /// Has the host take answers to ::1 that come back over a link, after address translation. What claims to be from or for ::1 on
     /// a link is dropped by the kernel before that. It goes with the link.
-    func acceptLoopback(index: CUnsignedInt, _ name: String) throws(SystemError) {
+    ///
+    /// - Returns: whether it didn't yet.
+    @discardableResult
+    func acceptLoopback(index: CUnsignedInt, _ name: String) throws(SystemError) -> Bool {
         var message = NetlinkMessage(RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL)
         message.append([
             UInt8(AF_INET6), 128, 0, 0, UInt8(RT_TABLE_LOCAL.rawValue), UInt8(RTPROT_STATIC), 0, UInt8(RTN_LOCAL),
@@ -154,13 +216,10 @@ struct Netlink: ~Copyable {
         message.append(number: 0)
         message.attribute(Int(RTA_DST.rawValue), IPv6Address.loopback.bytes)
         message.attribute(Int(RTA_OIF.rawValue), number: index)
-        // After the route over the loopback interface, which is what programs get.
-        message.attribute(Int(RTA_PRIORITY.rawValue), number: 2048)
-        do {
-            try request(message, "add local route of ::1 over", name)
-        } catch {
-            if error.code != EEXIST { throw error }
-        }
+        // After the route over the loopback interface, which is what programs get. Each bridge has a priority of its own: the kernel
+        // takes two routes of one priority for the same.
+        message.attribute(Int(RTA_PRIORITY.rawValue), number: 2048 &+ index)
+        return try adds(message, "add local route of ::1 over", name)
     }
 }
 
@@ -203,6 +262,14 @@ struct NetlinkMessage {
     mutating func attribute(_ kind: Int, text: String) { attribute(kind, Array(text.utf8) + [0]) }
 
     mutating func attribute(_ kind: Int, number: UInt32) { attribute(kind, Self.little(number)) }
+
+    /// IFLA_LINKINFO of a bridge.
+    mutating func bridgeInfo(_ build: (inout NetlinkMessage) -> Void) {
+        nest(IFLA_LINKINFO) { info in
+            info.attribute(IFLA_INFO_KIND, text: "bridge")
+            info.nest(IFLA_INFO_DATA, build)
+        }
+    }
 
     /// An attribute made of attributes.
     mutating func nest(_ kind: Int, _ build: (inout NetlinkMessage) -> Void) {

@@ -19,11 +19,27 @@ struct PortRules: Sendable {
 
     /// Ports of which the address is one of this family, with addresses of it.
     typealias Published = (port: PublishedPort, task: String)
+    /// A port that leads to several tasks.
+    typealias Service = (port: PublishedPort, tasks: [String])
 
     private var table: String { "\(family.rawValue) \(bridge)" }
 
     /// Makes the table, or brings it to its present form, with exactly these ports.
-    func replaceAll(_ published: [Published]) throws {
+    func replaceAll(_ published: [Published]) throws { try make(published, flushing: true) }
+
+    /// Makes the table again where its rules are gone. Ports that come meanwhile stay.
+    ///
+    /// - Returns: whether they were.
+    func restore(_ published: [Published], _ services: [Service]) throws -> Bool {
+        // NFPROTO_IPV4, NFPROTO_IPV6.
+        if try NetfilterTables.hasRules(family == .ip ? 2 : 10, table: bridge, chain: "prerouting") { return false }
+        try make(published, flushing: false)
+        try balance(services)
+        return true
+    }
+
+    private func make(_ published: [Published], flushing: Bool) throws {
+        let flush = flushing ? "flush map \(table) ports\nflush map \(table) address-ports" : ""
         let keys = "inet_proto . inet_service : \(family.addresses) . inet_service"
         try run(
             """
@@ -39,8 +55,7 @@ struct PortRules: Sendable {
             flush chain \(table) prerouting
             flush chain \(table) output
             flush chain \(table) postrouting
-            flush map \(table) ports
-            flush map \(table) address-ports
+            \(flush)
             add rule \(table) guard iifname "\(bridge)" \(family.rawValue) daddr \(family.loopback) drop
             \(["prerouting", "output"].map(translation).joined(separator: "\n"))
             add rule \(table) postrouting \(family.rawValue) saddr \(subnet) oifname != "\(bridge)" masquerade
@@ -68,7 +83,7 @@ struct PortRules: Sendable {
     /// Makes these the only ports that lead to several tasks, each connection to the next of them; one without tasks
     /// leads nowhere. It is one transaction: no connection finds it half-done. What is connected stays connected, as
     /// the kernel looks rules up for the first packet of a connection only.
-    func balance(_ services: [(port: PublishedPort, tasks: [String])]) throws {
+    func balance(_ services: [Service]) throws {
         let rules = services.filter { !$0.tasks.isEmpty && isOwn($0.port) }.map { service in
             let port = service.port
             let destination = address(port).map { "\(family.rawValue) daddr \($0)" } ?? "fib daddr type local"
@@ -77,6 +92,30 @@ struct PortRules: Sendable {
                 "add rule \(table) jobs \(destination) \(port.transport.rawValue) dport \(port.hostPort) dnat to numgen inc mod \(service.tasks.count) map { \(turns) } : \(port.taskPort)\n"
         }
         try run("add table \(table)\nadd chain \(table) jobs\nflush chain \(table) jobs\n\(rules.joined())")
+    }
+
+    /// Whether a table of an agent, as nft(8) lists it, has a port of the host that another port overlaps.
+    static func publishes(_ port: PublishedPort, in table: String, _ family: Family) -> Bool {
+        func overlaps(_ address: Substring?) -> Bool {
+            guard let address else { return true }
+            return switch port.host {
+            case .all, .allIPv6: true
+            case .ipv4(let own): "\(own)" == address
+            case .ipv6(let own): "\(own)" == address
+            }
+        }
+        // Elements of the maps, "127.0.0.1 . tcp . 8080 : 10.209.0.2 . 80", and rules of jobs, "ip daddr 127.0.0.1 tcp dport 8080 dnat".
+        let end = "\(port.transport.rawValue) . \(port.hostPort) :"
+        let rule = "\(port.transport.rawValue) dport \(port.hostPort) dnat"
+        return table.split(whereSeparator: { "\n,{".contains($0) }).contains { part in
+            let words = part.split(separator: " ")
+            let text = words.joined(separator: " ")
+            if text.hasPrefix(end) { return overlaps(nil) }
+            if words.count > 2, words[1] == ".", text.dropFirst(words[0].count + 3).hasPrefix(end) { return overlaps(words[0]) }
+            guard text.contains(rule) else { return false }
+            let isOne = words.count > 2 && words[0] == family.rawValue && words[1] == "daddr"
+            return overlaps(isOne ? words[2] : nil)
+        }
     }
 
     func removeTable() throws {

@@ -24,6 +24,41 @@ extension TaskNetwork {
         }
     }
 
+    /// Checks that nothing on the host listens on a port, and that no other agent has published it.
+    ///
+    /// - Throws: `NetworkError` `.conflict` when something does.
+    public func requireAvailable(_ port: PublishedPort) throws {
+        try Self.requireFree(port)
+        for other in try otherBridges() {
+            for family in [PortRules.Family.ip, .ip6] where family == .ip ? port.host.hasIPv4 : port.host.hasIPv6 {
+                guard let nft = Executable.find("nft") else { continue }
+                let table = try Command(nft, ["list", "table", family.rawValue, other]).runBlocking()
+                guard table.status.isSuccess, PortRules.publishes(port, in: table.text, family) else { continue }
+                throw NetworkError(
+                    .conflict,
+                    "cannot publish \(port): port \(port.hostPort) is in use by a task or job of another agent of this host, whose bridge is '\(other)'; choose another"
+                )
+            }
+        }
+    }
+
+    /// Bridges of other agents in this network namespace.
+    private func otherBridges() throws -> [String] {
+        guard let list = if_nameindex() else { throw SystemError("list network links") }
+        defer { if_freenameindex(list) }
+        let netlink = try Netlink()
+        var (found, next) = ([String](), list)
+        while next.pointee.if_index != 0, let name = next.pointee.if_name {
+            next += 1
+            let name = String(cString: name)
+            guard name != bridge, !name.hasPrefix("ve"), let link = try netlink.link(name), link.kind == "bridge",
+                Array(link.hardware.prefix(2)) == [0x02, 0xd5]
+            else { continue }
+            found.append(name)
+        }
+        return found
+    }
+
     /// Checks that tasks have addresses of the kind that a port is published on.
     ///
     /// - Throws: `NetworkError` `.invalid` when they haven't.

@@ -48,9 +48,9 @@ public struct TaskNetwork: Sendable, Equatable {
     /// The reason why tasks can't be tied to their addresses on this host; nil when they can.
     public static func guardObstacle() -> String? { PortGuard(bridge: "dish-probe").obstacle() }
 
-    private var rules: PortRules { PortRules(bridge: bridge, family: .ip, subnet: "\(subnet)") }
+    var rules: PortRules { PortRules(bridge: bridge, family: .ip, subnet: "\(subnet)") }
 
-    private var rules6: PortRules? { subnet6.map { PortRules(bridge: bridge, family: .ip6, subnet: "\($0)") } }
+    var rules6: PortRules? { subnet6.map { PortRules(bridge: bridge, family: .ip6, subnet: "\($0)") } }
 
     /// Makes the bridge and the table, with the published ports of the tasks there are.
     ///
@@ -63,22 +63,30 @@ public struct TaskNetwork: Sendable, Equatable {
         published: [(port: PublishedPort, task: IPv4Address)], tasks: [(id: String, address: IPv4Address)] = []
     ) throws -> String? {
         try refuseOverlap()
-        let netlink = try Netlink()
-        try netlink.makeBridge(bridge, hardware: PortGuard.Port.hardware(0x02, subnet.gateway))
-        try netlink.addAddress(subnet.gateway, prefix: subnet.prefix, index: if_nametoindex(bridge), bridge)
-        try Files.set("/proc/sys/net/ipv4/ip_forward", "1")
-        // Ports published on 127.0.0.1 lead from loopback onto the bridge; the table keeps the way back shut.
-        try Files.set("/proc/sys/net/ipv4/conf/\(bridge)/route_localnet", "1")
+        try refuseForeignLink()
+        WantedRules.shared[bridge] = WantedRules.Ports(
+            published: Dictionary(published.map { ($0.port, $0.task) }) { $1 },
+            balanced: WantedRules.shared[bridge]?.balanced ?? [])
+        _ = try restoreLink()
         try rules.replaceAll(published.map { ($0.port, "\($0.task)") })
         let ports = tasks.map { port($0.id, $0.address) }
-        let obstacle = try guardian.replaceAll(ports.filter { Self.hardware(of: $0.link) == $0.hostHardware })
-        guard let subnet6 else { return obstacle }
-        let index = if_nametoindex(bridge)
-        try netlink.addAddress(subnet6.address(1), prefix: subnet6.prefix, index: index, bridge)
-        try IPv6Support.forward(but: bridge)
-        try netlink.acceptLoopback(index: index, bridge)
+        let netlink = try Netlink()
+        let obstacle = try guardian.replaceAll(ports.filter { (try? netlink.link($0.link))??.hardware == $0.hostHardware })
         try rules6?.replaceAll(published.compactMap { published in ipv6(of: published.task).map { (published.port, "\($0)") } })
         return obstacle
+    }
+
+    /// A bridge that isn't an agent's is nobody's to change, or to remove in the end.
+    private func refuseForeignLink() throws {
+        guard let link = try Netlink().link(bridge) else { return }
+        let isBridge = link.kind == "bridge"
+        // Earlier ones may have had another network.
+        if isBridge, Array(link.hardware.prefix(2)) == [0x02, 0xd5] { return }
+        if isBridge, Self.hostAddresses(of: bridge).contains(subnet.gateway.bytes) { return }
+        throw NetworkError(
+            .conflict,
+            "the host has a \(isBridge ? "bridge" : "network link") '\(bridge)' that no agent made; give the agent another name: dishd --bridge NAME"
+        )
     }
 
     /// Ties all tasks to their addresses again where somebody has removed the rules (`nft flush ruleset`). It costs next to nothing
@@ -87,8 +95,9 @@ public struct TaskNetwork: Sendable, Equatable {
     /// - Returns: whether they were removed.
     public func restoreGuard() throws -> Bool { try guardian.restore() }
 
-    /// Takes down what `prepare` made.
+    /// Takes down what `prepare` made, where it did. What it set for the whole host stays: other agents may count on it.
     public func remove() throws {
+        WantedRules.shared[bridge] = nil
         try rules.removeTable()
         try rules6?.removeTable()
         try guardian.removeTable()
@@ -97,9 +106,18 @@ public struct TaskNetwork: Sendable, Equatable {
 
     /// Makes these the ports of the host that lead to several tasks in turn, instead of those before, at once. Ports
     /// of single tasks stay.
-    public func balance(_ services: [(port: PublishedPort, tasks: [IPv4Address])]) throws {
+    ///
+    /// - Parameter before: what there was; nil when it isn't known.
+    public func balance(
+        _ services: [(port: PublishedPort, tasks: [IPv4Address])], before: [(port: PublishedPort, tasks: [IPv4Address])]? = nil
+    ) throws {
+        WantedRules.shared.change(bridge) { $0.balanced = services }
         try rules.balance(services.map { ($0.port, $0.tasks.map(\.description)) })
         try rules6?.balance(services.map { service in (service.port, service.tasks.compactMap { ipv6(of: $0)?.description }) })
+        guard let before else { return redirect(services) }
+        let changed = services.filter { now in !before.contains { $0.port == now.port && $0.tasks == now.tasks } }
+        let gone = before.filter { earlier in !services.contains { $0.port == earlier.port } }
+        redirect(changed + gone.map { ($0.port, []) })
     }
 
     /// The path of a task's network namespace.
@@ -111,12 +129,22 @@ public struct TaskNetwork: Sendable, Equatable {
     public func connect(_ id: String, address: IPv4Address, ports: [PublishedPort]) async throws {
         try Files.makeDirectories(directory, mode: 0o700)
         try await blocking { try makeNamespace(id, address) }
-        if !ports.isEmpty {
-            try await blocking {
-                try rules.add(ports, to: "\(address)")
-                if let own = ipv6(of: address) { try rules6?.add(ports, to: "\(own)") }
-            }
+        if !ports.isEmpty { try await blocking { try publish(ports, address) } }
+    }
+
+    private func publish(_ ports: [PublishedPort], _ address: IPv4Address) throws {
+        WantedRules.shared.change(bridge) { wanted in for port in ports { wanted.published[port] = address } }
+        func add() throws {
+            try rules.add(ports, to: "\(address)")
+            if let own = ipv6(of: address) { try rules6?.add(ports, to: "\(own)") }
         }
+        do {
+            try add()
+        } catch {
+            // A reload of the firewall may have removed the tables.
+            guard try restoreRules() else { throw error }
+        }
+        redirect(ports.map { ($0, [address]) })
     }
 
     /// Removes a task's namespace and its published ports.
@@ -126,8 +154,10 @@ public struct TaskNetwork: Sendable, Equatable {
         try removeNamespace(of: id)
         if let address { guardian.forget(port(id, address)) }
         if address != nil, !ports.isEmpty {
+            WantedRules.shared.change(bridge) { wanted in for port in ports { wanted.published[port] = nil } }
             try rules.remove(ports)
             try rules6?.remove(ports)
+            redirect(ports.map { ($0, []) })
         }
     }
 
@@ -145,19 +175,15 @@ public struct TaskNetwork: Sendable, Equatable {
         if unlink(earlier) != 0 { try Netlink().deleteLink(Self.link(of: id)) }
     }
 
-    /// A link's hardware address; nil for one that isn't there.
-    private static func hardware(of link: String) -> [UInt8]? {
-        guard let text = try? Files.readText("/sys/class/net/\(link)/address") else { return nil }
-        return text.split(separator: ":").compactMap { UInt8($0.filter { !$0.isWhitespace }, radix: 16) }
-    }
-
     private static func link(of id: String) -> String { "ve" + id.prefix(13) }
 
     private func makeNamespace(_ id: String, _ address: IPv4Address) throws {
         let path = namespace(of: id)
         let host = try Netlink()
+        // Somebody may have removed it.
+        if if_nametoindex(bridge) == 0 { _ = try restoreLink() }
         let bridgeIndex = if_nametoindex(bridge)
-        guard bridgeIndex != 0 else { throw SystemError("find bridge", bridge) }
+        guard bridgeIndex != 0 else { throw SystemError("find bridge", bridge, code: ENODEV) }
         // That of the run before: the kernel may not be done with it yet.
         let port = port(id, address)
         try host.deleteLink(port.link)

@@ -14,17 +14,24 @@ public final class TestHost: Sendable {
 
     /// What the agent is told beyond the plain.
     public let agentOptions: [String]
+    /// The path of the network namespace in which the agent runs; nil for the host's.
+    public let networkNamespace: String?
 
-    /// - Parameter pool: its path; nil when the test makes one.
-    public init(pool: String? = nil, environment: [String: String] = [:], agentOptions: [String] = []) throws {
+    /// - Parameters:
+    ///   - pool: its path; nil when the test makes one.
+    ///   - networkNamespace: the path of the one in which the agent runs; nil for the host's.
+    public init(
+        pool: String? = nil, environment: [String: String] = [:], agentOptions: [String] = [], networkNamespace: String? = nil
+    ) throws {
         self.agentOptions = agentOptions
+        self.networkNamespace = networkNamespace
         let number = UInt32.random(in: 0 ... .max)
         let name = String(number, radix: 36)
         stateDirectory = try Scratch.make("state")
         // Sockets' paths are short; it lies below the scratch directory's mount of nothing else.
         runtimeDirectory = try Scratch.make("run")
         bridge = "dt\(name)"
-        subnet = "10.\(64 + number % 128).\(number >> 8 & 255).0/24"
+        subnet = try FreeNetwork.ipv4()
         self.pool = pool
         self.environment = environment
     }
@@ -99,6 +106,7 @@ public final class TestHost: Sendable {
             ["--bridge", bridge, "--subnet", subnet, "--min-ready", "0"] + agentOptions + arguments, environment: variables)
         let log = try OwnedFD.open("\(stateDirectory)/dishd.log", O_WRONLY | O_CREAT | O_APPEND)
         spawn.descriptors = [-1, log.number, log.number]
+        spawn.networkNamespace = networkNamespace
         let agent = TestAgent(pid: try spawn.start(), host: self)
         for _ in 0..<200 {
             if try await dish("ps").code == 0 { return agent }

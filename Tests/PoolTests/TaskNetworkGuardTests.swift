@@ -10,7 +10,7 @@ struct TaskNetworkGuardTests {
     /// Runs a body with a network of its own, and two tasks' namespaces.
     private func withNetwork(_ body: (TaskNetwork, [(id: String, address: IPv4Address)]) async throws -> Void) async throws {
         let number = UInt32.random(in: 0 ... .max)
-        let subnet = try #require(IPv4Subnet("10.\(64 + number % 128).\(number >> 8 & 255).0/24"))
+        let subnet = try #require(IPv4Subnet(try FreeNetwork.ipv4()))
         let folder = try Scratch.make("network")
         let network = try TaskNetwork(
             bridge: "dg\(String(number, radix: 36))", subnet: subnet, subnet6: IPv6Subnet(local: Array("\(number)".utf8)),

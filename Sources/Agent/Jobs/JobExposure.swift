@@ -66,9 +66,11 @@ struct JobExposure: Sendable {
         }.sorted { ($0.port.hostPort, $0.port.description) < ($1.port.hostPort, $1.port.description) }
         // Without ports there may be no table to change.
         guard wanted != balances, !(wanted.isEmpty && balances == nil) else { return }
-        let network = network
+        let (network, before) = (network, balances)
         balances = nil
-        try await blocking { try network.balance(wanted.map { ($0.port, $0.replicas) }) }
+        try await blocking {
+            try network.balance(wanted.map { ($0.port, $0.replicas) }, before: before?.map { ($0.port, $0.replicas) })
+        }
         balances = wanted
     }
 

@@ -207,7 +207,7 @@ public actor JobManager {
             guard !own.contains(where: { $0.conflicts(with: port) }) else { continue }
             do {
                 try configuration.network.requireFamily(of: port)
-                try TaskNetwork.requireFree(port)
+                try configuration.network.requireAvailable(port)
                 try configuration.network.requireAnswers(on: port)
             } catch let error as NetworkError {
                 throw validation.fault(

@@ -84,7 +84,7 @@ struct HostCheck: Codable {
             HostCheck(
                 "apt", apt == nil ? .warning : .ok, apt ?? "not installed",
                 "images with Debian packages are planned with it; other images can be built"))
-        checks += [nftables(), addressGuard(), ipv6()]
+        checks += [nftables(), addressGuard(), connections(), ipv6()]
         return checks
     }
 
@@ -119,6 +119,13 @@ struct HostCheck: Codable {
             "bridges", obstacle == nil ? .ok : .warning, obstacle ?? "a task can send from its own only",
             "where the kernel takes no such rules, tasks of one bridge can send from each other's addresses; where nft refuses them, tasks with --network private don't start: upgrade nftables"
         )
+    }
+
+    private static func connections() -> HostCheck {
+        let obstacle = TaskNetwork.connectionObstacle()
+        return HostCheck(
+            "conntrack", obstacle == nil ? .ok : .warning, obstacle ?? "UDP follows a published port to its new task",
+            "who sends on to a published UDP port keeps its old target until it pauses: modprobe nf_conntrack_netlink")
     }
 
     private static func ipv6() -> HostCheck {
