@@ -144,6 +144,12 @@ struct Dishd: AsyncParsableCommand {
             pool: pool, stateDirectory: state, runtimeDirectory: run,
             network: TaskNetwork(bridge: bridge, subnet: subnet, subnet6: ipv6(state, logger), namespaces: "\(run)/netns"),
             helper: try helperPath)
+        // What can't be shared with another agent: that would find no task of its own, and end or overwrite what it finds.
+        guard let runLock = try FileLock.acquire("\(run)/dishd.lock") else {
+            throw StartError("another dishd already uses '\(run)'; stop it, or give this one another --run-dir")
+        }
+        let poolClaim = try HostClaim(configuration)
+        let bridgeClaim = try HostClaim(bridgeOf: configuration)
         if let hindrance = configuration.hindrance { logger.error("\(hindrance)") }
         configuration.resources = resources()
         (configuration.logRetention.count, configuration.logRetention.seconds) = (logsCount, Int64(logsDays) * 86400)
@@ -227,6 +233,9 @@ struct Dishd: AsyncParsableCommand {
         }
         withExtendedLifetime(signals) {}
         _ = consume lock
+        _ = consume runLock
+        _ = consume poolClaim
+        _ = consume bridgeClaim
     }
 
     private func poolPath(_ registry: PoolRegistry) throws -> String {
