@@ -11,6 +11,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import time
 
 from host import PROGRAMS, REPOSITORY, RUNTIME, host
@@ -34,7 +35,7 @@ new Promise((done) => {
 
 
 def made_up():
-    server = subprocess.Popen(["python3", REPOSITORY / "Benchmarks/web_fixture.py", str(PORT), str(COUNT)])
+    server = subprocess.Popen([sys.executable, REPOSITORY / "Benchmarks/web_fixture.py", str(PORT), str(COUNT)])
     try:
         time.sleep(1)
         page("made-up")
