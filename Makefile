@@ -8,7 +8,7 @@ ZSH ?= $(PREFIX)/share/zsh/site-functions
 # Where the programs are that are installed.
 PROGRAMS ?= .build/release
 # Programs that stand alone run on any Linux of this architecture; and they start in half the time.
-RELEASE = swift build -c release --static-swift-stdlib -Xswiftc -static-executable
+RELEASE = scripts/build --static-swift-stdlib -Xswiftc -static-executable
 TEST = swift test --skip-build
 
 help:

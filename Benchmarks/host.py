@@ -14,7 +14,18 @@ PROGRAMS = pathlib.Path(os.environ.get("DISH_PROGRAMS") or REPOSITORY / ".build/
 HOME = REPOSITORY / ".bench"
 RUNTIME = pathlib.Path("/run/dish-bench")
 BRIDGE = "dish-bench"
-SUBNET = "10.207.0.0/16"
+# Networks of which the first that no route leads to is the tasks'.
+SUBNETS = [f"10.{number}.0.0/16" for number in range(207, 192, -1)]
+
+
+def free_subnet():
+    for subnet in SUBNETS:
+        routes = [
+            subprocess.run(["ip", "-4", "route", "show", way, subnet], check=True, stdout=subprocess.PIPE, text=True).stdout
+            for way in ("root", "match")]
+        if all(line.startswith("default") or f"dev {BRIDGE} " in line for line in "".join(routes).splitlines()):
+            return subnet
+    raise SystemExit(f"this host has routes to all networks from {SUBNETS[-1]} to {SUBNETS[0]}: the benchmarks have none")
 
 
 class Host:
@@ -34,7 +45,7 @@ class Host:
         """Starts the agent; one that was killed before is forgotten."""
         log = open(HOME / "dishd.log", "a")
         self.agent = subprocess.Popen(
-            [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", SUBNET, *options], env=self.environment, stdout=log, stderr=log)
+            [str(PROGRAMS / "dishd"), "--bridge", BRIDGE, "--subnet", free_subnet(), *options], env=self.environment, stdout=log, stderr=log)
 
     def layer(self, image):
         """The path of an image's root file system."""
