@@ -39,8 +39,6 @@ extension Streams {
             try pool.createTask(task, limit: nil)
             try Files.replace("\(pool.directory(ofTask: task.id))/rootfs/mine", with: "3".utf8, durable: false)
             fill("\(path)/volumes/data/data")
-            #expect(throws: SystemError.self) { _ = try StagingDirectory(in: pool) }
-
             let host = try TestHost(pool: path)
             let commands = [
                 "pool usage", "pool usage --refresh", "pool usage --of data", "history --volume data",
@@ -49,15 +47,27 @@ extension Streams {
                 "volume show data",
                 "image ls", "pool show", "image show //test:next", "image du //test:next",
             ]
-            for command in commands {
-                let arguments = command.split(separator: " ").map(String.init)
-                let shown = try await host.dish(arguments: arguments)
-                #expect(
-                    shown.code == 0 && shown.errors.isEmpty,
-                    "\(arguments): \(shown.code) \(shown.errors) \(shown.output.prefix(200))")
+            func look() async throws {
+                for command in commands {
+                    let shown = try await host.dish(arguments: command.split(separator: " ").map(String.init))
+                    let problem = "\(command): \(shown.code) \(shown.errors) \(shown.output.prefix(200))"
+                    #expect(shown.code == 0 && shown.errors.isEmpty, "\(problem)")
+                }
+                let changes = try pool.changes(in: .task(task), from: "image", to: "now")
+                #expect(changes.map(\.path).contains("/mine"), "\(changes)")
             }
-            let changes = try pool.changes(in: .task(task), from: "image", to: "now")
-            #expect(changes.map(\.path).contains("/mine"), "\(changes)")
+            try await look()
+            // Where really nothing can be written, on whatever file system.
+            try Mounts.mount(path, on: path, flags: UInt(MS_BIND))
+            try Mounts.mount("none", on: path, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY))
+            #expect(throws: SystemError.self) { _ = try StagingDirectory(in: pool) }
+            do {
+                try await look()
+                try Mounts.unmount(path)
+            } catch {
+                try? Mounts.unmount(path)
+                throw error
+            }
             // And room can be made.
             let removed = try await host.dish("volume", "rm", "data@first", "data")
             #expect(removed.code == 0 && removed.errors.isEmpty, "\(removed)")
