@@ -6,19 +6,22 @@ struct ProcessLimits: Equatable {
     /// By resource of getrlimit(2).
     let values: [CInt: Spawn.ResourceLimit]
 
-    /// The names of the resources, each at its number: asm-generic/resource.h.
+    /// The names of the resources, with the blank after them, each at its number: asm-generic/resource.h.
     private static let names = [
-        "cpu time", "file size", "data size", "stack size", "core file size", "resident set", "processes", "open files",
-        "locked memory", "address space", "file locks", "pending signals", "msgqueue size", "nice priority", "realtime priority",
-        "realtime timeout",
+        "cpu time ", "file size ", "data size ", "stack size ", "core file size ", "resident set ", "processes ", "open files ",
+        "locked memory ", "address space ", "file locks ", "pending signals ", "msgqueue size ", "nice priority ",
+        "realtime priority ",
+        "realtime timeout ",
     ]
 
     init(_ text: String) {
         var values: [CInt: Spawn.ResourceLimit] = [:]
-        for line in text.split(separator: "\n") {
-            guard let resource = Self.names.firstIndex(where: { line.hasPrefix("Max \($0) ") }) else { continue }
-            let columns = line.dropFirst(4 + Self.names[resource].count).split(separator: " ").prefix(2)
-                .compactMap { $0 == "unlimited" ? UInt64.max : UInt64($0) }
+        // Bytes, not characters: each `exec` reads two of them.
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) where line.starts(with: "Max ".utf8) {
+            let rest = line.dropFirst(4)
+            guard let resource = Self.names.firstIndex(where: { rest.starts(with: $0.utf8) }) else { continue }
+            let columns = rest.dropFirst(Self.names[resource].utf8.count).split(separator: UInt8(ascii: " ")).prefix(2)
+                .compactMap { $0.elementsEqual("unlimited".utf8) ? UInt64.max : UInt64(Substring($0)) }
             if columns.count == 2 { values[CInt(resource)] = .init(soft: columns[0], hard: columns[1]) }
         }
         self.values = values

@@ -30,6 +30,7 @@ struct RemoteOptions: ParsableArguments {
     static func pass(_ arguments: [String]) {
         var rest = arguments.prefix { $0 != "--" }[...]
         while let next = rest.popFirst() {
+            guard next.utf8.starts(with: "--".utf8) else { continue }
             let parts = next.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard let variable = variables[parts[0]], let value = parts.count == 2 ? parts[1] : rest.popFirst() else { continue }
             setenv(variable, value, 1)

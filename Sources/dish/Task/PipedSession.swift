@@ -38,8 +38,9 @@ struct PipedSession {
         try Self.relay(output.reading, to: STDOUT_FILENO, ended, dup(finished.writing))
         try Self.relay(errors.reading, to: STDERR_FILENO, ended, dup(finished.writing))
         let done = isFile ? dup(finished.writing) : -1
+        let relay = InputRelay(target: input.writing, ending: ended, unread: unread, buffer: Self.buffer())
         try startThread {
-            InputRelay(target: input.writing, ending: ended, unread: unread).run()
+            relay.run()
             close(done)
         }
         close(finished.writing)
@@ -100,12 +101,9 @@ struct PipedSession {
     /// - Returns: whether the first one is.
     private static func isReadable(_ descriptor: CInt, or other: CInt, until end: ContinuousClock.Instant?) -> Bool {
         while true {
-            var polled = [
-                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: other, events: Int16(POLLIN), revents: 0),
-            ]
-            let count = poll(&polled, 2, end.map { ($0 - .now).pollTime } ?? -1)
+            let (count, isFirst, _) = poll(descriptor, POLLIN, other, POLLIN, end.map { ($0 - .now).pollTime } ?? -1)
             if count < 0, errno == EINTR { continue }
-            return count > 0 && polled[0].revents != 0
+            return count > 0 && isFirst
         }
     }
 
@@ -117,32 +115,45 @@ struct PipedSession {
         return (ends[0], ends[1])
     }
 
+    /// Bytes to read into, for as long as this program runs. What is never read takes no memory: most commands say little.
+    fileprivate static func buffer() -> RelayBuffer { RelayBuffer(bytes: .allocate(byteCount: capacity, alignment: 1)) }
+
+    /// poll(2) of two descriptors, without allocating; -1 for none.
+    fileprivate static func poll(
+        _ first: CInt, _ events: CInt, _ second: CInt, _ others: CInt, _ milliseconds: CInt
+    ) -> (result: CInt, isFirst: Bool, isSecond: Bool) {
+        var polled = (
+            pollfd(fd: first, events: Int16(events), revents: 0), pollfd(fd: second, events: Int16(others), revents: 0)
+        )
+        let result = withUnsafeMutableBytes(of: &polled) {
+            Glibc.poll($0.bindMemory(to: pollfd.self).baseAddress, 2, milliseconds)
+        }
+        return (result, polled.0.revents != 0, polled.1.revents != 0)
+    }
+
     /// Passes on what a command writes, on a thread of its own.
     private static func relay(_ source: CInt, to target: CInt, _ ending: CInt, _ finished: CInt) throws {
+        // A thread that allocates nothing needs no arena of its own, which takes longer to make than most commands' output to pass.
+        let buffer = buffer()
         try startThread {
-            pass(source, to: target, ending)
+            pass(source, to: target, ending, buffer.bytes)
             close(source)
             close(finished)
         }
     }
 
-    private static func pass(_ source: CInt, to target: CInt, _ ending: CInt) {
+    private static func pass(_ source: CInt, to target: CInt, _ ending: CInt, _ buffer: UnsafeMutableRawBufferPointer) {
         _ = dish_fcntl(source, F_SETFL, Int(O_NONBLOCK))
-        var buffer = [UInt8](repeating: 0, count: capacity)
         var text = isatty(target) != 0 ? PrintableStream(keepsReturns: true) : nil
-        defer { if let end = text?.end() { _ = write(end[...], to: target) } }
+        defer { text?.end().withUnsafeBytes { _ = write($0, to: target) } }
         var rest: Rest?
         while true {
-            var polled = [
-                pollfd(fd: source, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: rest == nil ? ending : -1, events: Int16(POLLIN), revents: 0),
-            ]
-            let ready = poll(&polled, 2, rest?.patience ?? -1)
+            let (ready, _, hasEnded) = poll(source, POLLIN, rest == nil ? ending : -1, POLLIN, rest?.patience ?? -1)
             guard ready >= 0 || errno == EINTR else { return }
-            if rest == nil, polled[1].revents != 0 { rest = Rest() }
+            if rest == nil, hasEnded { rest = Rest() }
             if ready == 0 || rest?.isOver == true { rest?.takeLast(of: source) }
             guard rest?.left != 0 else { return }
-            let count = read(source, &buffer, min(buffer.count, rest?.left ?? .max))
+            let count = read(source, buffer.baseAddress, min(buffer.count, rest?.left ?? .max))
             if count == 0 { return }
             if count < 0 {
                 if errno == EINTR || errno == EAGAIN && rest?.isLast != true { continue }
@@ -150,7 +161,9 @@ struct PipedSession {
             }
             // The command then learns that nobody reads, as it would without this program.
             let start = ContinuousClock.now
-            guard write(text?.clean(Array(buffer[..<count]))[...] ?? buffer[..<count], to: target) else { return }
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            let isWritten = text?.clean(Array(bytes)).withUnsafeBytes { write($0, to: target) } ?? write(bytes, to: target)
+            guard isWritten else { return }
             rest?.passed(count, in: .now - start)
         }
     }
@@ -183,21 +196,26 @@ struct PipedSession {
     }
 
     /// - Returns: whether all was written. Others that have the same terminal or socket may have made it non-blocking.
-    private static func write(_ bytes: ArraySlice<UInt8>, to target: CInt) -> Bool {
-        var left = bytes
+    private static func write(_ bytes: UnsafeRawBufferPointer, to target: CInt) -> Bool {
+        var left = bytes[...]
         while !left.isEmpty {
-            let count = left.withUnsafeBytes { Glibc.write(target, $0.baseAddress, $0.count) }
+            let part = UnsafeRawBufferPointer(rebasing: left)
+            let count = Glibc.write(target, part.baseAddress, part.count)
             if count >= 0 {
                 left = left.dropFirst(count)
             } else if errno == EAGAIN {
-                var polled = pollfd(fd: target, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&polled, 1, -1)
+                _ = poll(target, POLLOUT, -1, 0, -1)
             } else if errno != EINTR {
                 return false
             }
         }
         return true
     }
+}
+
+/// What one relay reads into. Unchecked, because it is handed to that relay's thread alone.
+private struct RelayBuffer: @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
 }
 
 /// Passes standard input on to a pipe, until either ends or the command does.
@@ -208,14 +226,14 @@ private struct InputRelay {
     /// Where standard input is a file: the other end of the pipe, which tells what the command didn't read. That stays unread for whoever
     /// reads the file next. Else -1.
     let unread: CInt
+    let buffer: RelayBuffer
 
     func run() {
         let pending = pass()
         close(target)
         guard unread >= 0 else { return }
         defer { close(unread) }
-        var polled = pollfd(fd: ending, events: Int16(POLLIN), revents: 0)
-        while poll(&polled, 1, -1) < 0, errno == EINTR {}
+        while PipedSession.poll(ending, POLLIN, -1, 0, -1).result < 0, errno == EINTR {}
         var left: CInt = 0
         guard dish_ioctl(unread, UInt(FIONREAD), &left) == 0 else { return }
         lseek(STDIN_FILENO, -off_t(pending + Int(left)), SEEK_CUR)
@@ -224,23 +242,19 @@ private struct InputRelay {
     /// - Returns: how many bytes were read and not passed on.
     private func pass() -> Int {
         _ = dish_fcntl(target, F_SETFL, Int(O_NONBLOCK))
-        var buffer = [UInt8](repeating: 0, count: 256 << 10)
-        var pending = buffer[..<0]
+        let bytes = buffer.bytes
+        var pending = bytes[..<0]
         while true {
-            var polled = [
-                pollfd(fd: ending, events: Int16(POLLIN), revents: 0),
-                pending.isEmpty
-                    ? pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-                    : pollfd(fd: target, events: Int16(POLLOUT), revents: 0),
-            ]
-            guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { return pending.count }
-            if polled[0].revents != 0 { return pending.count }
-            guard polled[1].revents != 0 else { continue }
+            let (other, events) = pending.isEmpty ? (STDIN_FILENO, POLLIN) : (target, POLLOUT)
+            let (ready, hasEnded, isReady) = PipedSession.poll(ending, POLLIN, other, events, -1)
+            guard ready >= 0 || errno == EINTR else { return pending.count }
+            if hasEnded { return pending.count }
+            guard isReady else { continue }
             if pending.isEmpty {
-                let count = read(STDIN_FILENO, &buffer, buffer.count)
+                let count = read(STDIN_FILENO, bytes.baseAddress, bytes.count)
                 if count == 0 { return 0 }
                 if count > 0 {
-                    pending = buffer[..<count]
+                    pending = bytes[..<count]
                 } else if errno == EIO, isatty(STDIN_FILENO) != 0 {
                     // In the background: until it is brought to the front.
                     usleep(200_000)
@@ -248,7 +262,8 @@ private struct InputRelay {
                     return 0
                 }
             } else {
-                let count = pending.withUnsafeBytes { write(target, $0.baseAddress, $0.count) }
+                let part = UnsafeRawBufferPointer(rebasing: pending)
+                let count = write(target, part.baseAddress, part.count)
                 if count > 0 { pending = pending.dropFirst(count) }
                 if count < 0, errno != EINTR, errno != EAGAIN { return pending.count }
             }
