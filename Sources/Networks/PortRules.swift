@@ -108,7 +108,7 @@ struct PortRules: Sendable {
         let end = "\(port.transport.rawValue) . \(port.hostPort) :"
         let rule = "\(port.transport.rawValue) dport \(port.hostPort) dnat"
         return table.split(whereSeparator: { "\n,{".contains($0) }).contains { part in
-            let words = part.split(separator: " ")
+            let words = part.split(whereSeparator: \.isWhitespace)
             let text = words.joined(separator: " ")
             if text.hasPrefix(end) { return overlaps(nil) }
             if words.count > 2, words[1] == ".", text.dropFirst(words[0].count + 3).hasPrefix(end) { return overlaps(words[0]) }
