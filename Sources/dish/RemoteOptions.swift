@@ -26,6 +26,8 @@ struct RemoteOptions: ParsableArguments {
     /// The options that were given.
     nonisolated(unsafe) private static var given: Set<String> = []
 
+    static var areGiven: Bool { !given.isEmpty }
+
     /// Takes the options, wherever they stand before a `--`.
     static func pass(_ arguments: [String]) {
         var rest = arguments.prefix { $0 != "--" }[...]

@@ -4,7 +4,7 @@ import Linux
 
 struct Exec: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "exec", abstract: "Run a command in a running task.",
+        commandName: "exec", _superCommandName: "dish", abstract: "Run a command in a running task.",
         discussion: """
             It gets a terminal when this program has one. It may do what the task itself may, and sees the task's environment variables.
             The exit code is the command's own; 127 when there is no such command, 126 when it can't be executed.

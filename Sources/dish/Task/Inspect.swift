@@ -4,7 +4,7 @@ import Layers
 
 struct Inspect: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Show everything about a task, as JSON.")
+        commandName: "inspect", _superCommandName: "dish", abstract: "Show everything about a task, as JSON.")
 
     @Argument(help: "A task's name or id.", completion: .task)
     var task: String

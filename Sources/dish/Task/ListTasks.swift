@@ -3,7 +3,7 @@ import ArgumentParser
 
 struct ListTasks: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ps", abstract: "List tasks, those that have ended too.")
+        commandName: "ps", _superCommandName: "dish", abstract: "List tasks, those that have ended too.")
 
     @Flag(help: "Only those that have not ended.")
     var running = false

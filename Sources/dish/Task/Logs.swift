@@ -7,7 +7,7 @@ import TaskHelper
 
 struct Logs: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "logs", abstract: "Print what a task has written to its console, or its journal.",
+        commandName: "logs", _superCommandName: "dish", abstract: "Print what a task has written to its console, or its journal.",
         discussion: """
             The options from --journal on choose from the journal of a booted task, each as journalctl has it; --since and --until choose
             from the console of other tasks, too. Logs of removed tasks are kept for a time.

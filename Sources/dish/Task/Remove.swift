@@ -3,7 +3,8 @@ import ArgumentParser
 
 struct Remove: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rm", abstract: "Remove tasks that have ended, with everything that is their own.",
+        commandName: "rm", _superCommandName: "dish",
+        abstract: "Remove tasks that have ended, with everything that is their own.",
         discussion: """
             'dish logs' still finds their logs for a time; --purge removes those too, also later.
 

@@ -8,7 +8,7 @@ import TaskHelper
 
 struct Run: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Start a task from an image.",
+        commandName: "run", _superCommandName: "dish", abstract: "Start a task from an image.",
         discussion: """
             An image with an init is booted; 'run' returns when it is up. With -- COMMAND that runs instead, and
             'run' ends with its exit code.

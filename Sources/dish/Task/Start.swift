@@ -3,7 +3,8 @@ import ArgumentParser
 
 struct Start: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "start", abstract: "Start tasks again that have ended, on the root file systems that they left.",
+        commandName: "start", _superCommandName: "dish",
+        abstract: "Start tasks again that have ended, on the root file systems that they left.",
         discussion: """
             Its name, id, address and ports are the ones it had. One that runs already is no error.
 

@@ -3,7 +3,7 @@ import ArgumentParser
 
 struct Stop: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "End tasks: a booted one shuts down, a command gets SIGTERM.")
+        commandName: "stop", _superCommandName: "dish", abstract: "End tasks: a booted one shuts down, a command gets SIGTERM.")
 
     @Argument(help: "Names or ids.", completion: .task)
     var tasks: [String]
