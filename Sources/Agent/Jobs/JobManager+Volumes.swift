@@ -35,7 +35,8 @@ extension JobManager {
                 "let all only read it (\(mount.volume):\(mount.path):ro), or let several write to it: dish volume set \(mount.volume) --shared"
             if !mount.readOnly, spec.replicas > 1 {
                 throw validation.fault(
-                    path, "\(spec.replicas) replicas can't all write to the volume '\(mount.volume)'; take one, \(advice)", .conflict)
+                    path, "\(spec.replicas) replicas can't all write to the volume '\(mount.volume)'; take one, \(advice)",
+                    .conflict)
             }
             if let other = user(of: mount, beside: spec.name, seen) {
                 throw validation.fault(path, "the volume '\(mount.volume)' is in use by \(other); \(advice)", .conflict)
@@ -56,7 +57,8 @@ extension JobManager {
 
     /// Finds out which volumes of the jobs one task may write to.
     func findOwnVolumes() async {
-        let names = Set(jobs.values.flatMap { $0.job.versions.flatMap(\.spec.task.volumes) }.compactMap { VolumeMount($0)?.volume })
+        let names = Set(
+            jobs.values.flatMap { $0.job.versions.flatMap(\.spec.task.volumes) }.compactMap { VolumeMount($0)?.volume })
         let pool = configuration.pool
         let own = try? await blocking { names.filter { (try? pool.volumeIfPresent($0))??.shared != true } }
         ownVolumes = Set(own ?? [])

@@ -25,7 +25,8 @@ public struct JobUpdate: Sendable, Equatable {
             KeySchema("pause", .text(.wait), default: "none", "The wait between two batches."),
             KeySchema(
                 "min_ready", .text(.wait), default: "`5s`, or as the agent is told",
-                "How long a new replica must have been ready, without a restart, before it counts. It comes on top of the deadline."),
+                "How long a new replica must have been ready, without a restart, before it counts. It comes on top of the deadline."
+            ),
         ])
 
     init(_ mapping: CheckedMapping?) {
