@@ -34,8 +34,9 @@ extension TaskManager {
         busy += 1
         defer { busy -= 1 }
         try await handle(.remove(kills: force), id, because: because)
-        // Another request, or its own end, may be removing it already.
+        // Another request, or its own end, may be removing it already, and an agent before this one may have begun: they keep its logs.
         try await waitUntilRemoved(id, seconds: 60)
+        if purge { _ = try await purgeLogs(id) }
     }
 
     /// Removes the logs of a task that was removed.

@@ -46,7 +46,7 @@ struct Dish: AsyncParsableCommand {
     }
 
     /// The commands that are given most often. They say of themselves that they are below `dish` (`_superCommandName`).
-    private static let frequent: [any ParsableCommand.Type] = [
+    private static let frequent: [any AsyncParsableCommand.Type] = [
         Exec.self, ListTasks.self, Run.self, Remove.self, Stop.self, Start.self, Inspect.self, Logs.self,
     ]
 
@@ -55,17 +55,17 @@ struct Dish: AsyncParsableCommand {
     ///
     /// The tree of all commands takes longer to make than most commands take, and the library looks for a request for completions in
     /// whatever says that it is the whole.
-    private static func frequentCommand() -> (any ParsableCommand)? {
+    private static func frequentCommand() async -> (any ParsableCommand)? {
         let arguments = CommandLine.arguments.dropFirst()
         guard !RemoteOptions.areGiven, let name = arguments.first,
             let command = frequent.first(where: { $0.configuration.commandName == name })
         else { return nil }
-        return try? command.parseAsRoot(Array(arguments.dropFirst()))
+        return try? await command.asyncParseAsRoot(Array(arguments.dropFirst()))
     }
 
     private static func execute() async -> CInt {
         do {
-            var command = if let frequent = frequentCommand() { frequent } else { try await asyncParseAsRoot() }
+            var command = if let frequent = await frequentCommand() { frequent } else { try await asyncParseAsRoot() }
             try RemoteOptions.check(command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
