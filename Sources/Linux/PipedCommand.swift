@@ -86,7 +86,7 @@ extension ConfinedReader {
         public var description: String { "\(program) failed: \(complaint.isEmpty ? "it ended with \(status)" : complaint)" }
     }
 
-    /// How much of the output is read on after the closure has failed, to learn whether the program fails too.
+    /// How much of the output is read on after the closure, to learn whether the program fails.
     private static let rest = 16 << 20
 
     /// Gives the program one open file for its input, and its output to a closure, as `PipedCommand.read` does.
@@ -152,19 +152,17 @@ extension ConfinedReader {
 }
 
 extension PipedCommand {
-    /// As `attend`, and says how the program ended where the closure fails: what the closure complains of may be no more than what
-    /// became of the program. A program that has more to say than `rest` bytes is ended, which is no failure of its own.
+    /// As `attend`, and says how the program ended in any case: what the closure complains of may be no more than what became of the
+    /// program. A program that has more to say than `rest` bytes is ended, which is no failure of its own.
     fileprivate static func attendAll<Result>(
         _ child: pid_t, _ running: RunningProcess, ours: consuming OwnedFD, theirs: consuming OwnedFD, rest: Int,
         _ body: (borrowing OwnedFD) throws -> Result
     ) throws -> (Swift.Result<Result, any Error>, ExitStatus) {
         close(theirs.release())
         let result = Swift.Result { try withoutBrokenPipeSignal { try body(ours) } }
-        guard case .failure(let error) = result else {
-            close(ours.release())
-            return (result, try running.wait(child))
-        }
-        let isAtEnd = error is CancellationError ? false : skip(rest, of: ours.number)
+        // A closure that has all it wants leaves padding behind, which the program must not fail to write.
+        var isAtEnd = false
+        if case .failure(let error) = result, error is CancellationError {} else { isAtEnd = skip(rest, of: ours.number) }
         if !isAtEnd { running.end() }
         close(ours.release())
         let status = try running.wait(child)
