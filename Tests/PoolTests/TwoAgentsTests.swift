@@ -27,7 +27,7 @@ struct TwoAgentsTests {
             ])
         spawn.networkNamespace = namespace
         let page = try await Command(spawn).run()
-        return page.text + page.errorText
+        return page.status.isSuccess ? page.text : page.errorText
     }
 
     @Test func portsOfBothAnswerEverywhere() async throws {
