@@ -120,6 +120,8 @@ struct EventFiles: Sendable {
         }
 
         private mutating func turnOver() {
+            // Gives back the room that was taken.
+            ftruncate(file, off_t(written))
             close(file)
             file = -1
             let current = files.current

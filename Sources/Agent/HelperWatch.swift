@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Linux
 import TaskHelper
 
@@ -37,5 +38,8 @@ final class HelperWatch: @unchecked Sendable {
 
     deinit { source.cancel() }
 
-    func send(_ message: HelperMessage) throws { try connection.send(message) }
+    /// Never waits: a helper that hangs must not hold the agent up.
+    func send(_ message: HelperMessage) throws {
+        guard try connection.sendNow(message) else { throw SystemError("send to the task's helper", code: EAGAIN) }
+    }
 }

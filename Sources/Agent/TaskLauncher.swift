@@ -82,8 +82,10 @@ struct TaskLauncher: Sendable {
         let state = configuration.state(of: task.id)
         let record = TaskRecovery(directory: state).lastRunning
         let isOfThisBoot = record?.boot == (try? ProcessIdentity.bootID())
+        // Of a lock that nobody holds, the process may be another's since.
+        let isHeld = FileLock.isHeld("\(state)/lock")
         let named = (try? Files.readText("\(state)/lock")).flatMap { ProcessIdentity($0.filter { $0 != "\n" }) }
-        for process in [named, isOfThisBoot ? record?.helper : nil] { process?.send(SIGKILL) }
+        for process in [isHeld ? named : nil, isOfThisBoot ? record?.helper : nil] { process?.send(SIGKILL) }
         if isOfThisBoot { for process in [record?.runtime, record?.leader] { process?.send(SIGKILL) } }
         try TaskCgroup.existing(id: task.id, on: .current()).kill()
     }

@@ -164,7 +164,7 @@ extension TaskManager {
             try await blocking { try StateFile.write(run, path, durable: durable) }
             tasks[id]?.isUnwritten = false
         } catch let error as SystemError {
-            if case .remove = event, error.code != EROFS { return }
+            if case .remove = event, [ENOSPC, EDQUOT].contains(error.code) { return }
             throw AgentError(of: error, in: "write down what shall become of the task '\(task.intent.name)'")
         }
     }

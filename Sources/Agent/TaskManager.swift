@@ -38,6 +38,7 @@ public actor TaskManager {
     nonisolated let resources: ResourceManager
     /// Tasks whose limits are being changed.
     var resizing: Set<String> = []
+    private var nextLookAtLimits = ContinuousClock.now
     /// Tasks to which something is happening now, and what waits for its turn.
     var turns: [String: [CheckedContinuation<Void, Never>]] = [:]
 
@@ -257,8 +258,13 @@ public actor TaskManager {
             logger.error("remove logs that are kept no longer", metadata: ["error": "\(error)"])
         }
         do {
+            // Each limit is a file of its own to read: that they are on is looked at each time, limits every five minutes.
             let limits = tasks.mapValues(\.intent.request.limits.disk)
-            for what in try await blocking({ try pool.restoreQuotas(limits: limits) }) {
+            let looksAtAll = ContinuousClock.now >= nextLookAtLimits
+            if looksAtAll { nextLookAtLimits = .now + .seconds(300) }
+            for what in try await blocking({
+                try looksAtAll || !pool.hasQuotas() ? pool.restoreQuotas(limits: limits) : []
+            }) {
                 logger.warning("quotas", metadata: ["restored": "\(what)"])
                 events.record(.pool, pool.path, "quotas restored", reason: what)
             }
