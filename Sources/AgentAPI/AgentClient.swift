@@ -5,6 +5,8 @@ import Synchronization
 /// Talks to `dishd`: over its Unix socket, or from elsewhere over TLS.
 public struct AgentClient: Sendable {
     private let transport: any AgentTransport
+    /// Where an agent has answered this program.
+    private static let answered = Mutex<Set<String>>([])
 
     /// - Parameter socket: path of the socket.
     public init(socket: String) { transport = UnixHTTP(socket: socket) }
@@ -94,7 +96,12 @@ public struct AgentClient: Sendable {
         if let last { path += "&last=\(last)" }
         if let object { path += "&object=\(percentEncode(object))" }
         let lines = Mutex(EventLines())
-        let whole = try await transport.stream(path, silence: 3600) { bytes in try lines.withLock { try $0.take(bytes, onEvent) }
+        let whole: AgentAnswer?
+        do {
+            whole = try await transport.stream(path, silence: 3600) { bytes in try lines.withLock { try $0.take(bytes, onEvent) }
+            }
+        } catch let away as AgentAway {
+            throw AgentError(.failed, "\(away)")
         }
         guard let whole else { return }
         guard (200..<300).contains(whole.status) else { throw failure(whole) }
@@ -160,16 +167,21 @@ public struct AgentClient: Sendable {
         let makesSomething = method == "POST" && (path == "/v1/tasks" || path.hasSuffix("/snapshots"))
         let key = "Idempotency-Key: dish-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
         let headers = headers + (makesSomething ? [key] : [])
-        var lost: ContinuousClock.Instant?
+        // One that has answered this program before is being replaced where nobody listens.
+        var (lost, isRepeated) = (ContinuousClock.Instant?.none, false)
         while true {
             do {
                 let answer = try await transport.exchange(
                     method, path, headers: headers, body: body.map(Array.init), silence: 3600)
-                return (answer, lost != nil)
+                _ = Self.answered.withLock { $0.insert(transport.place) }
+                return (answer, isRepeated)
             } catch is AgentLost {
+                (lost, isRepeated) = (lost ?? .now, true)
+            } catch let away as AgentAway {
+                guard lost != nil || Self.answered.withLock({ $0.contains(transport.place) }) else {
+                    throw AgentError(.failed, "\(away)")
+                }
                 lost = lost ?? .now
-            } catch {
-                guard lost != nil else { throw error }
             }
             if let lost, ContinuousClock.now - lost > .seconds(30) {
                 throw AgentError(

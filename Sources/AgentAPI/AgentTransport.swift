@@ -23,6 +23,11 @@ protocol AgentTransport: Sendable {
 /// The agent ended, or was replaced, before it had answered: what was asked for may be done.
 struct AgentLost: Error {}
 
+/// Nobody listens where the agent does.
+struct AgentAway: Error, CustomStringConvertible {
+    let description: String
+}
+
 /// What came back.
 struct AgentAnswer: Sendable {
     let status: Int

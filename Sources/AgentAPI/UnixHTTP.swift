@@ -30,7 +30,8 @@ struct UnixHTTP: AgentTransport {
             return try await body()
         } catch let error as SystemError {
             let advice = error.code == EACCES ? "try again with sudo" : "start it: dishd"
-            throw AgentError(.failed, "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)")
+            let text = "cannot reach the agent at \(socket): \(String(cString: strerror(error.code))); \(advice)"
+            throw error.code == ECONNREFUSED || error.code == ENOENT ? AgentAway(description: text) : AgentError(.failed, text)
         }
     }
 
