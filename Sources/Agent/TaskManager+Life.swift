@@ -28,6 +28,14 @@ extension TaskManager {
         return try await started(task, "restart", seconds: Int(timeout) + 60)
     }
 
+    /// Whether a task has ended, or is about to, without its first run ever having begun.
+    func hasNeverRun(_ id: String) -> Bool {
+        guard let task = tasks[id], task.generation == 1, !task.machine.isUnderWay else { return false }
+        let recovery = TaskRecovery(directory: configuration.state(of: id), boot: task.intent.boot)
+        if case .neverStarted = recovery.event { return true }
+        return false
+    }
+
     /// The task, if it may be started.
     private func readyToStart(_ name: String) throws -> ManagedTask {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }

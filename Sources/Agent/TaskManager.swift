@@ -82,7 +82,10 @@ public actor TaskManager {
         _ given: TaskRequest, layer: String? = nil, id: String? = nil, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
-        if let id, let made = status(of: id) { return made }
+        if let id, let made = status(of: id) {
+            // An earlier agent ended between making it and starting it: whoever asks again wants it to run.
+            return try await hasNeverRun(id) ? startAgain(id, because: because) : made
+        }
         if let drainReason {
             throw AgentError(
                 .conflict,
