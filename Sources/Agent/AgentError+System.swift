@@ -3,7 +3,7 @@ import Glibc
 import Linux
 
 extension AgentError {
-    /// What whoever asked is told of an error. One that says that a file system took no more is `.unwritable`.
+    /// The answer to a request that failed. An error that says that a file system took no more is `.unwritable`.
     ///
     /// - Parameter operation: what failed, where the error doesn't say it: `change the limits of task 'web'`.
     init(of error: any Error, in operation: String? = nil) {

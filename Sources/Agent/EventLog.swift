@@ -59,7 +59,7 @@ public final class EventLog: Sendable {
         let files = files
         Task {
             var writer = EventFiles.Writer(files)
-            // What can't be written yet: the next entry tries it again, and the next second.
+            // Events that can't be written yet: retried with the next entry, and each second.
             var waiting: [AgentEvent] = []
             for await entry in stream {
                 let wasStuck = !waiting.isEmpty
@@ -151,7 +151,7 @@ public final class EventLog: Sendable {
             let read = Task {
                 await before?.value
                 let kept = try await blocking { try files.all() }
-                // What can't be written is in memory alone.
+                // Events that can't be written are in memory alone.
                 let unwritten = self.state.withLock { $0.recent }.drop { $0.sequence <= kept.last?.sequence ?? 0 }
                 return (kept + unwritten).filter { $0.sequence > sequence && $0.time >= time }
             }

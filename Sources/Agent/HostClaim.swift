@@ -6,13 +6,13 @@ import Layers
 import Linux
 import Networks
 
-/// What on a host is one agent's alone: a pool, a bridge. A claim is held until this value goes, or the process ends in any way.
+/// Something on a host that is one agent's alone: a pool, a bridge. A claim is held until this value goes, or the process ends in any way.
 ///
 /// It is a locked file in a directory of all agents of the host, which tells who had it last, until the host's next start.
 public struct HostClaim: ~Copyable, Sendable {
     private let file: OwnedFD
 
-    /// Where the files are, whichever directories the agents use.
+    /// The directory of the files, whichever directories the agents use.
     static let directory = "/run/dish-agents"
 
     /// - Throws: `AgentError` that names the agent which has the pool.
@@ -93,7 +93,7 @@ public struct HostClaim: ~Copyable, Sendable {
         }
     }
 
-    /// Whether a helper has a task of an agent.
+    /// Tells whether a helper has a task of an agent.
     private static func hasTasks(_ state: String) -> Bool {
         let tasks = (try? Files.list("\(state)/tasks")) ?? []
         return tasks.contains { FileLock.isHeld("\(state)/tasks/\($0)/lock") }

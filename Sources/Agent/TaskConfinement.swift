@@ -18,7 +18,7 @@ struct TaskConfinement: Sendable, Equatable {
         "SYS_CHROOT",
     ]
 
-    /// What makes and enters namespaces and file systems.
+    /// Calls that make and enter namespaces and file systems.
     private static let refusedToCommands = [
         "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
         "mount_setattr", "unshare", "setns",

@@ -34,7 +34,7 @@ extension TaskLauncher {
 
     static let runtimeDirectory = "/run"
 
-    /// Whether a command's `/run` is its root's: nothing else is mounted there, and there is room for what systemd-nspawn writes to it
+    /// Tells whether a command's `/run` is its root's: nothing else is mounted there, and there is room for what systemd-nspawn writes to it
     /// before anything runs. A task whose disk is full begins with an empty one in memory, so that it can be looked after.
     func keepsRuntimeDirectory(_ task: TaskIntent, _ generation: Int) throws -> Bool {
         let mounted = (task.volumes ?? []).map(\.path) + (task.mounts ?? []).map(\.path)
@@ -57,7 +57,7 @@ extension TaskLauncher {
         guard let volume = volumes.max(by: { $0.path.utf8.count < $1.path.utf8.count }) else {
             return try makeDirectory(path, in: root, task)
         }
-        // What can't be written isn't: the runtime says so.
+        // Errors are left to the runtime, which reports them.
         if !volume.readOnly {
             try makeDirectory(String(path.dropFirst(volume.path.count)), in: pool.data(ofVolume: volume.volume), task)
         }

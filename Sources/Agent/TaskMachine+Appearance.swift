@@ -26,7 +26,7 @@ extension TaskMachine.End: CustomStringConvertible {
 }
 
 extension TaskMachine.Event {
-    /// Whether somebody asked for it: it can be refused.
+    /// True if somebody asked for it: it can be refused.
     var isAsked: Bool {
         switch self {
         case .start, .stop, .restart, .rollBack, .remove: true
@@ -34,7 +34,7 @@ extension TaskMachine.Event {
         }
     }
 
-    /// Whether it means nothing for a task that is to be removed.
+    /// True if it means nothing for a task that is to be removed.
     var isOvertakenByRemoval: Bool {
         switch self {
         case .start, .stop, .restart, .rollBack: true

@@ -77,7 +77,7 @@ struct TaskMachine: Sendable, Equatable {
 
     private(set) var state: State
     private(set) var run: TaskRun
-    /// How the last run ended of a task that was given up.
+    /// The end of the last run of a task that was given up.
     private(set) var lastExit: ExitRecord?
     let policy: RestartPolicy
     /// Whether it is taken away when it ends.

@@ -3,7 +3,7 @@ import Linux
 import Logging
 import TaskHelper
 
-/// What happens to a task, one event after the other.
+/// Handling of a task's events, one after the other.
 extension TaskManager {
     /// One event after the other. What somebody asks for is on disk before anything is done about it, or it is refused and changes
     /// nothing; what has happened is written down as soon as that can be.

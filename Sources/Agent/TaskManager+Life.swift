@@ -28,7 +28,7 @@ extension TaskManager {
         return try await started(task, "restart", seconds: Int(timeout) + 60)
     }
 
-    /// Whether a task has ended, or is about to, without its first run ever having begun.
+    /// Tells whether a task has ended, or is about to, without its first run ever having begun.
     func hasNeverRun(_ id: String) -> Bool {
         guard let task = tasks[id], task.generation == 1, !task.machine.isUnderWay else { return false }
         let recovery = TaskRecovery(directory: configuration.state(of: id), boot: task.intent.boot)

@@ -27,7 +27,7 @@ public actor TaskManager {
         var purges = false
         /// What its run's file shall have, and is being written.
         var writing: Task<Void, Never>?
-        /// Whether that file lags behind, because it can't be written.
+        /// True if that file lags behind, because it can't be written.
         var isUnwritten = false
 
         var generation: Int { machine.run.generation }
@@ -175,7 +175,7 @@ public actor TaskManager {
         let task = try find(name)
         RunningOperation.current?.note("waits for its end; what is left after \(timeout) s is killed")
         try await handle(.stop(seconds: timeout), task.intent.id, because: because)
-        // What doesn't end by then is ended by force (`enforce`).
+        // A task that hasn't ended by then is ended by force (`enforce`).
         let deadline = ContinuousClock.now + .seconds(Int(timeout) + 30)
         while let now = tasks[task.intent.id] {
             let status = describe(now)

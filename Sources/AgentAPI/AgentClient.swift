@@ -5,7 +5,7 @@ import Synchronization
 /// Talks to `dishd`: over its Unix socket, or from elsewhere over TLS.
 public struct AgentClient: Sendable {
     private let transport: any AgentTransport
-    /// Where an agent has answered this program.
+    /// Addresses of agents that have answered this program.
     private static let answered = Mutex<Set<String>>([])
 
     /// - Parameter socket: path of the socket.
@@ -20,7 +20,7 @@ public struct AgentClient: Sendable {
     /// - Parameter name: a task's name or id, or the beginning of its id.
     public func task(_ name: String) async throws -> TaskStatus { try await get("/v1/tasks/\(percentEncode(name))") }
 
-    /// What a task, or one that was removed, has written to its console.
+    /// The console output of a task, or of one that was removed.
     ///
     /// - Parameters:
     ///   - cursor: of an earlier answer; `start` for all that is kept, nil for the last lines.

@@ -21,7 +21,7 @@ public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
         case notJSON
         /// The host can't enforce a limit (422).
         case unenforceable
-        /// What was asked for can't be written down, so nothing was done: a file system is full or read-only (507).
+        /// A request that can't be written down, so nothing was done: a file system is full or read-only (507).
         case unwritable
         /// Something on the host failed (500).
         case failed

@@ -51,7 +51,7 @@ public struct PoolMap: Sendable, Codable, Equatable {
         }
     }
 
-    /// What none of these is billed for.
+    /// Bytes that none of these is billed for.
     public struct Other: Sendable, Codable, Equatable {
         /// `logs`, `failed`, `staging`, `pool`, `removed`, `other`, `system`.
         public var kind: String

@@ -2,7 +2,7 @@
 public struct SecretRequest: Sendable, Codable, Equatable {
     /// The content, in base64.
     public var value: String
-    /// Whether it takes the place of one with another content; nil for yes.
+    /// True if it takes the place of one with another content; nil for yes.
     public var replace: Bool?
 
     public init(value: String, replace: Bool? = nil) {

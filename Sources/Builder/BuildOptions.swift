@@ -7,7 +7,7 @@ public struct BuildOptions: Sendable {
     /// The share of unchanged images, from 0 to 1, that are built again and compared.
     public var verifiedShare = 0.0
     public var limits = StepLimits()
-    /// Whether labels that another workspace's images have are taken from them.
+    /// True if labels that another workspace's images have are taken from them.
     public var takesLabels = false
 
     public init() {}

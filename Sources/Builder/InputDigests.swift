@@ -10,7 +10,7 @@ import Synchronization
 /// that was written a moment before it was read may be written again without them changing. So the digest of such a file is remembered for
 /// this build alone, and the next one reads it again (git calls that entry of its index racy).
 final class InputDigests: Sendable {
-    /// What tells one state of a file from another.
+    /// Properties that tell one state of a file from another.
     struct Mark: Codable, Equatable {
         let device: UInt64
         let inode: UInt64
@@ -27,7 +27,7 @@ final class InputDigests: Sendable {
             changed = [Int64(status.st_ctim.tv_sec), Int64(status.st_ctim.tv_nsec)]
         }
 
-        /// Whether its times lie so far back that a later change has others: FAT counts in steps of two seconds.
+        /// Tells whether its times lie so far back that a later change has others: FAT counts in steps of two seconds.
         func isSettled(at now: Int64) -> Bool { max(modified[0], changed[0]) + 3 <= now }
     }
 

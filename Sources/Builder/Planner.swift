@@ -95,7 +95,7 @@ public struct Planner: Sendable {
         return environments
     }
 
-    /// What is missing is said before anything is downloaded.
+    /// Reports what is missing before anything is downloaded.
     private func check(_ targets: [ImageTarget]) async throws {
         try await blocking {
             try TargetCheck.check(targets)

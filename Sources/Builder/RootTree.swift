@@ -15,7 +15,7 @@ extension RootDirectory {
         return true
     }
 
-    /// Whether there is a directory, and no link to one.
+    /// Tells whether there is a directory, and no link to one.
     func isDirectoryItself(_ path: String) throws -> Bool {
         guard exists(path) else { return false }
         let location = try locate(path)

@@ -55,7 +55,7 @@ enum SandboxHosts {
         }
     }
 
-    /// Whether two roots have the same file, or none.
+    /// Tells whether two roots have the same file, or none.
     static func isSame(_ first: String, _ second: String) throws -> Bool {
         try content(of: first)?.bytes == content(of: second)?.bytes
     }

@@ -25,7 +25,7 @@ final class StepRuntime: Runtime {
         var steps: [BuildRecord.Step] = []
         var began = ContinuousClock.now
         var isRunning = false
-        /// Whether the root that is being made lacks what the runtime took away for the last step.
+        /// True if the root that is being made lacks what the runtime took away for the last step.
         var isPrepared = false
         /// How often the kernel had killed something for its memory when the last step began.
         var killsBefore: UInt64 = 0

@@ -1,11 +1,11 @@
 import Manifest
 
-/// What the files alone say is missing in an image, before anything is downloaded, unpacked or started.
+/// Checks from the files alone for what is missing in an image, before anything is downloaded, unpacked or started.
 ///
 /// An image that starts from nothing, and into which nothing comes whose content the files don't name, has exactly what its features say.
 /// Of all others, only what is built can be asked.
 struct TargetCheck {
-    /// What an image has, and whether it may have more.
+    /// An image's users, and whether it may have more.
     private struct Contents {
         var provisions: Set<Provision> = []
         /// Paths, and the directories that they lie in.
@@ -97,7 +97,7 @@ struct TargetCheck {
 }
 
 extension Feature {
-    /// Whether it may bring users or groups that it doesn't name.
+    /// Tells whether it may bring users or groups that it doesn't name.
     ///
     /// - Parameter hasShell: whether a step can run in the image itself.
     func mayBringAccounts(withShell hasShell: Bool) -> Bool {

@@ -3,7 +3,7 @@ import Layers
 import Linux
 public import Manifest
 
-/// What images of a workspace are called in a pool: their labels, after the workspace's own name if it has one.
+/// The names of a workspace's images in a pool: their labels, after the workspace's own name if it has one.
 ///
 /// `WORKSPACE` may have a line `name: shop`; then `//web:app` is `shop//web:app` in the pool. Two workspaces without names of their own that
 /// have images of the same label can't share a pool: the second is refused, unless it takes the label.
@@ -45,7 +45,7 @@ extension Workspace {
             && text.utf8.allSatisfy { isPlain($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
     }
 
-    /// What an image is called in a pool.
+    /// The name of an image in a pool.
     public func name(of label: Label) throws -> String { try (ownName ?? "") + label.description }
 
     /// A label as people write it, with or without the workspace's own name before it.

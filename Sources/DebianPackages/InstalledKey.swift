@@ -7,7 +7,7 @@ import Linux
 public struct InstalledKey: Sendable, Equatable {
     /// A part of the name of the unit that makes it.
     public let name: String
-    /// What the script makes; the first is what a boot looks for.
+    /// The files that the script makes; the first is what a boot looks for.
     public let creates: [String]
     /// For `/bin/sh -e`, in the booted task.
     public let script: String
@@ -96,7 +96,7 @@ public struct InstalledKey: Sendable, Equatable {
         return hasRemoved
     }
 
-    /// Where a link leads; nil for what is none.
+    /// The target of a link; nil for what is none.
     private static func target(of name: String, in folder: borrowing OwnedFD) throws -> String? {
         var buffer = [CChar](repeating: 0, count: 256)
         let count = readlinkat(folder.number, name, &buffer, buffer.count)

@@ -1,4 +1,4 @@
-/// What a package needs to run in a task as it comes: a drop-in of one of its units.
+/// A package's needs to run in a task as it comes: a drop-in of one of its units.
 public struct TaskAdaptation: Sendable {
     public let package: String
     public let unit: String

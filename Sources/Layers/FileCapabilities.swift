@@ -9,7 +9,7 @@ struct FileCapability: Sendable, Codable, Equatable {
     /// A bit for each, as in proc_pid_status(5).
     let permitted: UInt64
 
-    /// What is an attribute's value; nil for one that no program is kept from starting by: the kernel refuses to run a file alone that
+    /// Reads an attribute's value; nil for one that no program is kept from starting by: the kernel refuses to run a file alone that
     /// says that all of its capabilities are needed (`VFS_CAP_FLAGS_EFFECTIVE`), to a process that may not have them all.
     static func needed(by value: some Collection<UInt8>) -> UInt64? {
         let bytes = Array(value)

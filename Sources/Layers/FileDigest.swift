@@ -44,7 +44,7 @@ enum FileDigest {
     /// SHA-256 of `"dish.sparse.1\0"` and of the SHA-256 of, in order, 1 and the bytes of each block that has others than zeros, and 0 and
     /// the length of each run of blocks that haven't, as a little-endian `u64`.
     ///
-    /// What is hashed last is far shorter than any file that has such a digest, so no other content of the same length has it.
+    /// The last part that is hashed is far shorter than any file that has such a digest, so no other content of the same length has it.
     private static func sparse(_ file: CInt, _ size: UInt64, _ path: String) throws -> ContentDigest {
         var hash = SHA256()
         var zeros: UInt64 = 0

@@ -8,7 +8,7 @@ final class LayerPin: Sendable {
     private let path: String
     private let lock: FileLock
     private let held = Mutex<Set<LayerID>>([])
-    /// Whether a layer may be used without being held where the pool has no room for that.
+    /// True if a layer may be used without being held where the pool has no room for that.
     private let isOptional: Bool
 
     init(in pool: Pool, isOptional: Bool = false) throws {
@@ -59,7 +59,7 @@ extension Pool {
         return pool
     }
 
-    /// Whether nothing more can be written to the pool.
+    /// Tells whether nothing more can be written to the pool.
     static func isOutOfRoom(_ error: SystemError) -> Bool { [ENOSPC, EDQUOT, EROFS].contains(error.code) }
 
     /// Does something that makes reading faster or safer, where the pool has room for it.

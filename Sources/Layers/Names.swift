@@ -15,7 +15,7 @@ extension Pool {
         return found
     }
 
-    /// What a name stands for; nil where its place has something else than such a file, which stops nothing: see `PoolRepair`.
+    /// Reads the layer that a name stands for; nil where its place has something else than such a file, which stops nothing: see `PoolRepair`.
     ///
     /// - Throws: `SystemError` for what can't be read now: a name that is passed over would make its layer look unused.
     static func id(inFile file: String, of directory: borrowing OwnedFD) throws(SystemError) -> LayerID? {

@@ -4,7 +4,7 @@ import Linux
 
 /// Quotas that somebody has switched off, and limits that were lifted by hand.
 extension Pool {
-    /// What has a quota group of its own.
+    /// Something with a quota group of its own.
     private struct Account {
         let name: String
         let group: QuotaGroup
@@ -36,7 +36,7 @@ extension Pool {
         case .full: return ["the pool has full quotas instead of simple ones; switch them off: btrfs quota disable \(path)"]
         }
         for account in accounts {
-            // What is being made or removed at this moment is looked at the next time.
+            // Skip accounts that are being made or removed at this moment.
             guard account.subvolumes.contains(where: { Subvolume.exists($0) }) else { continue }
             let usage = try filesystem.usage(of: account.group)
             if usage == nil {

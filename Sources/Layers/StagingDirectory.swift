@@ -49,7 +49,7 @@ public final class StagingDirectory: Sendable {
 
     /// Removes a directory with subvolumes in it.
     static func removeAll(_ path: String) throws {
-        // What somebody else has put there may be a file.
+        // Others may have put a file there.
         if Files.isDirectory(path, followsLink: false) { try removeSubvolumes(path) }
         try Files.removeTree(path)
     }

@@ -8,7 +8,7 @@ public struct StuckEntry: Sendable, Equatable, CustomStringConvertible {
     public let path: String
     /// What it was, and why it can't be removed.
     public let reason: String
-    /// Whether it is out of the way.
+    /// True if it is out of the way.
     var isSetAside = true
 
     public var description: String {
@@ -63,7 +63,7 @@ extension Pool {
         }
     }
 
-    /// Whether an error says nothing of what was to be removed: the host was short of something, or somebody stopped it.
+    /// Tells whether an error says nothing of what was to be removed: the host was short of something, or somebody stopped it.
     private static func mayPass(_ error: any Error) -> Bool {
         if error is CancellationError { return true }
         guard let code = (error as? SystemError)?.code else { return false }

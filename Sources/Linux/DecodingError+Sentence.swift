@@ -1,4 +1,4 @@
-/// What is wrong with JSON that somebody wrote, in words: no type of this program, and none of Swift's own descriptions.
+/// Errors in JSON that somebody wrote, in words: no type of this program, and none of Swift's own descriptions.
 extension DecodingError {
     /// With the path of the field: `task.limits.memory: …`.
     public var sentence: String { (fieldPath.map { "\($0): " } ?? "") + reason }
@@ -23,7 +23,7 @@ extension DecodingError {
         }
     }
 
-    /// What this program's own decoders say is a sentence already; what the library says has names of types in it.
+    /// Errors of this program's own decoders are sentences already; those of the library have names of types in it.
     private static func reason(_ context: Context) -> String {
         let text = context.debugDescription
         if text.hasPrefix("The given data was not valid JSON") || text.hasPrefix("Top-level") { return "it is no valid JSON" }

@@ -90,7 +90,7 @@ extension OwnedFD {
         return status
     }
 
-    /// Whether a file or directory has one of the flags `immutable` and `append-only`.
+    /// Tells whether a file or directory has one of the flags `immutable` and `append-only`.
     public borrowing func isProtected() throws(SystemError) -> Bool {
         var flags: UInt32 = 0
         // A file system without such flags protects nothing.

@@ -132,7 +132,7 @@ public enum Files {
             && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Whether there is a regular file; links aren't followed.
+    /// Tells whether there is a regular file; links aren't followed.
     public static func isRegular(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG

@@ -15,7 +15,7 @@ public enum Mounts {
         public let root: String
         /// Comma-separated options of the file system.
         public let options: String
-        /// Whether what is mounted below it appears in its peers too (mount_namespaces(7)).
+        /// True if what is mounted below it appears in its peers too (mount_namespaces(7)).
         public let isShared: Bool
     }
 

@@ -86,7 +86,7 @@ extension ConfinedReader {
         public var description: String { "\(program) failed: \(complaint.isEmpty ? "it ended with \(status)" : complaint)" }
     }
 
-    /// How much of the output is read on after the closure, to learn whether the program fails.
+    /// Bytes of the output that are read on after the closure, to learn whether the program fails.
     private static let rest = 16 << 20
 
     /// Gives the program one open file for its input, and its output to a closure, as `PipedCommand.read` does.

@@ -11,7 +11,7 @@ public struct Spawn: Sendable {
     public var environment: [String: String]
     /// The working directory; nil for the caller's.
     public var directory: String?
-    /// Whether a program in joined namespaces runs in `/` when its user may not enter that directory.
+    /// True if a program in joined namespaces runs in `/` when its user may not enter that directory.
     public var isDirectoryOptional = false
     /// The descriptors that become 0, 1, 2, … in the child; -1 is `/dev/null`.
     public var descriptors: [CInt] = [-1, -1, -1]

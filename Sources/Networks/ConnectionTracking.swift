@@ -15,10 +15,10 @@ enum ConnectionTracking {
         /// The address and port that its sender sends to, in network byte order and as a number.
         var destination: [UInt8]
         var destinationPort: UInt16
-        /// Where answers come from: another address than the destination where that is translated.
+        /// The sender of answers: another address than the destination where that is translated.
         var target: [UInt8]
         var targetPort: UInt16
-        /// Whether an answer has been seen.
+        /// True if an answer has been seen.
         var isAnswered: Bool
         /// The attributes that name it to the kernel, as the kernel gave them.
         fileprivate var key: [(kind: Int, value: [UInt8])] = []
@@ -124,7 +124,7 @@ enum ConnectionTracking {
     /// struct nfgenmsg.
     private static func header(family: UInt8) -> [UInt8] { [family, 0, 0, 0] }
 
-    /// What a message about a connection says; nil for one of another protocol.
+    /// The content of a message about a connection; nil for one of another protocol.
     static func entry(_ body: ArraySlice<UInt8>) -> Entry? {
         guard let family = body.first else { return nil }
         let all = NetlinkAnswer.attributes(body.dropFirst(4))

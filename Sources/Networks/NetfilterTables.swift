@@ -59,7 +59,7 @@ enum NetfilterTables {
         if answers < elements.count { throw SystemError(what, code: EBADMSG) }
     }
 
-    /// Whether a table has a chain with rules in it.
+    /// Tells whether a table has a chain with rules in it.
     ///
     /// - Parameter family: NFPROTO_IPV4 is 2, NFPROTO_IPV6 10.
     static func hasRules(_ family: UInt8, table: String, chain: String) throws(SystemError) -> Bool {

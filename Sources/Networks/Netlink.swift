@@ -83,7 +83,7 @@ struct Netlink: ~Copyable {
         }
     }
 
-    /// What the kernel tells of a link.
+    /// Properties of a link, as the kernel has them.
     struct Link {
         var hardware: [UInt8] = []
         /// `bridge`, `veth`; nil for a device.

@@ -1,4 +1,4 @@
-/// What the kernel answers over netlink(7): messages, and the attributes in them. Lengths that lead past the end, end it.
+/// Answers of the kernel over netlink(7): messages, and the attributes in them. Lengths that lead past the end, end it.
 struct NetlinkAnswer {
     let type: UInt16
     let body: ArraySlice<UInt8>

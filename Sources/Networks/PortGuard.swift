@@ -45,7 +45,7 @@ struct PortGuard: Sendable, Hashable {
         }
     }
 
-    /// Whether a kernel without nftables for bridges says this: it knows no table of the family, or no chain.
+    /// Tells whether a kernel without nftables for bridges says this: it knows no table of the family, or no chain.
     static func isUnsupported(_ answer: String) -> Bool {
         let reasons = ["Operation not supported", "Address family not supported", "Protocol not supported"]
         return reasons.contains { answer.contains($0) }

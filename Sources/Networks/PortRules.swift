@@ -94,7 +94,7 @@ struct PortRules: Sendable {
         try run("add table \(table)\nadd chain \(table) jobs\nflush chain \(table) jobs\n\(rules.joined())")
     }
 
-    /// Whether a table of an agent, as nft(8) lists it, has a port of the host that another port overlaps.
+    /// Tells whether a table of an agent, as nft(8) lists it, has a port of the host that another port overlaps.
     static func publishes(_ port: PublishedPort, in table: String, _ family: Family) -> Bool {
         func overlaps(_ address: Substring?) -> Bool {
             guard let address else { return true }

@@ -7,7 +7,7 @@ extension TaskNetwork {
     ///
     /// Of UDP that is everybody who sends on; of TCP those who haven't got an answer, as what is connected stays connected.
     ///
-    /// Where the kernel can't be asked (`connectionObstacle`), senders keep the old target until they pause for some minutes.
+    /// On hosts whose kernel can't be asked (`connectionObstacle`), senders keep the old target until they pause for some minutes.
     ///
     /// - Parameter services: ports with the tasks they lead to, none for those that lead nowhere any more.
     func redirect(_ services: [(port: PublishedPort, tasks: [IPv4Address])]) {
@@ -53,7 +53,7 @@ extension TaskNetwork {
         return !targets.contains(entry.target) || entry.targetPort != port.taskPort
     }
 
-    /// Whether an address is in the network of tasks, the host's own aside.
+    /// Tells whether an address is in the network of tasks, the host's own aside.
     private func isOfTask(_ bytes: [UInt8]) -> Bool {
         func number<Number: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) -> Number {
             bytes.reduce(Number(0)) { $0 << 8 | Number($1) }

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// What the agent makes on the host for all tasks, and makes again where somebody has undone it: other agents, a reload of the
+/// Settings that the agent makes on the host for all tasks, and makes again where somebody has undone it: other agents, a reload of the
 /// firewall, tools that manage networks.
 extension TaskNetwork {
     static let forwarding = "/proc/sys/net/ipv4/ip_forward"

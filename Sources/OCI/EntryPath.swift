@@ -40,9 +40,9 @@ struct EntryPath: Sendable {
     static let whiteout = Array(".wh.".utf8)
     /// Hides all that the layers below have in a directory.
     static let opaque = Array(".wh..wh..opq".utf8)
-    /// What a file system writes for itself begins so.
+    /// The prefix of entries that a file system writes for itself.
     static let metadata = Array(".wh..wh.".utf8)
-    /// Where aufs has the files that have several names.
+    /// The directory in which aufs has the files that have several names.
     static let linkedFiles = Array(".wh..wh.plnk".utf8)
 
     var name: [UInt8] { components.last.map(Array.init) ?? [] }

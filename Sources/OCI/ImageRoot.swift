@@ -50,7 +50,7 @@ struct ImageRoot: ~Copyable {
         }
     }
 
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link.
     static func target(of name: [UInt8], in directory: CInt) throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = try retryingInterrupts("read link", shown(name)) {

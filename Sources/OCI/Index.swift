@@ -17,7 +17,7 @@ public struct Index: Sendable, Codable, Equatable {
         manifests = try values.decodeIfPresent([Descriptor].self, forKey: .manifests) ?? []
     }
 
-    /// What says of another manifest how it was made, and is none to run.
+    /// A manifest that says how another was made, and isn't one to run.
     private static let attestation = "vnd.docker.reference.type"
 
     /// The manifest for a processor: of those that run on it the one that uses it best; one that says no platform is for any.

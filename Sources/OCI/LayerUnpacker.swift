@@ -21,13 +21,13 @@ public final class LayerUnpacker {
 
     let root: ImageRoot
     let rules: Rules
-    /// What this layer has put there: its whiteouts don't hide it.
+    /// Entries that this layer has put there: its whiteouts don't hide it.
     var own: OwnEntries
     /// Whiteouts in what is reached through a link of the layers below, to be looked at when all entries are there.
     var deferred: [EntryPath] = []
     /// Bytes of their paths.
     var deferredBytes = 0
-    /// Whether there are files of aufs's own, which hard links name and nobody else.
+    /// True if there are files of aufs's own, which hard links name and nobody else.
     var hasLinkedFiles = false
     /// The times that directories get when all is done, by inode: changing what is in one changes its time.
     private var directoryTimes: [UInt64: (path: [UInt8], seconds: Int64, nanoseconds: UInt32)] = [:]

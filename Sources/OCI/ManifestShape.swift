@@ -1,4 +1,4 @@
-/// What the bytes of a manifest are, by the fields that they have: what a registry says of them is often wrong, and bytes that were
+/// The kind of a manifest, by the fields that it has: what a registry says of them is often wrong, and bytes that were
 /// signed must mean the same wherever they come from.
 public struct ManifestShape: Decodable {
     private enum CodingKeys: CodingKey { case schemaVersion, mediaType, manifests, layers, config, fsLayers }

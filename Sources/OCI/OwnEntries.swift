@@ -18,7 +18,7 @@ final class OpenedDirectory: Sendable {
     }
 }
 
-/// What a layer has put into a root, in 16 bytes for each entry. Several names of an archive may lead to one place, so places are known
+/// The entries that a layer has put into a root, in 16 bytes for each entry. Several names of an archive may lead to one place, so places are known
 /// by their inodes.
 ///
 /// A name is known by a hash whose key nobody outside of this process knows: that two of ten million have the same happens once in a
@@ -53,7 +53,7 @@ struct OwnEntries {
         }
     }
 
-    /// Whether a name that isn't a directory's is this layer's.
+    /// Tells whether a name that isn't a directory's is this layer's.
     func contains(_ name: [UInt8], in directory: OpenedDirectory) -> Bool { names.contains(Self.hash(name, directory.inode)) }
 
     func contains(directory inode: UInt64) -> Bool { directories.contains(inode) }

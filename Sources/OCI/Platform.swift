@@ -2,7 +2,7 @@ import Glibc
 import Linux
 
 extension Descriptor {
-    /// What an image is made for (image-spec, image-index.md). What isn't said is empty.
+    /// The platform that an image is made for (image-spec, image-index.md). What isn't said is empty.
     public struct Platform: Sendable, Equatable {
         public var architecture: String
         public var os: String
@@ -17,7 +17,7 @@ extension Descriptor {
             self.variant = variant
         }
 
-        /// Whether it says nothing: what has such a platform is for any.
+        /// True if it says nothing: what has such a platform is for any.
         var isEmpty: Bool { architecture.isEmpty && os.isEmpty }
     }
 }
@@ -91,7 +91,7 @@ public struct HostProcessor: Sendable, Equatable {
         (81, ["atomics", "asimdrdm", "crc32"]), (82, ["dcpop"]), (83, ["jscvt", "fcma", "lrcpc", "paca"]), (90, ["sve2"]),
     ]
 
-    /// How well what is made for a platform fits: the more of the processor it uses the higher; nil when it doesn't run.
+    /// Rates how well what is made for a platform fits: the more of the processor it uses the higher; nil when it doesn't run.
     func fitness(_ platform: Descriptor.Platform) -> Int? {
         guard platform.os.isEmpty || platform.os.lowercased() == "linux" else { return nil }
         if platform.architecture.isEmpty { return 0 }
@@ -101,12 +101,12 @@ public struct HostProcessor: Sendable, Equatable {
         return wanted
     }
 
-    /// Whether it is made for this architecture, whatever of it it wants.
+    /// Tells whether it is made for this architecture, whatever of it it wants.
     func isSameArchitecture(_ platform: Descriptor.Platform) -> Bool {
         (platform.os.isEmpty || platform.os.lowercased() == "linux") && Self.plain(platform.architecture) == architecture
     }
 
-    /// What others call it.
+    /// The name that others give it.
     private static func plain(_ architecture: String) -> String {
         switch architecture.lowercased() {
         case "x86_64", "x86-64": "amd64"
@@ -136,7 +136,7 @@ public struct HostProcessor: Sendable, Equatable {
     /// `linux/amd64`
     var description: String { "linux/\(architecture)" }
 
-    /// What the processor has, where that is what is missing.
+    /// The features of the processor, where that is what is missing.
     func levelIfTold(_ platform: Descriptor.Platform) -> String {
         guard isSameArchitecture(platform) else { return "" }
         return " with a processor of \(architecture == "amd64" ? "v\(level)" : "v\(level / 10).\(level % 10)")"

@@ -104,7 +104,7 @@ public struct Container: Sendable {
     /// Whether whoever starts the runtime puts its `privateFiles` in place: then no variable is on the command line, which every user
     /// of the host can read.
     public var hasPrivateFiles = false
-    /// Whether a command is the first process itself, and does what a minimal init would.
+    /// True if a command is the first process itself, and does what a minimal init would.
     public var isFirstProcess = false
     /// The user inside that a command runs as.
     public var user: String?
@@ -114,13 +114,13 @@ public struct Container: Sendable {
     public var credentials: [Credential] = []
     /// File systems in memory.
     public var memory: [MemoryFilesystem] = []
-    /// Whether a command sees the root's own `/tmp` and `/run` instead of empty ones in memory. Whoever starts the runtime mounts the
+    /// True if a command sees the root's own `/tmp` and `/run` instead of empty ones in memory. Whoever starts the runtime mounts the
     /// root's `/run` (`binds`), and the credentials in `/run/host/credentials`; the runtime keeps `/run/host` for itself, which must be
     /// a directory of the root.
     public var keepsRuntimeDirectories = false
     /// Whether the root can't be written to.
     public var readOnly = false
-    /// Whether fsync and its kin return at once: for work that is thrown away unless it ends well. Whoever starts the runtime installs
+    /// True if fsync and its kin return at once: for work that is thrown away unless it ends well. Whoever starts the runtime installs
     /// the filter for it.
     public var ignoresSync = false
     /// The most processes and threads inside (`RLIMIT_NPROC` of the user namespace); nil for the host's default.

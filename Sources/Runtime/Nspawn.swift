@@ -31,7 +31,7 @@ public struct Nspawn: Runtime {
     /// Where systemd-nspawn looks for systemd.nspawn(5) files and keeps what it shares with others. The first would go before ours.
     public var privateDirectories: [String] { ["/etc/systemd/nspawn", Self.settingsDirectory] }
 
-    /// What systemd-nspawn mounts over files of /proc that are the machine's, such as sysrq-trigger. It looks for it inside, and goes on
+    /// The file that systemd-nspawn mounts over files of /proc that are the machine's, such as sysrq-trigger. It looks for it inside, and goes on
     /// without when it isn't there: root without a user namespace could then write to them. A booted image makes its own.
     private static let mask = "/run/systemd/inaccessible/reg"
 

@@ -2,7 +2,7 @@ import Glibc
 public import Linux
 
 extension DeviceNode {
-    /// What `mknod` of a stream makes; nil for what is no device.
+    /// The node that `mknod` of a stream makes; nil for what is no device.
     ///
     /// - Parameter device: in the kernel's encoding: 12 bits of major number, 20 of minor number.
     public init?(streamMode mode: UInt64, device: UInt64) {

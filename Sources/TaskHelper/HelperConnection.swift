@@ -71,7 +71,7 @@ public final class HelperConnection: Sendable {
     /// Waits for the helper's end, and passes over what it says until then.
     public func isGone(within milliseconds: CInt) -> Bool {
         _ = answer(within: milliseconds) { _ -> Bool? in nil }
-        // What answers nothing is gone, or its time is over.
+        // Without an answer it is gone, or the time is over.
         return receiveArrived().isOver
     }
 

@@ -8,7 +8,7 @@ public struct HelperMount: Sendable, Equatable {
     public var base: String
     /// What is mounted below the base, out of which no link leads; empty for the base itself.
     public var path: String
-    /// Whether links are followed with the base as the root directory, as the container will; else one that leads out is an error.
+    /// True if links are followed with the base as the root directory, as the container will; else one that leads out is an error.
     public var baseIsRoot: Bool
     /// Whether the base is without symbolic links: it was resolved when the mount was allowed.
     public var baseIsResolved: Bool

@@ -78,7 +78,7 @@ public struct HelperSpec: Sendable, Equatable {
     /// The host's user that the program runs as.
     public var programUser: UInt32 { userBase + (start?.identity?.user ?? 0) }
 
-    /// Where `mounts` are, `start`, `end` and `credentials`: in memory, in the mount namespace of the program alone.
+    /// The directory of `mounts`, `start`, `end` and `credentials`: in memory, in the mount namespace of the program alone.
     public var mountDirectory: String { "\(runtimeDirectory)/mounts" }
 
     /// The path of one of `mounts`, or of `start`, `end`, `credentials`.

@@ -28,7 +28,7 @@ public struct StartProgram: Sendable, Equatable {
     /// Where a container has it.
     public static let path = "/run/host/dish-start"
 
-    /// Where a container has the file for its program's end.
+    /// The path inside a container of the file for its program's end.
     public static let endPath = "/run/host/dish-end"
 
     /// Whether there is one for this machine.
@@ -90,7 +90,7 @@ public struct StartProgram: Sendable, Equatable {
         return Self.header(code: UInt64(code.count), data: UInt64(data.content.count)) + code + data.content
     }
 
-    /// What calls the code with the table's address, and the code.
+    /// The instructions that call the code with the table's address, and the code.
     private static var code: [UInt8] {
         let body = Array(UnsafeBufferPointer(start: dish_start_begin(), count: Int(dish_start_length())))
         // mov edi, table; call body; ud2. Aligned, so that the table behind it is.

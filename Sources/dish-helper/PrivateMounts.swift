@@ -31,7 +31,7 @@ enum PrivateMounts {
         leaveOthers(spec)
     }
 
-    /// Where the host's mounts aren't shared, what the host unmounts stays in this namespace: a device or a network namespace would be
+    /// On hosts whose mounts aren't shared, what the host unmounts stays in this namespace: a device or a network namespace would be
     /// in use until the task ends. So what the runtime doesn't need is taken out of it.
     private static func leaveOthers(_ spec: HelperSpec) {
         guard let mounts = try? Mounts.list(), mounts.first(where: { $0.path == "/" })?.isShared == false else { return }

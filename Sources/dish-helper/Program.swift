@@ -15,7 +15,7 @@ struct Program {
     private var output: CInt = -1
     private var errors: CInt = -1
     private var input: CInt = -1
-    /// Where the container's first process says how its program ended; nil for no such one.
+    /// The file in which the container's first process says how its program ended; nil for no such one.
     private var endFile: String?
 
     /// Starts it in its cgroup; it ends with this process.

@@ -39,7 +39,7 @@ struct Supervisor: ~Copyable {
     private var drainsUntil: Int64 = 0
     private var status: ExitStatus?
     private var failure: String?
-    /// What the runtime says before there is a container.
+    /// The runtime's words before there is a container.
     private var complaint = RuntimeComplaint()
     private var isAbandoned = false
 
@@ -100,7 +100,7 @@ struct Supervisor: ~Copyable {
         while status == nil || program?.hasOutput == true && milliseconds() < drainsUntil {
             if isHoldingOutput { drainsUntil = milliseconds() + 2000 }
             let ready = wait()
-            // What the runtime said before it ended is read before its end.
+            // Read the runtime's last words before its end.
             if ready.notice { readNotice() }
             if ready.signal { readSignals() }
             if ready.connection { accept() }

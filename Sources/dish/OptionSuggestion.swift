@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What the parser says of an option that there isn't, with a better guess at what was meant: options that begin so, as `--memory` for
+/// The parser's message about an option that there isn't, with a better guess at what was meant: options that begin so, as `--memory` for
 /// `--mem`, come before those that are spelt alike, and what is spelt quite differently isn't suggested.
 enum OptionSuggestion {
     /// - Parameter text: the parser's, for people.
@@ -41,7 +41,7 @@ enum OptionSuggestion {
             .sorted()
     }
 
-    /// How many letters must be put in, taken away or changed (Levenshtein).
+    /// Counts the letters that must be put in, taken away or changed (Levenshtein).
     private static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
         var row = Array(0...second.count)
         for (index, letter) in first.enumerated() {

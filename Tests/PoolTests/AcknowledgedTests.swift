@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Testing
 
-/// What a command says is done stays done: with a state that can't be written, with verbs that meet, with a helper that hangs.
+/// Acknowledged changes last: with a state that can't be written, with verbs that meet, with a helper that hangs.
 @Suite(.requiresRoot)
 struct AcknowledgedTests {
     /// A host whose state has a small file system of its own.
@@ -44,7 +44,7 @@ struct AcknowledgedTests {
             let secret = try await host.dish("secret", "create", "key", "-", input: "x")
             #expect(secret.code != 0 && secret.errors.contains("No space left"), "\(secret)")
             #expect(try await host.task("web").state == .running)
-            // What makes room is never refused for want of it.
+            // A removal makes room, so it is never refused for lack of it.
             let removed = try await host.dish("rm", "--force", "other")
             #expect(removed.code == 0, "\(removed)")
             unlink(filling)
@@ -150,7 +150,7 @@ struct AcknowledgedTests {
         try await host.withAgent { first in
             let program = "trap '' TERM; while :; do sleep 0.1; done"
             let run = ["run", "-d", "--name", "web", "//os:base", "--", "/bin/sh", "-c", program]
-            // What makes something makes one.
+            // A run that is repeated makes one task.
             var agent = try await replaceAgent(host, first, under: run) { $0 != nil }
             #expect(try await host.client.tasks().map(\.name) == ["web"])
             for verb in [

@@ -167,7 +167,7 @@ extension BuildEngine {
     }
 }
 
-/// Whether a file's content is read by anybody (inotify(7)).
+/// True if a file's content is read by anybody (inotify(7)).
 private final class Reads {
     private let watch: CInt
 

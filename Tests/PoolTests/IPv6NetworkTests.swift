@@ -6,7 +6,7 @@ import Testing
 /// IPv6 beside IPv4: between tasks, by names, from the host by published and balanced ports, and without.
 @Suite(.requiresRoot)
 struct IPv6NetworkTests {
-    /// Whether the doctor finds nothing wrong with IPv6: where frames on bridges are handed to the firewall before they have arrived,
+    /// Tells whether the doctor finds nothing wrong with IPv6: where frames on bridges are handed to the firewall before they have arrived,
     /// ports on [::1] don't answer (docs/architecture.md, "Networks").
     private func loopbackAnswers(_ host: TestHost) async throws -> Bool {
         let checks = try await host.dish("host", "doctor", "--json").output

@@ -5,7 +5,7 @@ import Layers
 import Linux
 import Testing
 
-/// What hands leave in a pool: files where directories belong and the reverse, quotas that are switched off, limits that are lifted.
+/// Changes by hand in a pool: files where directories belong and the reverse, quotas that are switched off, limits that are lifted.
 @Suite(.requiresRoot)
 struct StrayEntryTests {
     private func withPool(_ body: (Pool, TestHost) async throws -> Void) async throws {
@@ -43,7 +43,7 @@ struct StrayEntryTests {
             let checked = try await host.dish("pool", "repair", "--check")
             #expect(checked.code == 1 && checked.output.contains("a-directory"), "\(checked)")
             _ = try await host.dish("pool", "repair")
-            // What was put right isn't found again, and what wasn't is found by both.
+            // Both find the same now: only what repair can't put right.
             let again = try await host.dish("pool", "repair", "--check")
             let repaired = try await host.dish("pool", "repair")
             #expect(again.code == repaired.code, "\(again)\n\(repaired)")

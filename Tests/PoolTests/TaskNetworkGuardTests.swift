@@ -61,7 +61,7 @@ struct TaskNetworkGuardTests {
         }
     }
 
-    /// Whether the bridge has learned the sender of the frames to its own groups.
+    /// Tells whether the bridge has learned the sender of the frames to its own groups.
     private func hasLearned(_ network: TaskNetwork) async throws -> Bool {
         let table = try await Command("/usr/bin/env", ["bridge", "fdb", "show", "br", network.bridge]).run()
         #expect(table.status.isSuccess, "\(table.errorText)")

@@ -1,6 +1,6 @@
 /// Which connections a listener has, as a pure function. So many are the most, in all and of one peer.
 ///
-/// Where there is no room, a new one takes the place of one on which nothing is being answered: of the peer that has most, the one
+/// Without room, a new connection takes the place of one on which nothing is being answered: of the peer that has most, the one
 /// that has asked for nothing yet, else the one idle for longest. Where all are busy, a peer that has fewer than another takes the
 /// place of the other's longest request. So whoever holds many keeps nobody out.
 struct ConnectionTable<ID: Hashable & Sendable>: Sendable {

@@ -84,7 +84,7 @@ struct Job: Sendable, Codable, Equatable {
         return goal
     }
 
-    /// Whether a replica of it, or of the version that it may go back to, writes to one of these volumes.
+    /// Tells whether a replica of it, or of the version that it may go back to, writes to one of these volumes.
     func writesAlone(to volumes: Set<String>) -> Bool {
         [target, fallback].compactMap { $0 }.contains { version in
             version.spec.task.volumes.compactMap { VolumeMount($0) }.contains { !$0.readOnly && volumes.contains($0.volume) }

@@ -2,7 +2,7 @@ import AgentAPI
 import Layers
 import Linux
 
-/// What jobs may do with volumes: one that isn't shared has one task that writes to it.
+/// Rules for volumes of jobs: one that isn't shared has one task that writes to it.
 extension JobManager {
     /// Refuses volumes that aren't there, and those that the replicas couldn't all have: a start would wait for them in vain.
     func checkVolumes(_ validation: JobValidation) async throws {

@@ -48,11 +48,11 @@ struct JobReconciler: Sendable, Codable, Equatable {
         var number: Int
         var version: Int
         var state: State
-        /// How many runs of its task have ended.
+        /// The number of runs of its task that have ended.
         var ends = 0
-        /// Whether its restart policy started it since, or will.
+        /// True if its restart policy started it since, or will.
         var isRestarted = false
-        /// How its last run ended.
+        /// The end of its last run.
         var lastEnd: String?
     }
 
@@ -78,7 +78,7 @@ struct JobReconciler: Sendable, Codable, Equatable {
     private(set) var lastFailureReason: String?
     /// Failed tasks that have been counted.
     private var counted: Set<String> = []
-    /// What is known of the target's replicas while it is new; nil before the first look.
+    /// The state of the target's replicas while it is new; nil before the first look.
     private var trial: JobTrial?
 
     /// Restarts that fail a version with nothing to go back to.

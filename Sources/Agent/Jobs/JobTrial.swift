@@ -1,4 +1,4 @@
-/// What the replicas of a new version do while an update looks at them: since when each is ready, and how often they ended.
+/// The behaviour of a new version's replicas while an update looks at them: since when each is ready, and how often they ended.
 ///
 /// Times are those of `JobReconciler`.
 struct JobTrial: Sendable, Codable, Equatable {
@@ -11,7 +11,7 @@ struct JobTrial: Sendable, Codable, Equatable {
     private var ready: [String: Ready] = [:]
     /// Ended runs of each replica that have been seen.
     private var seen: [String: Int] = [:]
-    /// How often replicas ended by themselves, and how the last one did.
+    /// The number of ends of replicas by themselves, and the last one's.
     private var ends = 0
     private var lastEnd = ""
 

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Manifest
 
-/// What each task makes for itself when it is first booted: a unit of the image's systemd, and the script that it runs.
+/// Files that each task makes for itself when it is first booted: a unit of the image's systemd, and the script that it runs.
 struct FirstBootUnit: Sendable {
     let name: String
     let script: String

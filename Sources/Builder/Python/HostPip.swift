@@ -7,7 +7,7 @@ import Linux
 struct HostPip: Sendable {
     private let program: String
 
-    /// What is downloaded of one environment, in bytes.
+    /// The bytes that are downloaded of one environment.
     private static let limit: UInt64 = 8 << 30
 
     /// - Parameter version: of the Python that the packages are for, like `3.11`; nil for any. pip looks at the Python that it runs with to

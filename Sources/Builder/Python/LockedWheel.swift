@@ -1,6 +1,6 @@
 /// A Python environment, exactly: what a lock file says of it.
 public struct LockedEnvironment: Sendable, Codable, Equatable {
-    /// Where it is in the image.
+    /// Its path in the image.
     public let path: String
     /// The version of the Python that the wheels are for, like `3.11`.
     public let python: String
@@ -17,10 +17,10 @@ public struct LockedWheel: Sendable, Codable, Equatable {
     public let size: Int
     /// Lower-case hexadecimal.
     public let sha256: String
-    /// Whether it is pip, which installs the others and isn't installed.
+    /// True if it is pip, which installs the others and isn't installed.
     public let isInstaller: Bool
 
-    /// Where it is in a pool's cache.
+    /// Its path in a pool's cache.
     func cachePath(in cache: String) -> String { "\(cache)/wheels/\(sha256).whl" }
 
     /// `NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl` (the binary distribution format of the Python Packaging User Guide); nil for other

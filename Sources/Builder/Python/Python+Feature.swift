@@ -4,7 +4,7 @@ import Manifest
 import Runtime
 
 extension ImageBuild {
-    /// Where the wheels are inside the sandbox.
+    /// The directory of the wheels inside the sandbox.
     private static let inside = "/run/dish-wheels"
 
     /// Makes a virtual environment with the image's own Python, and installs wheels in it with the pip that was locked with them.

@@ -7,7 +7,7 @@ import Manifest
 struct WheelStore: Sendable {
     let cache: String
 
-    /// What decides which wheels fit: versions of the image's Debian packages.
+    /// The inputs that decide which wheels fit: versions of the image's Debian packages.
     struct Target {
         /// Like `3.11`.
         let python: String

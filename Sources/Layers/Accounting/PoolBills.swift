@@ -1,18 +1,18 @@
 import Btrfs
 import Linux
 
-/// What nobody's layer, task or volume is billed for by simple quotas, by what it is: with their bills it adds up to what is used.
+/// Bytes that no layer, task or volume is billed for by simple quotas, by what it is: with their bills it adds up to what is used.
 public struct PoolBills: Sendable, Equatable {
     public enum Kind: String, Sendable, CaseIterable {
         /// Logs of tasks, removed ones included.
         case logs
-        /// What failed build steps found.
+        /// Findings of failed build steps.
         case failed
-        /// What is unfinished.
+        /// The unfinished part.
         case staging
         /// The pool's own files: records, fetched packages.
         case pool
-        /// What was removed and something still shares, or the kernel is still cleaning up.
+        /// Data that was removed and something still shares, or the kernel is still cleaning up.
         case removed
         /// Subvolumes that aren't Butterdish's.
         case other
@@ -56,6 +56,6 @@ public struct PoolBills: Sendable, Equatable {
 }
 
 extension Pool {
-    /// What layers, tasks and volumes aren't billed for; nil where quotas are off.
+    /// Bytes that layers, tasks and volumes aren't billed for; nil where quotas are off.
     public func bills(beside usage: PoolUsage) throws -> PoolBills? { usage.quotas ? try PoolBills(self, usage) : nil }
 }

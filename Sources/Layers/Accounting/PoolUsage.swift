@@ -58,7 +58,7 @@ public struct PoolUsage: Sendable, Codable, Equatable {
         public let name: String
         /// A task's, of logs; else nil.
         public let id: String?
-        /// Whether they are logs of a task that was removed.
+        /// True if they are logs of a task that was removed.
         public let isRemoved: Bool
         public let held: Held
     }
@@ -79,7 +79,7 @@ public struct PoolUsage: Sendable, Codable, Equatable {
         public let sharedData: UInt64
         /// Content for each byte of `data`.
         public let compression: Double
-        /// What only subvolumes refer to that were removed since, and that the kernel is still cleaning up.
+        /// Data to which only subvolumes refer that were removed since, and that the kernel is still cleaning up.
         public let removedData: UInt64
         /// The file system's figure less these two: what was written since, and what others have on the same file system. Never negative.
         public let unaccountedData: Int64

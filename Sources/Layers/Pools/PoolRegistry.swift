@@ -42,7 +42,7 @@ public struct PoolRegistry: Sendable {
     public func entries() throws -> [Entry] {
         var status = stat()
         guard lstat(file, &status) == 0 else {
-            // Who may not look doesn't know that there is none.
+            // Without permission nobody can know that there is none.
             if errno == ENOENT || errno == ENOTDIR { return [] }
             throw SystemError("read", file)
         }

@@ -52,7 +52,7 @@ public struct PoolRepair: Sendable {
 
     public func run() throws -> [PoolFinding] {
         var findings: [PoolFinding] = []
-        // What can't be looked at keeps nothing else from being put right.
+        // A part that can't be looked at keeps no other from being put right.
         func part(_ subject: String, _ body: () throws -> [PoolFinding]) throws {
             do {
                 findings += try body()

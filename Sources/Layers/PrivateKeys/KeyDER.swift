@@ -3,11 +3,11 @@ enum KeyDER {
     private struct Element {
         let tag: UInt8
         let length: Int
-        /// Where its content starts.
+        /// The offset of its content.
         let start: Int
     }
 
-    /// Whether a file is one sequence that begins as a private key does.
+    /// Tells whether a file is one sequence that begins as a private key does.
     ///
     /// - Parameter size: of the whole file, of which the content is the start.
     static func isPrivateKey(_ content: [UInt8], size: Int) -> Bool {

@@ -3,13 +3,13 @@ import Glibc
 public import Linux
 public import SendStream
 
-/// What came of streams, or of a tree, that no layer's description came with.
+/// The result of streams, or of a tree, that no layer's description came with.
 public struct ImportedTree: Sendable {
     /// The last layer, which is the image.
     public let layer: Layer
     /// Device nodes that weren't taken.
     public let leftOut: LeftOutNodes
-    /// How many layers were made, and not here before.
+    /// The number of layers that were made, and not here before.
     public let made: Int
 
     public init(layer: Layer, leftOut: LeftOutNodes, made: Int) {

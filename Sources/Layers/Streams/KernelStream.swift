@@ -15,7 +15,7 @@ public struct KernelSubvolume: Sendable, Codable, Equatable {
         self.leftOut = leftOut.isEmpty ? nil : leftOut.map { Data($0) }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
-    /// Whether it is what a stream is against. A sender that has received it itself knows it by another transaction.
+    /// Tells whether it is what a stream is against. A sender that has received it itself knows it by another transaction.
     func isSource(of head: StreamHead, exactly: Bool) -> Bool {
         head.source?.description == uuid && (!exactly || head.sourceTransaction == transaction)
     }
@@ -32,7 +32,7 @@ struct KernelStream {
     private var decompressed: UInt64 = 0
     private var received: UInt64 = 0
 
-    /// What compressed data may stand for, however short the stream is, and for each of its bytes: whoever checks it reads it.
+    /// The bytes that compressed data may stand for, however short the stream is, and for each of its bytes: whoever checks it reads it.
     private static let freeBytes: UInt64 = 8 << 30
     private static let mostPerByte: UInt64 = 256
 
@@ -82,7 +82,7 @@ private struct DeviceFilter {
 
     init(_ paths: [Data]) { self.paths = Set(paths.prefix(Self.most).map(Array.init)) }
 
-    /// Whether a command is to be applied.
+    /// Tells whether a command is to be applied.
     mutating func passes(_ command: StreamCommand, at offset: UInt64) throws -> Bool {
         if case .makeNode(let path, _, let mode, let device) = command { return try !leaveOut(path, mode, device, offset) }
         if paths.isEmpty { return true }

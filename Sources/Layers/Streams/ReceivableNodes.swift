@@ -29,7 +29,7 @@ extension Tree {
 }
 
 extension TreeNode {
-    /// Whether it is a device that comes into no layer (`DeviceNode`).
+    /// True if it is a device that comes into no layer (`DeviceNode`).
     var isRefusedDevice: Bool {
         guard case .device(let type, let major, let minor) = kind else { return false }
         return !DeviceNode(isBlock: type == UInt8(ascii: "b"), major: major, minor: minor).isHarmless

@@ -2,11 +2,11 @@ import SendStream
 
 /// The first command of a stream.
 struct StreamHead {
-    /// What its sender calls the subvolume, and the transaction in which it was as it is sent.
+    /// The sender's identity of the subvolume, and the transaction in which it was as it is sent.
     let path: [UInt8]
     let uuid: SubvolumeUUID
     let transaction: UInt64
-    /// What it is against.
+    /// The tree that it is against.
     let source: SubvolumeUUID?
     let sourceTransaction: UInt64
     let note: [UInt8]?

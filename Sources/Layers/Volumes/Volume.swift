@@ -11,7 +11,7 @@ public struct Volume: Sendable, Codable, Equatable {
     public internal(set) var shared: Bool?
     /// Which snapshots the agent makes and keeps; nil for none.
     public internal(set) var schedule: SnapshotSchedule?
-    /// Whether the first task that has it fills it with what the image has in that place; nil for no.
+    /// True if the first task that has it fills it with what the image has in that place; nil for no.
     public internal(set) var awaitsContent: Bool?
 }
 
@@ -31,7 +31,7 @@ public struct VolumeSnapshot: Sendable, Codable, Equatable {
     public internal(set) var scheduled: Bool?
     /// Whether no schedule takes it away; nil for no.
     public internal(set) var pinned: Bool?
-    /// What it was received as, from a stream that `btrfs send` wrote; nil for any other.
+    /// The identity that it was received with, from a stream that `btrfs send` wrote; nil for any other.
     public internal(set) var subvolume: KernelSubvolume?
 }
 

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import Linux
 
-/// What a new volume begins with: owner, mode and content of the directory that the first task's image has in that place, as with Docker.
+/// The first content of a volume: owner, mode and content of the directory that the first task's image has in that place, as with Docker.
 extension Pool {
     /// Fills the volumes of a task that nobody has had yet. What is there already stays.
     ///

@@ -87,7 +87,7 @@ extension Pool {
         return received
     }
 
-    /// What a stream is against, among a volume's snapshots.
+    /// Finds the tree that a stream is against, among a volume's snapshots.
     private func base(of head: StreamHead, _ known: [VolumeSnapshot], _ name: String) throws -> VolumeSnapshot? {
         guard let source = head.source else { return nil }
         let found =

@@ -1,8 +1,8 @@
 /// A virtual environment of Python with packages of an index.
 public struct PythonEnvironment: FeatureContent {
-    /// Where it is.
+    /// Its place.
     public let path: String
-    /// What it has, as pip(1) takes it: `flask`, `flask>=3,<4`. Sorted.
+    /// Its packages, as pip(1) takes them: `flask`, `flask>=3,<4`. Sorted.
     public let packages: [String]
 
     static let rank = 65

@@ -1,4 +1,4 @@
-/// What a registry that answers 401 wants (RFC 9110, section 11.6.1).
+/// The authentication that a registry wants which answers 401 (RFC 9110, section 11.6.1).
 enum Challenge: Sendable, Equatable {
     case basic
     case bearer(realm: String, service: String?, scope: String?)

@@ -229,7 +229,7 @@ extension Remote: Repository {
         return found.filter { $0.artifactType == artifactType }
     }
 
-    /// Where a list goes on (RFC 8288, distribution-spec "Listing Referrers"): an absolute URL; nil at its end.
+    /// The address at which a list goes on (RFC 8288, distribution-spec "Listing Referrers"): an absolute URL; nil at its end.
     private func nextPage(_ response: HTTPResponse, _ what: String) throws -> String? {
         guard let link = response.head.all("Link").lazy.compactMap({ HTTPLink.next($0) }).first else { return nil }
         let url = HTTPLink.resolve(link, against: response.url)

@@ -15,7 +15,7 @@ public final class ReceiveBudget: Sendable {
         var reread: UInt64 = 0
     }
 
-    /// What is free, however short the file is.
+    /// The part that is free, however short the file is.
     private static let free: UInt64 = 1 << 30
     private let state = Mutex(State())
 

@@ -56,7 +56,7 @@ public final class TreeApplier {
 
     deinit { closeFile() }
 
-    /// Whether a subvolume can be cloned from.
+    /// Tells whether a subvolume can be cloned from.
     func knows(_ source: SubvolumeUUID) -> Bool { sources[source] != nil }
 
     /// Adds one more subvolume to clone from.

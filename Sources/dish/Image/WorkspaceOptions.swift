@@ -8,7 +8,7 @@ struct LabelOptions: ParsableArguments {
     @Flag(help: "Take labels away from the images of another workspace (or DISH_TAKE_LABELS=1).")
     var takeLabels = false
 
-    /// Whether that was said.
+    /// True if that was said.
     var takesLabels: Bool { takeLabels || environmentVariable("DISH_TAKE_LABELS") != nil }
 }
 

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Linux
 
-/// What a program prints that shows a task's own words, cleaned on its way to a terminal. The program has a pipe, never the terminal.
+/// The output of a program that shows a task's own words, cleaned on its way to a terminal. The program has a pipe, never the terminal.
 struct CleanedStream {
     /// What the program gets for its output.
     let descriptor: CInt

@@ -56,7 +56,7 @@ struct Events: AsyncParsableCommand, RemoteCommand {
         }
         // A task's id names it also where it was called otherwise before, or only the beginning of it was given.
         let (json, object, end) = (json, object, until.flatMap { PointInTime($0)?.milliseconds } ?? .max)
-        // Who follows wants to see what happens now, not a year of it.
+        // Followers want new events, not a year of old ones.
         let last: UInt64? = follow && since == nil ? 0 : nil
         try await AgentClient.host.events(after: after, from: from, last: last, object: object, follows: follow) { event, line in
             if event.time > end { return true }

@@ -23,7 +23,7 @@ struct JournalQuery: ParsableArguments, Sendable {
     @Option(name: .shortAndLong, help: "short, cat, json and the others of journalctl.")
     var output: String?
 
-    /// Whether only a journal has what is asked for.
+    /// True if only a journal has what is asked for.
     var asksForJournal: Bool { journal || !unit.isEmpty || [priority, grep, output].contains { $0 != nil } }
 
     var hasTimes: Bool { since != nil || until != nil }
@@ -34,7 +34,7 @@ struct JournalQuery: ParsableArguments, Sendable {
         var first = Int64.min
         var last = Int64.max
 
-        /// Whether something of that time (RFC 3339) is meant.
+        /// Tells whether something of that time (RFC 3339) is meant.
         func contain(_ time: String) -> Bool {
             if first == .min, last == .max { return true }
             return PointInTime(time).map { (first...last).contains($0.milliseconds) } ?? true

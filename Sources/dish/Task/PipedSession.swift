@@ -7,7 +7,7 @@ import Linux
 /// Each stream has a thread, so that one that nobody reads holds no other up. What is under way is bounded by the pipes and one buffer.
 /// What goes to a terminal is cleaned.
 struct PipedSession {
-    /// Whether SIGINT, SIGTERM, SIGHUP and SIGQUIT of this program are passed on to the command; else they do what they did before. The
+    /// True if SIGINT, SIGTERM, SIGHUP and SIGQUIT of this program are passed on to the command; else they do what they did before. The
     /// second signal kills it, and so does the first after `patience`.
     var heedsSignals = true
 
@@ -168,7 +168,7 @@ struct PipedSession {
         }
     }
 
-    /// What is still passed on after the command's end: until all ends are closed, nothing comes for a moment, or it has been too long or too
+    /// The output that is still passed on after the command's end: until all ends are closed, nothing comes for a moment, or it has been too long or too
     /// much; then what the pipe holds. A filter that the command wrote through, as in `exec > >(tee log)`, ends a little later.
     private struct Rest {
         /// Without the time that whoever reads it takes.
@@ -213,7 +213,7 @@ struct PipedSession {
     }
 }
 
-/// What one relay reads into. Unchecked, because it is handed to that relay's thread alone.
+/// The memory that one relay reads into. Unchecked, because it is handed to that relay's thread alone.
 private struct RelayBuffer: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
 }

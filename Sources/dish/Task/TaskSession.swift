@@ -10,7 +10,7 @@ struct TaskSession: Sendable {
     var user = "root"
     /// nil: that of the task's command, or else the user's home.
     var directory: String?
-    /// Whether it is the user's home without one.
+    /// True if it is the user's home without one.
     var startsAtHome = false
     /// Beside what the task has.
     var environment: [String: String] = [:]
