@@ -80,11 +80,7 @@ extension ArchiveMembers {
             try writer.pad(entry.size)
         }
         for (name, content) in contents.sorted(by: { $0.key < $1.key }) {
-            var entry = TarEntry(path: Array(name.utf8), kind: .file)
-            entry.size = UInt64(content.count)
-            try writer.add(entry)
-            try content.withUnsafeBytes { try writer.write($0) }
-            try writer.pad(entry.size)
+            try writer.add(Array(content), at: name)
         }
         _ = try writer.finish()
     }

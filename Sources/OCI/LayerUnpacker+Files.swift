@@ -124,11 +124,7 @@ extension LayerUnpacker {
     public static func put(_ content: [UInt8], at path: String, root: String) throws {
         let archive = OwnedFD(adopting: try retryingInterrupts("create memory file") { dish_memory_file("archive") })
         let writer = TarWriter(archive.number)
-        var entry = TarEntry(path: Array(path.utf8), kind: .file)
-        entry.size = UInt64(content.count)
-        try writer.add(entry)
-        try content.withUnsafeBytes { try writer.write($0) }
-        try writer.pad(entry.size)
+        try writer.add(content, at: path)
         _ = try writer.finish()
         lseek(archive.number, 0, SEEK_SET)
         _ = try LayerUnpacker(root: root).unpack(archive.number, limit: 1 << 30)

@@ -14,12 +14,7 @@ extension ImageBuild {
                 case .unit(let name):
                     guard !hasUnit(name, root) else { continue }
                     throw missing(requirement, feature, "no package and no feature provides it")
-                case .user(let name):
-                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
-                    _ = try accounts?.user(name, for: feature.place)
-                case .group(let name):
-                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
-                    _ = try accounts?.group(name, for: feature.place)
+                case .user, .group: try checkAccount(requirement, of: feature, in: root, &accounts)
                 case .package, .setting: continue
                 }
             }
@@ -37,17 +32,25 @@ extension ImageBuild {
         var accounts: Accounts?
         for feature in target.features {
             for requirement in feature.requires where !provided.contains(requirement) {
-                switch requirement {
-                case .user(let name):
-                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
-                    _ = try accounts?.user(name, for: feature.place)
-                case .group(let name):
-                    if accounts == nil { accounts = try Accounts(root, for: feature.place) }
-                    _ = try accounts?.group(name, for: feature.place)
-                default: continue
-                }
+                try checkAccount(requirement, of: feature, in: root, &accounts)
             }
         }
+    }
+
+    /// Refuses a user or group that the image hasn't; other requirements pass.
+    ///
+    /// - Parameter accounts: read when the first one is asked for.
+    private func checkAccount(
+        _ requirement: Provision, of feature: Feature, in root: borrowing RootDirectory, _ accounts: inout Accounts?
+    ) throws {
+        switch requirement {
+        case .user, .group: break
+        default: return
+        }
+        let known = try accounts ?? Accounts(root, for: feature.place)
+        accounts = known
+        if case .user(let name) = requirement { _ = try known.user(name, for: feature.place) }
+        if case .group(let name) = requirement { _ = try known.group(name, for: feature.place) }
     }
 
     private func missing(_ provision: Provision, _ feature: Feature, _ reason: String) -> ManifestError {

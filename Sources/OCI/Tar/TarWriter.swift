@@ -72,6 +72,15 @@ final class TarWriter {
         }
     }
 
+    /// Adds a regular file whose content is at hand.
+    func add(_ content: [UInt8], at path: String) throws {
+        var entry = TarEntry(path: Array(path.utf8), kind: .file)
+        entry.size = UInt64(content.count)
+        try add(entry)
+        try content.withUnsafeBytes { try write($0) }
+        try pad(entry.size)
+    }
+
     /// Fills the last block of an entry's data.
     func pad(_ size: UInt64) throws {
         let rest = Int(size % 512)
