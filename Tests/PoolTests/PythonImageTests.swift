@@ -19,8 +19,12 @@ extension BuildEngine {
             try workspace.write("python/IMAGES.yaml", text.replacingOccurrences(of: base, with: "parent: //os:base"))
             try workspace.write("python/hello.py", try Files.readText("\(example)/hello.py"))
             let label = "//python:hello"
+            // A pip of the workspace's own is never run.
+            let canary = try Scratch.make("canary") + "/written"
+            try workspace.write("pip.py", "open('\(canary)', 'w')\n")
             let planned = try await host.dish("image", "plan", label, in: workspace.path)
             try #require(planned.code == 0, "\(planned)")
+            #expect(!Files.exists(canary))
             // The lock has digests, and no address.
             let lock = try Files.readText("\(workspace.path)/IMAGES.lock")
             #expect(lock.contains(#""name" : "flask""#) && lock.contains(#""isInstaller" : true"#))

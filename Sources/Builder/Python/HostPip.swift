@@ -17,7 +17,7 @@ struct HostPip: Sendable {
         for program in Self.candidates(version) where !seen.contains(program) {
             seen.append(program)
             let script = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
-            let result = try? await Self.run(program, ["-c", script])
+            let result = try? await Self.run(program, ["-c", script], within: .seconds(60))
             guard let result, result.status.isSuccess else { continue }
             let found = result.text.filter { !$0.isWhitespace }
             if version == nil || found == version {
@@ -64,7 +64,8 @@ struct HostPip: Sendable {
 
     private func download(_ arguments: [String], _ directory: String) async throws -> [String] {
         let options = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--dest", directory]
-        let result = try await Self.run(program, ["-m", "pip", "download"] + options + arguments, limit: Self.limit)
+        let result = try await Self.run(
+            program, ["-m", "pip", "download"] + options + arguments, within: .seconds(3600), limit: Self.limit)
         guard result.status.isSuccess else {
             let lines = (result.errorText.isEmpty ? result.text : result.errorText).split(separator: "\n")
             throw BuildError(.python, "pip: \(lines.suffix(6).joined(separator: "\n  "))")
@@ -83,10 +84,15 @@ struct HostPip: Sendable {
         return newer + ["manylinux2014", "manylinux2010", "manylinux1", "linux"].map { "\($0)_\(machine)" }
     }
 
-    private static func run(_ program: String, _ arguments: [String], limit: UInt64? = nil) async throws -> Command.Result {
+    private static func run(
+        _ program: String, _ arguments: [String], within time: Duration, limit: UInt64? = nil
+    ) async throws -> Command.Result {
         var spawn = Spawn(program, arguments)
+        spawn.timeLimit = time
         // Its configuration is found by HOME and other variables; it is the caller's own program.
         spawn.environment = ProcessInfo.processInfo.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
+        // Python takes modules from the working directory: one of a workspace could bring a pip of its own.
+        spawn.directory = "/"
         if let limit { spawn.limits[CInt(RLIMIT_FSIZE.rawValue)] = .init(soft: limit, hard: limit) }
         return try await Command(spawn).run()
     }
