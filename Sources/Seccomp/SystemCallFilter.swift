@@ -6,7 +6,7 @@ public import Linux
 /// Filters of system calls for the kernel (seccomp(2)), for all kinds of programs that the processor runs.
 public struct SystemCallFilter: Sendable, Equatable {
     /// Another one makes other filters of the same.
-    public static let version = 4
+    public static let version = 5
 
     /// Each is an array of `struct sock_filter`, to be installed in this order.
     public let programs: [[UInt8]]
@@ -21,13 +21,12 @@ public struct SystemCallFilter: Sendable, Equatable {
         let always = AllowedCalls.always.split(whereSeparator: \.isWhitespace).map(String.init)
         let more = AllowedCalls.byCapability.filter { capabilities.contains($0.key) }.flatMap(\.value)
         let allowed = Set(always + more).subtracting(refused)
-        let allowing = try Rules(otherwise: Self.refusal)
-        try allowing.addArchitectures(Self.otherArchitectures)
-        for name in allowed.sorted() { try allowing.add(Self.allow, name) }
-        programs = [try allowing.program(), try Self.refusingProgram()]
+        var tree = CallTree(allowed: Self.allow, refused: Self.refusal)
+        for architecture in [nil] + Self.otherArchitectures { try tree.allow(allowed, on: architecture) }
+        programs = [tree.program(), try Self.refusingProgram()]
     }
 
-    private init(programs: [[UInt8]]) { self.programs = programs }
+    init(programs: [[UInt8]]) { self.programs = programs }
 
     /// What no container may do and systemd-nspawn lets pass: making subvolumes outside of their quota group, removing others' subvolumes, pushing input
     /// into a terminal, audit sockets, sockets of families that have no namespaces, rings of I/O, and looking into how the kernel keeps other

@@ -83,7 +83,7 @@ import Testing
 
 extension SystemCallFilter {
     /// What the kernel does about a call: the strictest answer of all programs.
-    fileprivate func answer(_ call: UInt32, _ architecture: UInt32, _ arguments: [UInt64] = []) -> UInt32 {
+    func answer(_ call: UInt32, _ architecture: UInt32, _ arguments: [UInt64] = []) -> UInt32 {
         var data = withUnsafeBytes(of: call) { Array($0) } + withUnsafeBytes(of: architecture) { Array($0) }
         data += [UInt8](repeating: 0, count: 8)
         for index in 0..<6 {
