@@ -369,8 +369,6 @@ static void confine(const struct dish_spawn_request *request, int report) {
 //
 // Returns the terminal, or -1 for none.
 static int join(const struct dish_spawn_request *request, int report, pid_t parent) {
-    int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (own < 0) fail(report, DISH_SPAWN_SETNS);
     // Not readable by others, whoever they are (ptrace(2)), until the program is executed.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(report, DISH_SPAWN_SETNS);
     if (setns(request->join_pidfd, request->join_flags) < 0) fail(report, DISH_SPAWN_SETNS);
@@ -397,21 +395,17 @@ static int join(const struct dish_spawn_request *request, int report, pid_t pare
     if (request->death_signal) follow(parent, request->death_signal);
     // An ignored one isn't sent, and ends of children would go unheard.
     signal(SIGCHLD, SIG_DFL);
-    pid_t inner = _Fork();
-    if (inner < 0) fail(report, DISH_SPAWN_FORK);
-    if (inner > 0) {
-        // Keep nothing open that would hide the end of the child's output.
-        syscall(SYS_close_range, 0, ~0U, 0);
-        wait_and_pass_on(inner);
-    }
-    // Its own session, away from the process that waits for it.
+    return terminal;
+}
+
+// Makes the child of a joined process its own: a session away from the process that waits for it, whose end is its own, too.
+static void follow_joined(int waiting) {
     setsid();
     // From inside the parent has no number: whether it has ended is asked of its pidfd.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct pollfd ended = {own, POLLIN, 0};
+    struct pollfd ended = {waiting, POLLIN, 0};
     if (poll(&ended, 1, 0) > 0) _exit(127);
-    close(own);
-    return terminal;
+    close(waiting);
 }
 
 // Becomes the program. Never returns, but isn't declared so: then it could take its caller's frame over, and that may be in
@@ -429,7 +423,21 @@ __attribute__((noinline)) static void run_program(
     if (request->set_pipe_owner && give_pipes(request->descriptors, request->descriptor_count, request->pipe_owner) < 0) {
         fail(report, DISH_SPAWN_DESCRIPTORS);
     }
-    int terminal = request->join_flags ? join(request, report, parent) : -1;
+    int terminal = -1;
+    if (request->join_flags) {
+        int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        if (own < 0) fail(report, DISH_SPAWN_SETNS);
+        terminal = join(request, report, parent);
+        // The child borrows this process's memory, which waits here until the program is executed.
+        pid_t inner = vfork();
+        if (inner < 0) fail(report, DISH_SPAWN_FORK);
+        if (inner > 0) {
+            // Keep nothing open that would hide the end of the child's output.
+            syscall(SYS_close_range, 0, ~0U, 0);
+            wait_and_pass_on(inner);
+        }
+        follow_joined(own);
+    }
     int terminals[3] = {terminal, terminal, terminal};
     if (terminal >= 0) {
         if (ioctl(terminal, TIOCSCTTY, 0) < 0) fail(report, DISH_SPAWN_TERMINAL);
