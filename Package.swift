@@ -27,6 +27,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        .target(name: "Spec", swiftSettings: settings),
         .target(name: "CWebPage", exclude: ["page"]),
         .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
@@ -38,8 +39,8 @@ let package = Package(
             swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
-        .target(name: "Cgroups", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
-        .target(name: "TaskHelper", dependencies: ["CLinux", "Linux", "Cgroups"], swiftSettings: settings),
+        .target(name: "Cgroups", dependencies: ["Spec", "CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "TaskHelper", dependencies: ["Spec", "CLinux", "Linux", "Cgroups"], swiftSettings: settings),
         .target(
             name: "Seccomp", dependencies: ["CLinux", "CSeccomp", "Linux"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary(":libseccomp.a")]),
@@ -48,7 +49,7 @@ let package = Package(
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(
             name: "Manifest",
-            dependencies: ["CYAML"],
+            dependencies: ["Spec", "CYAML"],
             swiftSettings: settings,
             linkerSettings: [.linkedLibrary(":libyaml.a")]
         ),
@@ -67,6 +68,7 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
+                "Spec",
                 "CLinux", "Linux", "Btrfs", "Cgroups", "Seccomp", "TaskAccess", "TaskHelper", "Runtime", "DebianPackages",
                 "Manifest", "Layers", "OCI", .product(name: "Crypto", package: "swift-crypto"),
             ],
@@ -81,12 +83,13 @@ let package = Package(
         ),
         .target(
             name: "AgentAPI",
-            dependencies: ["Linux"],
+            dependencies: ["Spec", "Linux"],
             swiftSettings: settings
         ),
         .target(
             name: "Agent",
             dependencies: [
+                "Spec",
                 "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess", "Runtime",
                 "Layers", "OCI", "Registry", "AgentAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -102,6 +105,7 @@ let package = Package(
         .executableTarget(
             name: "dish",
             dependencies: [
+                "Spec",
                 "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess",
                 "Manifest",
                 "Layers", "OCI", "Builder", "Registry", "AgentAPI",
@@ -112,6 +116,7 @@ let package = Package(
         .executableTarget(
             name: "dishd",
             dependencies: [
+                "Spec",
                 "Agent", "AgentAPI", "CLinux", "Layers", "Linux", "Manifest", "Networks", "Runtime",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -120,22 +125,23 @@ let package = Package(
         ),
         .executableTarget(
             name: "dish-helper",
-            dependencies: ["CLinux", "Linux", "Cgroups", "TaskHelper"],
+            dependencies: ["Spec", "CLinux", "Linux", "Cgroups", "TaskHelper"],
             swiftSettings: settings
         ),
 
         // Unit tests: no privileges.
+        .testTarget(name: "SpecTests", dependencies: ["Spec"], swiftSettings: settings),
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: settings),
         .testTarget(name: "SendStreamTests", dependencies: ["CSendStream", "SendStream"], swiftSettings: settings),
         .testTarget(name: "NetworksTests", dependencies: ["Linux", "Networks"], swiftSettings: settings),
-        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux"], swiftSettings: settings),
-        .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
+        .testTarget(name: "CgroupsTests", dependencies: ["Spec", "Cgroups", "Linux"], swiftSettings: settings),
+        .testTarget(name: "TaskHelperTests", dependencies: ["Spec", "Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),
         .testTarget(
             name: "TaskAccessTests", dependencies: ["CLinux", "Linux", "TaskAccess", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "RuntimeTests", dependencies: ["Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux", "Runtime"], swiftSettings: settings),
-        .testTarget(name: "ManifestTests", dependencies: ["Manifest"], swiftSettings: settings),
+        .testTarget(name: "ManifestTests", dependencies: ["Spec", "Manifest"], swiftSettings: settings),
         .testTarget(
             name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux", "SendStream"], swiftSettings: settings),
         .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
@@ -148,6 +154,7 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
+                "Spec",
                 "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Registry", "Runtime", "TaskHelper",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: settings),
@@ -164,7 +171,7 @@ let package = Package(
             name: "PoolTests",
             dependencies: [
                 "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Registry",
-                "Runtime",
+                "Runtime", "Spec",
                 "SendStream",
                 "TaskHelper", .product(name: "Logging", package: "swift-log"),
             ],

@@ -3,6 +3,7 @@ import Cgroups
 import Glibc
 import Layers
 import Linux
+import Spec
 
 /// What the agent's host has and can enforce, and what a request becomes on it.
 struct HostResources: Sendable {
@@ -31,69 +32,45 @@ struct HostResources: Sendable {
         ResourceLedger(cpu: cpu, memory: memory, policy: policy, claims: others.map { ResourceClaim($0.request) })
     }
 
-    /// What a request asks for itself.
-    func requested(_ request: TaskRequest) -> CgroupLimits {
-        let wanted = request.limits
-        var limits = CgroupLimits(cpu: .init(wanted.cpu), memory: .init(wanted.memory), pids: .init(wanted.pids))
-        limits.cpuWeight = wanted.cpuWeight
-        limits.cpuset = wanted.cpuset
-        limits.memoryMin = wanted.memoryMin ?? 0
-        limits.memoryLow = wanted.memoryLow ?? 0
-        limits.memoryHigh = .init(wanted.memoryHigh)
-        limits.swap = wanted.memorySwap.map { .value($0) }
-        limits.ioWeight = wanted.ioWeight
-        limits.hugepages = .init(wanted.hugepages)
-        if Self.limitsIO(wanted) {
-            limits.io = disks.map { disk in
-                var io = CgroupLimits.IO(device: disk.number)
-                (io.readBps, io.writeBps) = (.init(wanted.ioReadBps), .init(wanted.ioWriteBps))
-                (io.readIops, io.writeIops) = (.init(wanted.ioReadIops), .init(wanted.ioWriteIops))
-                return io
-            }
-        }
-        return limits
-    }
-
-    private static func limitsIO(_ limits: TaskRequest.Limits) -> Bool {
-        [limits.ioReadBps, limits.ioWriteBps, limits.ioReadIops, limits.ioWriteIops].contains { $0 != nil }
-    }
-
     /// Why some of what a request asks for can't be kept here.
-    func unenforceable(_ request: TaskRequest) -> [String] {
-        var reasons = cgroups.unenforceable(requested(request), disks: disks).map(\.reason)
-        if Self.limitsIO(request.limits), disks.isEmpty {
-            reasons.append("limits of I/O need the pool's devices, and /sys/fs/btrfs names none for \(pool)")
+    func unenforceable(_ request: TaskRequest) -> [FieldFault] {
+        var faults = cgroups.unenforceable(request.limits, disks: disks)
+        let limits = request.limits
+        let rates = [
+            ("ioReadBps", limits.ioReadBps), ("ioWriteBps", limits.ioWriteBps), ("ioReadIops", limits.ioReadIops),
+            ("ioWriteIops", limits.ioWriteIops),
+        ]
+        if disks.isEmpty, let rate = rates.first(where: { $0.1 != nil }) {
+            faults.append(FieldFault(rate.0, "needs the pool's devices, and /sys/fs/btrfs names none for \(pool)"))
         }
-        if request.limits.disk != nil, !hasQuotas {
-            reasons.append("--disk needs simple quotas (Linux 6.7 or later), and the pool at \(pool) has none")
+        if limits.disk != nil, !hasQuotas {
+            faults.append(FieldFault("disk", "needs simple quotas (Linux 6.7 or later), and the pool at \(pool) has none"))
         }
-        return reasons
+        return faults
     }
 
     /// What a task's helper sets: what was asked for, and what its class adds (docs/resources.md, "Classes").
     ///
     /// - Parameter policy: says what is the system's, and so no task's.
     func effective(_ request: TaskRequest, _ policy: ResourcePolicy) -> CgroupLimits {
-        var limits = requested(request)
-        if limits.pids == .max, cgroups.controllers.contains("pids") { limits.pids = .value(Self.defaultProcesses) }
-        if limits.memory == .max, cgroups.controllers.contains("memory") {
-            limits.memory = .value(forTasks(policy))
-            limits.swap = limits.swap ?? .max
+        var limits = request.limits
+        if limits.pids == nil, cgroups.controllers.contains("pids") { limits.pids = Self.defaultProcesses }
+        if limits.memory == nil, cgroups.controllers.contains("memory") {
+            limits.memory = forTasks(policy)
+            limits.memorySwap = limits.memorySwap ?? Limits.most
         }
         if let cpus = limits.cpuset,
             !cgroups.controllers.contains("cpuset") || CPUList.parse(cpus)?.isSubset(of: self.cpus) != true
         {
             limits.cpuset = nil
         }
-        // What isn't enforced is left out.
-        if !cgroups.controllers.contains("io") { limits.io = [] }
-        var share = CgroupLimits()
+        var share = Limits()
         share.ioWeight = 100
         let hasWeights = cgroups.unenforceable(share, disks: disks).isEmpty
         if !hasWeights { limits.ioWeight = nil }
         switch request.class {
         case .guaranteed:
-            if request.limits.memoryMin == nil { limits.memoryMin = request.limits.memory ?? 0 }
+            limits.memoryMin = limits.memoryMin ?? request.limits.memory
             let part = min(request.limits.cpu ?? 0, cpu) * 10_000 / max(cpu, 1)
             limits.cpuWeight = limits.cpuWeight ?? max(part, 100)
             if hasWeights { limits.ioWeight = limits.ioWeight ?? 400 }
@@ -103,8 +80,9 @@ struct HostResources: Sendable {
             if hasWeights { limits.ioWeight = limits.ioWeight ?? 10 }
         }
         if !cgroups.controllers.contains("cpu") { limits.cpuWeight = nil }
-        if !cgroups.controllers.contains("memory") { (limits.memoryMin, limits.memoryLow) = (0, 0) }
-        return limits
+        if !cgroups.controllers.contains("memory") { (limits.memoryMin, limits.memoryLow) = (nil, nil) }
+        // What isn't enforced is left out.
+        return CgroupLimits(limits, disks: cgroups.controllers.contains("io") ? disks.map(\.number) : [])
     }
 
     /// Bytes of memory that all tasks may have together, in which one fits whatever is reserved.

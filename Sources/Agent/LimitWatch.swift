@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// Which limits a task has run into, told once each. No I/O.
 struct LimitWatch: Sendable {
@@ -14,7 +15,7 @@ struct LimitWatch: Sendable {
     }
 
     /// Whether there is anything to look for.
-    static func concerns(_ limits: TaskRequest.Limits) -> Bool {
+    static func concerns(_ limits: Limits) -> Bool {
         [limits.cpu, limits.memory, limits.memoryHigh, limits.pids, limits.disk].contains { $0 != nil }
     }
 

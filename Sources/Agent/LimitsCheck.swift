@@ -1,9 +1,9 @@
 import AgentAPI
-import Cgroups
+import Spec
 
-/// Whether the limits of a request make sense, whatever the host.
+/// Whether the limits of a request make sense, whatever the host can enforce.
 struct LimitsCheck {
-    let limits: TaskRequest.Limits
+    let limits: Limits
     let `class`: TaskClass
 
     init(_ request: TaskRequest) {
@@ -12,70 +12,32 @@ struct LimitsCheck {
 
     /// - Parameter cpus: those of the host.
     func run(cpus: Set<Int>) throws(AgentError) {
-        if limits.cpu == 0 { throw invalid("--cpu must be at least 0.001") }
-        if limits.pids == 0 { throw invalid("--pids must be at least 1") }
-        for (option, weight) in [("--cpu-weight", limits.cpuWeight), ("--io-weight", limits.ioWeight)] {
-            if let weight, !(1...10_000).contains(weight) { throw invalid("\(option) must be from 1 to 10000, not \(weight)") }
-        }
-        for (option, rate) in [
-            ("--io-read-bps", limits.ioReadBps), ("--io-write-bps", limits.ioWriteBps), ("--io-read-iops", limits.ioReadIops),
-            ("--io-write-iops", limits.ioWriteIops),
-        ] where rate == 0 { throw invalid("\(option) must be at least 1") }
-        try checkMemory()
-        try checkClass()
-        if let cpuset = limits.cpuset {
-            guard let wanted = CPUList.parse(cpuset), !wanted.isEmpty else {
-                throw invalid("--cpuset '\(cpuset)' is no list of CPUs; write it like 0-3,6")
-            }
-            if let missing = wanted.subtracting(cpus).min() {
-                throw invalid(
-                    "--cpuset '\(cpuset)': this host has no CPU \(missing); it has \(cpus.sorted().map(String.init).joined(separator: ","))"
-                )
-            }
-        }
+        do {
+            try limits.checkAll()
+            try checkClass()
+            try checkCPUs(cpus)
+        } catch { throw AgentError(error, in: "limits") }
     }
 
-    private func checkMemory() throws(AgentError) {
-        for (option, bytes) in [("--memory", limits.memory), ("--memory-high", limits.memoryHigh), ("--disk", limits.disk)] {
-            if let bytes, bytes < 1 << 20 { throw invalid("\(option) must be at least 1M") }
-        }
-        let ordered: [(option: String, bytes: UInt64)] = [
-            ("--memory-min", limits.memoryMin), ("--memory-low", limits.memoryLow), ("--memory-high", limits.memoryHigh),
-            ("--memory", limits.memory),
-        ].compactMap { option, bytes in bytes.map { (option, $0) } }
-        for (lower, upper) in zip(ordered, ordered.dropFirst()) where lower.bytes > upper.bytes {
-            throw invalid(
-                "\(lower.option) (\(lower.bytes) bytes) can't be more than \(upper.option) (\(upper.bytes) bytes): they go min ≤ low ≤ high ≤ memory"
-            )
-        }
-    }
-
-    private func checkClass() throws(AgentError) {
+    private func checkClass() throws(FieldFault) {
         switch `class` {
         case .guaranteed:
-            let missing = [limits.cpu == nil ? "--cpu" : nil, limits.memory == nil ? "--memory" : nil].compactMap { $0 }
-            if !missing.isEmpty {
-                throw invalid(
-                    "a guaranteed task needs \(missing.joined(separator: " and ")): what it may use is what is set aside for it")
+            let missing = [("cpu", limits.cpu), ("memory", limits.memory)].first { $0.1 == nil }
+            if let missing {
+                throw FieldFault(missing.0, "a guaranteed task needs it: what it may use is what is set aside for it")
             }
         case .burstable: break
         case .bestEffort:
-            if limits.memoryMin ?? 0 > 0 || limits.memoryLow ?? 0 > 0 {
-                throw invalid(
-                    "nothing is set aside for a best-effort task: leave --memory-min and --memory-low out, or choose --class burstable"
-                )
+            let promised = [("memoryMin", limits.memoryMin), ("memoryLow", limits.memoryLow)].first { $0.1 ?? 0 > 0 }
+            if let promised {
+                throw FieldFault(promised.0, "nothing is set aside for a best-effort task; leave it out, or choose the class burstable")
             }
         }
     }
 
-    /// - Parameter text: its first option names the field: `--memory-min` is `limits.memoryMin`.
-    private func invalid(_ text: String) -> AgentError { AgentError(.invalid, text, field: Self.field(text)) }
-
-    /// `limits.memoryMin` of a sentence whose first option is `--memory-min`.
-    static func field(_ text: String) -> String? {
-        guard let option = text.split(separator: " ").first(where: { $0.hasPrefix("--") }) else { return nil }
-        let words = option.split(separator: "-")
-        let name = (words.first ?? "") + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
-        return name == "class" ? "class" : "limits.\(name)"
+    private func checkCPUs(_ cpus: Set<Int>) throws(FieldFault) {
+        guard let cpuset = limits.cpuset, let missing = CPUList.parse(cpuset)?.subtracting(cpus).min() else { return }
+        let all = cpus.sorted().map(String.init).joined(separator: ",")
+        throw FieldFault("cpuset", "'\(cpuset)': this host has no CPU \(missing); it has \(all)")
     }
 }

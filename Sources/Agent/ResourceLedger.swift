@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// What a task takes of its host.
 struct ResourceClaim: Sendable, Equatable {

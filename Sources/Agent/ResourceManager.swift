@@ -5,6 +5,7 @@ import Glibc
 import Layers
 import Linux
 import Logging
+import Spec
 
 /// What the host has, what of it is set aside, and what tasks use (docs/resources.md). It changes nothing but the
 /// protection of the group that all tasks are in.
@@ -96,16 +97,20 @@ actor ResourceManager {
                 committed: ledger.sum(\.committedMemory), used: available.map { host.memory - min($0, host.memory) }),
             disk: space.map { .init(total: $0.total, available: $0.available) },
             overcommit: configuration.resources.overcommit, tasks: tasks.count, pressure: UsageReader.hostPressure(),
-            unenforceable: host.unenforceable(Self.everything))
+            unenforceable: host.unenforceable(Self.everything).map { "\(FieldName($0.path).spoken) \($0.reason)" })
     }
 
     /// A request with every limit there is.
     private static let everything: TaskRequest = {
         var request = TaskRequest(image: "")
-        var limits = TaskRequest.Limits(cpu: 1000, memory: 1 << 30, disk: 1 << 30, pids: 100)
-        (limits.cpuWeight, limits.cpuset, limits.ioWeight, limits.hugepages) = (100, "0", 100, 1 << 21)
-        (limits.memoryMin, limits.memoryLow, limits.memoryHigh, limits.memorySwap) = (1, 1, 1 << 30, 1)
-        (limits.ioReadBps, limits.ioWriteBps, limits.ioReadIops, limits.ioWriteIops) = (1, 1, 1, 1)
+        var limits = Limits()
+        for field in Limits.table.fields {
+            switch field.kind {
+            case .bytes(let range), .cores(let range): _ = limits.set(field.name, to: .integer(Int64(range.upperBound)))
+            case .count(let range): _ = limits.set(field.name, to: .integer(range.upperBound))
+            default: _ = limits.set(field.name, to: "0")
+            }
+        }
         request.limits = limits
         return request
     }()
@@ -121,8 +126,8 @@ actor ResourceManager {
         do {
             let host = try HostResources.current(pool)
             guard host.cgroups.controllers.contains("memory"), let unified = host.cgroups.unified else { return }
-            let limits = promised.map { host.effective($0.request, configuration.resources) }
-            let sums = (limits.reduce(0) { $0 + $1.memoryMin }, limits.reduce(0) { $0 + $1.memoryLow })
+            let limits = promised.map { host.effective($0.request, configuration.resources).limits }
+            let sums = (limits.reduce(0) { $0 + ($1.memoryMin ?? 0) }, limits.reduce(0) { $0 + ($1.memoryLow ?? 0) })
             if let protection, protection == sums { return }
             if host.cgroups.hasSystemd, let systemctl = Executable.find("systemctl") {
                 let result = try await Command(

@@ -1,3 +1,5 @@
+import Spec
+
 /// How an agent gives out what its host has (docs/resources.md, "Admission").
 public struct ResourcePolicy: Sendable, Equatable {
     /// Thousandths of a CPU that are the system's; nil: a twentieth, at least a tenth of one.

@@ -3,6 +3,7 @@ import Glibc
 import Layers
 import Linux
 import Networks
+import Spec
 import TaskHelper
 
 /// Turns a request into an intent, or refuses it: everything that can be known to be wrong is found here, before
@@ -146,12 +147,13 @@ struct TaskAdmission: Sendable {
     func limits(_ request: TaskRequest) throws -> [String] {
         let host = try HostResources.current(configuration.pool)
         try LimitsCheck(request).run(cpus: host.cpus)
-        let reasons = host.unenforceable(request)
+        let faults = host.unenforceable(request)
+        let reasons = faults.map { "\(FieldName($0.path).spoken) \($0.reason)" }
         if !reasons.isEmpty, !request.bestEffort {
             throw AgentError(
                 .unenforceable,
-                "\(reasons.joined(separator: "; ")); leave the limit out, or accept to run without: --best-effort",
-                field: LimitsCheck.field(reasons[0]))
+                "\(reasons.joined(separator: "; ")); leave it out, or ask for best effort to run without",
+                field: "limits.\(faults[0].path)")
         }
         try host.ledger(reserving, configuration.resources).admit(request)
         return reasons

@@ -1,6 +1,7 @@
 import AgentAPI
 import Layers
 import Networks
+import Spec
 import TaskHelper
 
 /// What a task shall be: written to its state directory before anything is done for it, not changed

@@ -3,6 +3,7 @@ import Btrfs
 import Cgroups
 import Layers
 import Linux
+import Spec
 import TaskHelper
 
 extension TaskLauncher {

@@ -3,6 +3,7 @@ import Glibc
 import Layers
 import Linux
 import Runtime
+import Spec
 
 /// The directories of a task's root that are there before its runtime starts. A runtime makes what it misses as a user whom nobody knows
 /// inside.

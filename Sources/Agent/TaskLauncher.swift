@@ -6,6 +6,7 @@ import Layers
 import Linux
 import Networks
 import Runtime
+import Spec
 import TaskAccess
 import TaskHelper
 

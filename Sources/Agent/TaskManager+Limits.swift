@@ -2,6 +2,7 @@ public import AgentAPI
 import Layers
 import Linux
 import Logging
+import Spec
 
 /// What tasks may use, and do use.
 extension TaskManager {
@@ -57,7 +58,9 @@ extension TaskManager {
         }
         defer { resizing.remove(id) }
         var intent = before
-        try intent.request.limits.apply(change)
+        do {
+            try intent.request.limits.apply(change.limits, lifting: change.lift)
+        } catch { throw AgentError(error, in: error.path.hasPrefix("lift") ? "" : "limits") }
         intent.request.bestEffort = before.request.bestEffort || change.bestEffort
         intent.notEnforced = try admission(without: id).limits(intent.request)
         intent.isResized = true

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import Layers
 import Linux
+import Spec
 
 extension TaskRun.Rollback {
     var target: String { snapshot.map { "the snapshot '\($0)'" } ?? "the image" }

@@ -1,3 +1,5 @@
+public import Spec
+
 /// An error of the agent as it crosses the API: a code that callers switch on and a sentence for people.
 public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
     public enum Code: String, Sendable, Codable, CaseIterable {
@@ -39,6 +41,22 @@ public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
     }
 
     public var description: String { message }
+}
+
+extension AgentError {
+    /// A setting that can't be so.
+    ///
+    /// - Parameter place: the field that the settings are the value of: `limits`; empty for the request itself.
+    public init(_ fault: FieldFault, in place: String) {
+        let path = [place, fault.path].filter { !$0.isEmpty }.joined(separator: ".")
+        self.init(.invalid, "\(path): \(fault.reason)", field: path)
+    }
+
+    /// What is wrong, without the name of the field, which whoever talks to people has other words for.
+    public var reason: Substring {
+        guard let field, message.hasPrefix("\(field): ") else { return message[...] }
+        return message.dropFirst(field.count + 2)
+    }
 }
 
 /// What `GET /v1/agent` answers.

@@ -1,3 +1,5 @@
+import Spec
+
 /// What a host has, what of it is set aside, and what is used: `GET /v1/host`.
 public struct HostCapacity: Sendable, Codable, Equatable {
     /// CPUs in thousandths, or bytes.

@@ -1,3 +1,5 @@
+public import Spec
+
 /// Something that the agent was asked for and that takes its time (docs/architecture.md, "Operations").
 public struct OperationStatus: Sendable, Codable, Equatable {
     public enum Kind: String, Sendable, Codable, CaseIterable {

@@ -1,3 +1,5 @@
+public import Spec
+
 /// What `POST /v1/tasks` takes: a task to be started.
 public struct TaskRequest: Sendable, Codable, Equatable {
     public enum Network: String, Sendable, Codable, CaseIterable {

@@ -1,3 +1,5 @@
+public import Spec
+
 /// What the agent tells of a task.
 public struct TaskStatus: Sendable, Codable, Equatable {
     public enum State: String, Sendable, Codable, CaseIterable {
@@ -85,7 +87,7 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public var volumes: [String]?
     /// What runs; nil: the image's init.
     public var command: [String]?
-    public var limits: TaskRequest.Limits
+    public var limits: Limits
     /// Nil from agents that know none.
     public var `class`: TaskClass?
     /// Limits that are not enforced, with the reasons (`--best-effort`).
@@ -111,7 +113,7 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,
         created: Int64, exit: Exit?, processes: Processes?, address: String?, network: TaskRequest.Network,
-        publish: [String], volumes: [String]?, command: [String]?, limits: TaskRequest.Limits, notEnforced: [String],
+        publish: [String], volumes: [String]?, command: [String]?, limits: Limits, notEnforced: [String],
         userBase: UInt32?,
         paths: Paths
     ) {

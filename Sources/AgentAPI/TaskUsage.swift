@@ -1,3 +1,5 @@
+public import Spec
+
 /// What a task uses now. What this host's kernel doesn't tell is nil, never made up (docs/resources.md, "Usage").
 public struct TaskUsage: Sendable, Codable, Equatable {
     public struct CPU: Sendable, Codable, Equatable {
@@ -89,7 +91,7 @@ public struct TaskUsage: Sendable, Codable, Equatable {
     public var id: String
     public var name: String
     public var `class`: TaskClass
-    public var limits: TaskRequest.Limits
+    public var limits: Limits
     /// Milliseconds since 1970.
     public var at: Int64
     public var cpu: CPU?
@@ -99,7 +101,7 @@ public struct TaskUsage: Sendable, Codable, Equatable {
     public var pressure: ResourcePressure
     public var disk: Disk?
 
-    public init(id: String, name: String, class: TaskClass, limits: TaskRequest.Limits, at: Int64) {
+    public init(id: String, name: String, class: TaskClass, limits: Limits, at: Int64) {
         self.id = id
         self.name = name
         self.class = `class`

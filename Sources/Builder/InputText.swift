@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Spec
 
 /// An entry of an action's key as people read it: what kind of thing it is, what it is called, and what is said of it.
 ///

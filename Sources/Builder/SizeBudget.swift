@@ -1,4 +1,5 @@
 import Manifest
+import Spec
 
 extension ImageTarget {
     /// Refuses an image that is larger than it may be.

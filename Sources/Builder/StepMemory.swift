@@ -1,5 +1,6 @@
 import Cgroups
 import Runtime
+import Spec
 
 /// The limit of memory of what runs in the sandbox: of all processes together where the host can limit a group of
 /// them, else of each process.

@@ -1,5 +1,6 @@
 import Btrfs
 import Layers
+import Spec
 
 extension Pool {
     /// Limits what is written into a staging directory to nine tenths of what is free: what runs in it can't fill the pool.

@@ -4,6 +4,7 @@ import Glibc
 import Layers
 import Linux
 import Manifest
+import Spec
 
 /// How one target gets its layer.
 extension Builder {

@@ -1,63 +1,42 @@
 import Linux
+public import Spec
 
 extension CgroupHost {
-    /// A limit and why it can't be enforced here.
-    public struct Unenforceable: Sendable, Equatable {
-        /// The option that asks for it.
-        public let option: String
-        public let reason: String
-    }
+    /// The controller that keeps each limit; for those that control groups keep.
+    private static let controllers = [
+        "cpu": "cpu", "cpuWeight": "cpu", "cpuset": "cpuset", "memory": "memory", "memoryMin": "memory", "memoryLow": "memory",
+        "memoryHigh": "memory", "memorySwap": "memory", "ioWeight": "io", "ioReadBps": "io", "ioWriteBps": "io",
+        "ioReadIops": "io", "ioWriteIops": "io", "pids": "pids", "hugepages": "hugetlb",
+    ]
 
-    /// Which of some limits this host can't enforce.
+    /// Which of some limits this host can't enforce, and why.
     ///
     /// - Parameter disks: those of the pool, which weights of I/O are about.
-    public func unenforceable(_ limits: CgroupLimits, disks: [WholeDisk] = []) -> [Unenforceable] {
-        var found: [Unenforceable] = []
-        func check(_ isSet: Bool, _ option: String, _ controller: String) {
-            guard isSet, !controllers.contains(controller) else { return }
-            found.append(
-                Unenforceable(
-                    option: option,
-                    reason: "\(option) needs the cgroup v2 controller '\(controller)', and on this host \(state(of: controller))")
-            )
-        }
-        check(limits.cpu != .max, "--cpu", "cpu")
-        check(limits.cpuWeight != nil, "--cpu-weight", "cpu")
-        check(limits.cpuset != nil, "--cpuset", "cpuset")
-        check(limits.memory != .max, "--memory", "memory")
-        check(limits.memoryMin > 0, "--memory-min", "memory")
-        check(limits.memoryLow > 0, "--memory-low", "memory")
-        check(limits.memoryHigh != .max, "--memory-high", "memory")
-        if let swap = limits.swap {
-            check(true, "--memory-swap", "memory")
-            if controllers.contains("memory"), swap != .value(0), !hasSwapAccounting {
-                found.append(
-                    .init(option: "--memory-swap", reason: "--memory-swap needs swap accounting, which this kernel has not"))
+    public func unenforceable(_ limits: Limits, disks: [WholeDisk] = []) -> [FieldFault] {
+        limits.values.compactMap { name, value in
+            // Nothing is asked for.
+            if value == .integer(0), name.json == "memoryMin" || name.json == "memoryLow" { return nil }
+            guard let controller = Self.controllers[name.json] else { return nil }
+            guard controllers.contains(controller) else {
+                return FieldFault(
+                    name.json, "needs the cgroup v2 controller '\(controller)', and on this host \(state(of: controller))")
             }
+            return missing(name.json, value, disks).map { FieldFault(name.json, $0) }
         }
-        check(limits.ioWeight != nil, "--io-weight", "io")
-        if limits.ioWeight != nil, controllers.contains("io") {
+    }
+
+    /// What a limit needs beside its controller and this host hasn't got.
+    private func missing(_ name: String, _ value: JSONValue, _ disks: [WholeDisk]) -> String? {
+        switch name {
+        case "memorySwap" where value != .integer(0) && !hasSwapAccounting: return "needs swap accounting, which this kernel has not"
+        case "ioWeight":
             let costs = (try? Files.readTextIfPresent("\(unified ?? "")/io.cost.qos")) ?? ""
-            if !disks.contains(where: { $0.hasWeights(costs: costs) }) {
-                let names = disks.isEmpty ? "the pool" : disks.map(\.name).joined(separator: ", ")
-                found.append(
-                    .init(
-                        option: "--io-weight",
-                        reason:
-                            "--io-weight needs the BFQ scheduler or the I/O cost model (io.cost.qos) on \(names), and neither is on"
-                    ))
-            }
+            if disks.contains(where: { $0.hasWeights(costs: costs) }) { return nil }
+            let names = disks.isEmpty ? "the pool" : disks.map(\.name).joined(separator: ", ")
+            return "needs the BFQ scheduler or the I/O cost model (io.cost.qos) on \(names), and neither is on"
+        case "hugepages" where HugePages.current == nil: return "needs huge pages, which this kernel has not"
+        default: return nil
         }
-        for (option, limit) in [
-            ("--io-read-bps", \CgroupLimits.IO.readBps), ("--io-write-bps", \.writeBps), ("--io-read-iops", \.readIops),
-            ("--io-write-iops", \.writeIops),
-        ] { check(limits.io.contains { $0[keyPath: limit] != .max }, option, "io") }
-        check(limits.pids != .max, "--pids", "pids")
-        check(limits.hugepages != .max, "--hugepages", "hugetlb")
-        if limits.hugepages != .max, controllers.contains("hugetlb"), HugePages.current == nil {
-            found.append(.init(option: "--hugepages", reason: "--hugepages: this kernel has no huge pages"))
-        }
-        return found
     }
 
     private func state(of controller: String) -> String {

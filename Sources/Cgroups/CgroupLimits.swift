@@ -1,151 +1,73 @@
-/// What a task may use at most, what it is promised, and its shares (docs/resources.md).
+public import Spec
+
+/// What a task's control groups are set to: its limits, and the disks that those of I/O are about.
 public struct CgroupLimits: Sendable, Equatable {
-    public enum Limit: Sendable, Equatable {
-        case max
-        case value(UInt64)
+    public var limits: Limits
+    /// `MAJOR:MINOR` of whole disks.
+    public var disks: [String]
 
-        public init(_ value: UInt64?) {
-            self = value.map { .value($0) } ?? .max
-        }
-
-        /// As control groups have it.
-        var text: String {
-            switch self {
-            case .max: "max"
-            case .value(let value): "\(value)"
-            }
-        }
-
-        init?(text: Substring) {
-            if text == "max" {
-                self = .max
-            } else if let value = UInt64(text) {
-                self = .value(value)
-            } else {
-                return nil
-            }
-        }
-    }
-
-    /// The limits of I/O on one device: bytes and operations a second.
-    public struct IO: Sendable, Equatable {
-        /// `MAJOR:MINOR` of a whole disk.
-        public var device: String
-        public var readBps = Limit.max
-        public var writeBps = Limit.max
-        public var readIops = Limit.max
-        public var writeIops = Limit.max
-
-        public init(device: String) {
-            self.device = device
-        }
-
-        /// A line of `io.max`.
-        var text: String {
-            "\(device) rbps=\(readBps.text) wbps=\(writeBps.text) riops=\(readIops.text) wiops=\(writeIops.text)"
-        }
-
-        init?(text: String) {
-            let words = text.split(separator: " ", omittingEmptySubsequences: false)
-            guard words.count == 5 else { return nil }
-            device = String(words[0])
-            let numbers = device.split(separator: ":", omittingEmptySubsequences: false)
-            guard numbers.count == 2, numbers.allSatisfy({ UInt32($0) != nil }) else { return nil }
-            var values: [Limit] = []
-            for (name, word) in zip(["rbps=", "wbps=", "riops=", "wiops="], words.dropFirst()) {
-                guard word.hasPrefix(name), let value = Limit(text: word.dropFirst(name.utf8.count)) else { return nil }
-                values.append(value)
-            }
-            (readBps, writeBps, readIops, writeIops) = (values[0], values[1], values[2], values[3])
-        }
-    }
-
-    /// Thousandths of a CPU.
-    public var cpu = Limit.max
-    /// 1 to 10,000; nil: the kernel's default.
-    public var cpuWeight: UInt64?
-    /// CPUs as the kernel lists them: `0-3,6`; nil: all.
-    public var cpuset: String?
-    /// Bytes; reaching it kills the whole task.
-    public var memory = Limit.max
-    public var memoryMin: UInt64 = 0
-    public var memoryLow: UInt64 = 0
-    public var memoryHigh = Limit.max
-    /// Bytes beside the memory; nil: none where memory is limited, else as much as there is.
-    public var swap: Limit?
-    public var ioWeight: UInt64?
-    public var io: [IO] = []
-    /// Processes and threads.
-    public var pids = Limit.max
-    /// Bytes of huge pages of the default size; none of others.
-    public var hugepages = Limit.max
-
-    public init(cpu: Limit = .max, memory: Limit = .max, pids: Limit = .max) {
-        self.cpu = cpu
-        self.memory = memory
-        self.pids = pids
-    }
+    public init(_ limits: Limits = Limits(), disks: [String] = []) { (self.limits, self.disks) = (limits, disks) }
 
     /// Microseconds of CPU time in every 100,000; the kernel takes no fewer than 1000, and no more than fit 44 bits.
-    var cpuMicroseconds: UInt64? {
-        guard case .value(let thousandths) = cpu else { return nil }
-        return min(Swift.max(10, thousandths), 1 << 37) * 100
+    var cpuMicroseconds: UInt64? { limits.cpu.map { min(max(10, $0), 1 << 37) * 100 } }
+
+    /// What `memory.swap.max` shall be; nil: as much as there is.
+    var swap: UInt64? { limits.memorySwap ?? (limits.memory == nil ? nil : 0) }
+
+    /// The line of `io.max` for a disk; without limits: that lifts them.
+    func io(of disk: String) -> String {
+        func word(_ value: UInt64?) -> String { value.map { "\($0)" } ?? "max" }
+        return
+            "\(disk) rbps=\(word(limits.ioReadBps)) wbps=\(word(limits.ioWriteBps)) riops=\(word(limits.ioReadIops)) wiops=\(word(limits.ioWriteIops))"
     }
 
-    /// What `memory.swap.max` shall be.
-    var effectiveSwap: Limit { swap ?? (memory == .max ? .max : .value(0)) }
+    var limitsIO: Bool {
+        [limits.ioReadBps, limits.ioWriteBps, limits.ioReadIops, limits.ioWriteIops].contains { $0 != nil }
+    }
+}
 
-    /// Names and values, as a helper is told them; those that have their default are left out.
+/// As a helper is told them: names and values. Helpers of older agents run on, so their names stay.
+extension CgroupLimits {
+    /// Those that have their default are left out.
     public var settings: [(name: String, value: String)] {
-        var list: [(name: String, value: String)] = []
-        func add(_ name: String, _ limit: Limit) {
-            if case .value(let value) = limit { list.append((name, "\(value)")) }
+        var list = limits.values.compactMap { name, value -> (name: String, value: String)? in
+            switch value {
+            // The pool's quota has it.
+            case .integer where name.json == "disk" || name.json.hasPrefix("ioRead") || name.json.hasPrefix("ioWrite"): nil
+            case .integer(let number) where name.json == "memorySwap" && number >= Int64(Limits.most): (name.option, "max")
+            case .integer(let number): (name.option, "\(number)")
+            case .text(let text): (name.option, text)
+            default: nil
+            }
         }
-        add("cpu", cpu)
-        add("cpu-weight", Limit(cpuWeight))
-        if let cpuset { list.append(("cpuset", cpuset)) }
-        add("memory", memory)
-        if memoryMin > 0 { add("memory-min", .value(memoryMin)) }
-        if memoryLow > 0 { add("memory-low", .value(memoryLow)) }
-        add("memory-high", memoryHigh)
-        if let swap { list.append(("memory-swap", swap.text)) }
-        add("io-weight", Limit(ioWeight))
-        for device in io { list.append(("io", device.text)) }
-        add("pids", pids)
-        add("hugepages", hugepages)
+        if limitsIO { list += disks.map { ("io", io(of: $0)) } }
         return list
     }
 
     /// Takes one of `settings` back in. False for what is unknown or misread: that would be no limit.
     public mutating func set(_ name: String, to value: String) -> Bool {
-        let number = UInt64(value)
-        switch name {
-        case "cpuset":
-            guard !value.isEmpty else { return false }
-            cpuset = value
-            return true
-        case "memory-swap":
-            swap = Limit(text: value[...])
-            return swap != nil
-        case "io":
-            guard let device = IO(text: value) else { return false }
-            io.append(device)
-            return true
-        default: break
+        if name == "io" { return setIO(value) }
+        guard let field = Limits.table.fields.first(where: { $0.name.option == name })?.name else { return false }
+        let unlimited = name == "memory-swap" && value == "max"
+        let number = unlimited ? Int64(Limits.most) : Int64(value)
+        return limits.set(field, to: field.json == "cpuset" ? .text(value) : number.map { .integer($0) } ?? .null)
+    }
+
+    private mutating func setIO(_ line: String) -> Bool {
+        let words = line.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 5 else { return false }
+        let numbers = words[0].split(separator: ":", omittingEmptySubsequences: false)
+        guard numbers.count == 2, numbers.allSatisfy({ UInt32($0) != nil }) else { return false }
+        let rates: [(prefix: String, name: String)] = [
+            ("rbps=", "ioReadBps"), ("wbps=", "ioWriteBps"), ("riops=", "ioReadIops"), ("wiops=", "ioWriteIops"),
+        ]
+        for (rate, word) in zip(rates, words.dropFirst()) {
+            guard word.hasPrefix(rate.prefix) else { return false }
+            let value = word.dropFirst(rate.prefix.utf8.count)
+            if value == "max" { continue }
+            guard let number = Int64(value), limits.set(FieldName(rate.name), to: .integer(number)) else { return false }
         }
-        guard let number else { return false }
-        switch name {
-        case "cpu": cpu = .value(number)
-        case "cpu-weight": cpuWeight = number
-        case "memory": memory = .value(number)
-        case "memory-min": memoryMin = number
-        case "memory-low": memoryLow = number
-        case "memory-high": memoryHigh = .value(number)
-        case "io-weight": ioWeight = number
-        case "pids": pids = .value(number)
-        case "hugepages": hugepages = .value(number)
-        default: return false
-        }
+        disks.append(String(words[0]))
         return true
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Spec
 
 /// The control group of a build's steps, which limits the memory of all their processes together. It goes, with
 /// whatever still runs in it, when this value goes.
@@ -22,7 +23,7 @@ public final class StepCgroup: Sendable {
         lock = made
         do {
             if host.controllers.contains("memory") {
-                try group.apply(CgroupLimits(memory: .value(memory)))
+                try group.apply(CgroupLimits(Limits(memory: memory)))
             } else {
                 try Files.set("\(path)/memory.limit_in_bytes", "\(memory)")
             }

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Spec
 
 /// Why a limit of memory can't be lowered: the kernel would have to kill.
 public struct MemoryInUse: Error, Equatable, CustomStringConvertible {
@@ -20,50 +21,47 @@ extension TaskCgroup {
     public func apply(_ limits: CgroupLimits, everything: Bool = false) throws {
         guard hasLimits, let directory = directories.first else { return }
         let files = GroupFiles(directory: directory, everything: everything)
-        if everything, case .value(let bytes) = limits.memory { try makeRoom(bytes, in: directory) }
+        let wanted = limits.limits
+        if everything, let bytes = wanted.memory { try makeRoom(bytes, in: directory) }
         try files.set("cpu.max", limits.cpuMicroseconds.map { "\($0) 100000" }, otherwise: "max 100000")
-        try files.set("cpuset.cpus", limits.cpuset, otherwise: "\n")
-        // A protection above the limit is one of the limit.
-        try files.set("memory.min", limits.memoryMin == 0 ? nil : "\(limits.memoryMin)", otherwise: "0")
-        try files.set("memory.low", limits.memoryLow == 0 ? nil : "\(limits.memoryLow)", otherwise: "0")
-        try files.set("memory.high", limits.memoryHigh == .max ? nil : limits.memoryHigh.text, otherwise: "max")
-        try files.set("memory.max", limits.memory == .max ? nil : limits.memory.text, otherwise: "max")
-        try files.set(
-            "memory.swap.max", limits.effectiveSwap == .max ? nil : limits.effectiveSwap.text, otherwise: "max")
+        try files.set("cpuset.cpus", wanted.cpuset, otherwise: "\n")
+        try files.set("memory.min", amount: wanted.memoryMin, otherwise: "0")
+        try files.set("memory.low", amount: wanted.memoryLow, otherwise: "0")
+        try files.set("memory.high", amount: wanted.memoryHigh)
+        try files.set("memory.max", amount: wanted.memory)
+        try files.set("memory.swap.max", amount: limits.swap.flatMap { $0 < Limits.most ? $0 : nil })
         // Also for want of the host's memory a task dies whole.
         try files.set("memory.oom.group", "1", otherwise: "1")
-        try files.set("pids.max", limits.pids == .max ? nil : limits.pids.text, otherwise: "max")
-        try setIO(limits.io, files)
-        try setHugePages(limits.hugepages, files)
+        try files.set("pids.max", amount: wanted.pids)
+        try setIO(limits, files)
+        try setHugePages(wanted.hugepages, files)
         guard let outer else { return }
         let shares = GroupFiles(directory: outer, everything: everything)
-        try shares.set("cpu.weight", limits.cpuWeight.map { "\($0)" }, otherwise: "100")
-        try shares.set("memory.min", limits.memoryMin == 0 ? nil : "\(limits.memoryMin)", otherwise: "0")
-        try shares.set("memory.low", limits.memoryLow == 0 ? nil : "\(limits.memoryLow)", otherwise: "0")
+        try shares.set("cpu.weight", amount: wanted.cpuWeight, otherwise: "100")
+        try shares.set("memory.min", amount: wanted.memoryMin, otherwise: "0")
+        try shares.set("memory.low", amount: wanted.memoryLow, otherwise: "0")
         for file in ["io.weight", "io.bfq.weight"] {
             // BFQ's go to 1000.
             let most: UInt64 = file == "io.weight" ? 10_000 : 1000
-            try shares.set(file, limits.ioWeight.map { "default \(min($0, most))" }, otherwise: "default 100")
+            try shares.set(file, wanted.ioWeight.map { "default \(min($0, most))" }, otherwise: "default 100")
         }
     }
 
-    private func setIO(_ devices: [CgroupLimits.IO], _ files: GroupFiles) throws {
+    private func setIO(_ limits: CgroupLimits, _ files: GroupFiles) throws {
         guard files.has("io.max") else { return }
-        for device in devices { try files.set("io.max", device.text, otherwise: "") }
+        let limited = limits.limitsIO ? limits.disks : []
+        for disk in limited { try files.set("io.max", limits.io(of: disk), otherwise: "") }
         guard files.everything else { return }
         for line in try Files.readText("\(files.directory)/io.max").split(separator: "\n") {
-            guard let device = line.split(separator: " ").first, !devices.contains(where: { $0.device == device }) else {
-                continue
-            }
-            try files.set("io.max", CgroupLimits.IO(device: String(device)).text, otherwise: "")
+            guard let disk = line.split(separator: " ").first.map(String.init), !limited.contains(disk) else { continue }
+            try files.set("io.max", CgroupLimits().io(of: disk), otherwise: "")
         }
     }
 
-    private func setHugePages(_ limit: CgroupLimits.Limit, _ files: GroupFiles) throws {
-        guard files.everything || limit != .max, let own = HugePages.current?.name else { return }
+    private func setHugePages(_ limit: UInt64?, _ files: GroupFiles) throws {
+        guard files.everything || limit != nil, let own = HugePages.current?.name else { return }
         for name in HugePages.names {
-            let other = limit == .max ? "max" : "0"
-            try files.set("hugetlb.\(name).max", name == own ? limit.text : other, otherwise: "max")
+            try files.set("hugetlb.\(name).max", amount: name == own ? limit : limit == nil ? nil : 0)
         }
     }
 
@@ -94,6 +92,10 @@ private struct GroupFiles {
     let everything: Bool
 
     func has(_ file: String) -> Bool { Files.exists("\(directory)/\(file)") }
+
+    func set(_ file: String, amount: UInt64?, otherwise: String = "max") throws {
+        try set(file, amount.map { "\($0)" }, otherwise: otherwise)
+    }
 
     /// - Parameter value: nil for the default, which a new group has.
     func set(_ file: String, _ value: String?, otherwise: String) throws {

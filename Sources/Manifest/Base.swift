@@ -1,3 +1,5 @@
+import Spec
+
 /// What an image without a parent starts from.
 public enum Base: Sendable, Equatable {
     case debian(DebianBase)
@@ -52,8 +54,8 @@ public struct DebianBase: Sendable, Equatable, Encodable {
     static let schema = MappingSchema(
         "'debian'", title: "base: debian",
         [
-            KeySchema("suite", .text(.name), required: true, "The release's code name, like `bookworm`."),
-            KeySchema("components", .list(of: .text(.name)), default: "`[main]`", "Parts of the archive."),
+            KeySchema("suite", .text(.plainName), required: true, "The release's code name, like `bookworm`."),
+            KeySchema("components", .list(of: .text(.plainName)), default: "`[main]`", "Parts of the archive."),
             KeySchema(
                 "variant", .text(.word(Variant.allCases.map(\.rawValue))), default: "`apt`",
                 "`apt`: the essential packages and apt. `minimal`: the essential packages, and what is asked for."),

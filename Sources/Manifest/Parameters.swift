@@ -1,3 +1,5 @@
+import Spec
+
 /// What may be chosen when an image or feature set is used.
 struct Parameters: Sendable {
     struct Parameter: Sendable {

@@ -1,3 +1,5 @@
+import Spec
+
 /// `${name}` in texts.
 public enum Substitution {
     /// Replaces `${name}` by its value, and `$${` by `${`.

@@ -1,3 +1,5 @@
+import Spec
+
 /// Makes images of definitions: gives parameters their values and brings in what the feature sets hold.
 public struct TargetReader {
     /// The definition with a label, wanted by the text at a place: "image" or "feature set".

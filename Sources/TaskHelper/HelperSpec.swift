@@ -1,6 +1,7 @@
 public import Cgroups
 import Glibc
 public import Linux
+import Spec
 
 /// What a helper is told, in a file that only root can read: command lines are everybody's. The program's environment is the helper's own.
 public struct HelperSpec: Sendable, Equatable {
@@ -251,9 +252,9 @@ public struct HelperSpec: Sendable, Equatable {
     /// - Parameter everything: whether what has its default is said too, of a unit that had something else.
     public static func unitProperties(_ limits: CgroupLimits, everything: Bool = false) -> [String] {
         let settings: [(name: String, value: UInt64?)] = [
-            ("CPUWeight", limits.cpuWeight), ("IOWeight", limits.ioWeight),
-            ("MemoryMin", limits.memoryMin > 0 ? limits.memoryMin : nil),
-            ("MemoryLow", limits.memoryLow > 0 ? limits.memoryLow : nil),
+            ("CPUWeight", limits.limits.cpuWeight), ("IOWeight", limits.limits.ioWeight),
+            ("MemoryMin", limits.limits.memoryMin.flatMap { $0 > 0 ? $0 : nil }),
+            ("MemoryLow", limits.limits.memoryLow.flatMap { $0 > 0 ? $0 : nil }),
         ]
         return settings.compactMap { name, value in
             if let value { return "\(name)=\(value)" }

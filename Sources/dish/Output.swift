@@ -3,6 +3,7 @@ import Glibc
 import Layers
 import Linux
 import Manifest
+import Spec
 
 /// Where text goes.
 enum Output {

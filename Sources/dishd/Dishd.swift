@@ -10,6 +10,7 @@ import Logging
 import Manifest
 import Networks
 import Runtime
+import Spec
 
 /// The agent: one per host. Its tasks outlive it.
 @main

@@ -5,6 +5,7 @@ import Testing
 @testable import Agent
 @testable import Btrfs
 @testable import Layers
+import Spec
 
 /// What clients may send and what they are told is as the API's description says.
 @Suite struct APISchemaTests {
@@ -21,7 +22,7 @@ import Testing
     @Test(arguments: [
         (#"{"image": "i", "limits": {"memory": "1G"}}"#, "limits.memory: must be a whole number, not text", "limits.memory"),
         (
-            #"{"image": "i", "limits": {"memory": -1}}"#, "limits.memory: must be from 0 to 1152921504606846976, not -1",
+            #"{"image": "i", "limits": {"memory": -1}}"#, "limits.memory: must be a size from 1M",
             "limits.memory"
         ),
         (#"{"image": "i", "limits": {"memory": 1e30}}"#, "limits.memory: must be a whole number, not a number", "limits.memory"),

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Agent
 @testable import Btrfs
+import Spec
 
 struct MetricsTests {
     static let hostile = "a\"b\\c\nd\r\ne{f}<script>alert(1)</script>,🦊=\u{202E}"
@@ -23,7 +24,7 @@ struct MetricsTests {
                 limits: .init(), notEnforced: [], userBase: nil, paths: .init(root: "", log: "", helper: "", cgroups: []))
             status.health = TaskHealth(started: true, live: true, ready: true)
             (status.restarts, status.class, status.owner) = (2, .burstable, TaskOwner(job: "shop", version: 1, replica: 0))
-            let limits = TaskRequest.Limits(cpu: 1500, memory: 1 << 30, disk: 1 << 31, pids: 100)
+            let limits = Limits(cpu: 1500, memory: 1 << 30, disk: 1 << 31, pids: 100)
             var usage = TaskUsage(id: status.id, name: name, class: .burstable, limits: limits, at: 0)
             usage.cpu = .init(time: 2_500_000)
             usage.cpu?.throttledTime = 500_000

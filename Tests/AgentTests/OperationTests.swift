@@ -2,6 +2,7 @@ import AgentAPI
 import Glibc
 import Linux
 import Logging
+import Spec
 import Synchronization
 import Testing
 

@@ -3,12 +3,13 @@ import FoundationEssentials
 import Testing
 
 @testable import Agent
+import Spec
 
 @Suite struct ResourceTests {
     private let gibibyte: UInt64 = 1 << 30
 
     private func request(
-        _ taskClass: TaskClass = .burstable, _ limits: TaskRequest.Limits = .init()
+        _ taskClass: TaskClass = .burstable, _ limits: Limits = .init()
     ) -> TaskRequest {
         var request = TaskRequest(image: "//web:app")
         (request.class, request.limits) = (taskClass, limits)
@@ -41,7 +42,7 @@ import Testing
     }
 
     @Test func burstableTasksSetTheirProtectionAsideAndMayOvercommitToARatio() throws {
-        var protected = TaskRequest.Limits(memory: 4 * gibibyte)
+        var protected = Limits(memory: 4 * gibibyte)
         (protected.memoryMin, protected.memoryLow) = (gibibyte, 2 * gibibyte)
         #expect(ResourceClaim(request(.burstable, protected)).memory == 2 * gibibyte)
         // Twice 8 GiB may be promised as limits.
@@ -76,51 +77,51 @@ import Testing
     }
 
     @Test func limitsThatContradictEachOtherAreNamed() throws {
-        var limits = TaskRequest.Limits(memory: 100 << 20)
+        var limits = Limits(memory: 100 << 20)
         (limits.memoryMin, limits.memoryLow, limits.memoryHigh) = (10 << 20, 20 << 20, 50 << 20)
         try check(request(.burstable, limits))
         for (path, option) in [
-            (\TaskRequest.Limits.memoryMin, "--memory-min"), (\.memoryLow, "--memory-low"), (\.memoryHigh, "--memory-high"),
+            (\Limits.memoryMin, "limits.memoryMin"), (\.memoryLow, "limits.memoryLow"), (\.memoryHigh, "limits.memoryHigh"),
         ] {
             var wrong = limits
             wrong[keyPath: path] = 200 << 20
             expectRefusal(request(.burstable, wrong), option)
         }
         // Those between may be left out.
-        var two = TaskRequest.Limits(memory: 1 << 20)
+        var two = Limits(memory: 1 << 20)
         two.memoryMin = 2 << 20
-        expectRefusal(request(.burstable, two), "--memory-min (2097152 bytes) can't be more than --memory (1048576 bytes)")
+        expectRefusal(request(.burstable, two), "limits.memoryMin: can't be 2M, which is more than the memory of 1M")
     }
 
     @Test func limitsThatMakeNoSenseAreRefused() {
-        func with(_ change: (inout TaskRequest.Limits) -> Void) -> TaskRequest {
-            var limits = TaskRequest.Limits()
+        func with(_ change: (inout Limits) -> Void) -> TaskRequest {
+            var limits = Limits()
             change(&limits)
             return request(.burstable, limits)
         }
-        expectRefusal(with { $0.cpu = 0 }, "--cpu")
-        expectRefusal(with { $0.cpuWeight = 0 }, "--cpu-weight")
-        expectRefusal(with { $0.ioWeight = 10_001 }, "--io-weight")
-        expectRefusal(with { $0.ioWriteBps = 0 }, "--io-write-bps")
-        expectRefusal(with { $0.pids = 0 }, "--pids")
-        expectRefusal(with { $0.memory = 1000 }, "--memory")
-        expectRefusal(with { $0.cpuset = "1-" }, "--cpuset")
+        expectRefusal(with { $0.cpu = 0 }, "limits.cpu:")
+        expectRefusal(with { $0.cpuWeight = 0 }, "limits.cpuWeight:")
+        expectRefusal(with { $0.ioWeight = 10_001 }, "limits.ioWeight:")
+        expectRefusal(with { $0.ioWriteBps = 0 }, "limits.ioWriteBps:")
+        expectRefusal(with { $0.pids = 0 }, "limits.pids:")
+        expectRefusal(with { $0.memory = 1000 }, "limits.memory:")
+        expectRefusal(with { $0.cpuset = "1-" }, "limits.cpuset:")
         expectRefusal(with { $0.cpuset = "0,7" }, "no CPU 7")
-        expectRefusal(request(.guaranteed, .init(memory: 1 << 30)), "--cpu")
-        expectRefusal(request(.guaranteed), "--cpu and --memory")
-        var protected = TaskRequest.Limits()
+        expectRefusal(request(.guaranteed, .init(memory: 1 << 30)), "limits.cpu:")
+        expectRefusal(request(.guaranteed), "limits.cpu:")
+        var protected = Limits()
         protected.memoryLow = 1 << 20
-        expectRefusal(request(.bestEffort, protected), "--memory-low")
+        expectRefusal(request(.bestEffort, protected), "limits.memoryLow:")
     }
 
     @Test func aChangeKeepsWhatItDoesNotMention() throws {
-        var limits = TaskRequest.Limits(cpu: 500, memory: 1 << 30, disk: 5, pids: 6)
-        var new = TaskRequest.Limits()
+        var limits = Limits(cpu: 500, memory: 1 << 30, disk: 5, pids: 6)
+        var new = Limits()
         new.memory = 2 << 30
-        try limits.apply(LimitsChange(limits: new, lift: ["cpu", "cpuset"]))
+        try limits.apply(new, lifting: ["cpu", "cpuset"])
         #expect(limits == .init(memory: 2 << 30, disk: 5, pids: 6))
-        #expect(throws: AgentError.self) { try limits.apply(LimitsChange(limits: .init(), lift: ["ram"])) }
-        #expect(throws: AgentError.self) { try limits.apply(LimitsChange(limits: new, lift: ["memory"])) }
+        #expect(throws: FieldFault.self) { try limits.apply(Limits(), lifting: ["ram"]) }
+        #expect(throws: FieldFault.self) { try limits.apply(new, lifting: ["memory"]) }
         let read = try JSONDecoder().decode(LimitsChange.self, from: Data(#"{"limits": {"cpu": 1}}"#.utf8))
         #expect(read == LimitsChange(limits: .init(cpu: 1)))
     }

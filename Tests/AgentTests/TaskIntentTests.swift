@@ -2,6 +2,7 @@ import AgentAPI
 import FoundationEssentials
 import Layers
 import Networks
+import Spec
 import Testing
 
 @testable import Agent
@@ -12,7 +13,7 @@ import Testing
         request.name = "web"
         request.command = ["/bin/sh", "-c", "echo \"ä\"\n"]
         request.environment = ["A": "b=c", "ü": ""]
-        request.limits = .init(cpu: 500, memory: .max, disk: 1, pids: nil)
+        request.limits = .init(cpu: 500, memory: Limits.most, disk: 1, pids: nil)
         request.publish = ["8080:80", "127.0.0.1:53:53/udp"]
         request.network = .private
         (request.bestEffort, request.userNamespace, request.terminal) = (true, false, true)

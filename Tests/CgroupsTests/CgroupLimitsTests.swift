@@ -1,47 +1,57 @@
+import Spec
 import Testing
 
 @testable import Cgroups
 
 @Suite struct CgroupLimitsTests {
-    private let all = CgroupLimits(cpu: .value(500), memory: .value(1 << 20), pids: .value(10))
+    private let all = Limits(cpu: 500, memory: 1 << 20, pids: 10)
 
     @Test func withTheControllersEverythingCanBeEnforced() {
         #expect(host(controllers: ["cpu", "io", "memory", "pids"]).unenforceable(all) == [])
     }
 
     @Test func noLimitNeedsNoController() {
-        #expect(host(controllers: []).unenforceable(CgroupLimits()) == [])
+        #expect(host(controllers: []).unenforceable(Limits()) == [])
     }
 
     @Test func eachLimitThatCannotBeEnforcedIsNamedWithTheReason() {
         let found = host(controllers: ["cpu"], legacy: ["memory": "/sys/fs/cgroup/memory"]).unenforceable(all)
         #expect(
             found == [
-                .init(
-                    option: "--memory",
-                    reason:
-                        "--memory needs the cgroup v2 controller 'memory', and on this host 'memory' is mounted as cgroup v1 at /sys/fs/cgroup/memory"
+                FieldFault(
+                    "memory",
+                    "needs the cgroup v2 controller 'memory', and on this host 'memory' is mounted as cgroup v1 at /sys/fs/cgroup/memory"
                 ),
-                .init(
-                    option: "--pids",
-                    reason: "--pids needs the cgroup v2 controller 'pids', and on this host the kernel offers no 'pids' there"),
+                FieldFault("pids", "needs the cgroup v2 controller 'pids', and on this host the kernel offers no 'pids' there"),
             ])
     }
 
     @Test func aHostWithoutTheUnifiedHierarchySaysSo() {
-        let found = host(unified: nil, controllers: []).unenforceable(CgroupLimits(cpu: .value(1)))
-        #expect(found.map(\.reason) == ["--cpu needs the cgroup v2 controller 'cpu', and on this host cgroup v2 is not mounted"])
+        let found = host(unified: nil, controllers: []).unenforceable(Limits(cpu: 1))
+        #expect(found.map(\.reason) == ["needs the cgroup v2 controller 'cpu', and on this host cgroup v2 is not mounted"])
     }
 
     @Test(arguments: [(1, 1000), (10, 1000), (500, 50_000), (2000, 200_000), (UInt64.max, (1 << 37) * 100)])
     func aShareOfCPUIsAQuotaTheKernelTakes(_ thousandths: UInt64, _ microseconds: UInt64) {
-        #expect(CgroupLimits(cpu: .value(thousandths)).cpuMicroseconds == microseconds)
+        #expect(CgroupLimits(Limits(cpu: thousandths)).cpuMicroseconds == microseconds)
     }
 
     @Test func noLimitIsNoQuota() {
         #expect(CgroupLimits().cpuMicroseconds == nil)
-        #expect(CgroupLimits.Limit(nil) == .max)
-        #expect(CgroupLimits.Limit(0) == .value(0))
+    }
+
+    /// A limit that no controller keeps would be none.
+    @Test func eachLimitNeedsSomething() {
+        let host = host(controllers: [])
+        for field in Limits.table.fields where field.name.json != "disk" {
+            var limits = Limits()
+            switch field.kind {
+            case .bytes(let range), .cores(let range): _ = limits.set(field.name, to: .integer(Int64(range.upperBound)))
+            case .count(let range): _ = limits.set(field.name, to: .integer(range.upperBound))
+            default: _ = limits.set(field.name, to: "0")
+            }
+            #expect(host.unenforceable(limits).map(\.path) == [field.name.json])
+        }
     }
 
     @Test func thisHostCanBeRead() throws {

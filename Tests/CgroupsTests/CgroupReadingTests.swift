@@ -3,6 +3,7 @@ import Linux
 import Testing
 
 @testable import Cgroups
+import Spec
 
 @Suite struct CgroupReadingTests {
     @Test func numbersAreFoundByTheirWholeKey() {
@@ -97,19 +98,19 @@ import Testing
     }
 
     @Test func limitsCanBeToldAndTakenBackIn() {
-        var limits = CgroupLimits(cpu: .value(1500), memory: .value(1 << 30), pids: .value(64))
-        (limits.cpuWeight, limits.cpuset, limits.ioWeight) = (200, "0-3,6", 50)
-        (limits.memoryMin, limits.memoryLow, limits.memoryHigh, limits.swap) = (1, 2, .value(3), .max)
-        limits.hugepages = .value(0)
-        var io = CgroupLimits.IO(device: "8:0")
-        (io.readBps, io.writeIops) = (.value(1000), .value(7))
-        limits.io = [io, .init(device: "7:1")]
+        var limits = CgroupLimits(Limits(cpu: 1500, memory: 1 << 30, pids: 64), disks: ["8:0", "7:1"])
+        (limits.limits.cpuWeight, limits.limits.cpuset, limits.limits.ioWeight) = (200, "0-3,6", 50)
+        (limits.limits.memoryMin, limits.limits.memoryLow, limits.limits.memoryHigh) = (1, 2, 3 << 20)
+        (limits.limits.memorySwap, limits.limits.hugepages) = (Limits.most, 0)
+        (limits.limits.ioReadBps, limits.limits.ioWriteIops) = (1000, 7)
         var read = CgroupLimits()
         for setting in limits.settings {
             let isTaken = read.set(setting.name, to: setting.value)
             #expect(isTaken, "\(setting)")
         }
         #expect(read == limits)
+        #expect(limits.settings.contains { $0 == ("memory-swap", "max") })
+        #expect(limits.settings.contains { $0 == ("io", "8:0 rbps=1000 wbps=max riops=max wiops=7") })
         for (name, value) in [("cpu", "-1"), ("memory", "max"), ("io", "8:0"), ("cpuset", ""), ("unknown", "1")] {
             let isTaken = read.set(name, to: value)
             #expect(!isTaken, "\(name)")
@@ -118,11 +119,11 @@ import Testing
 
     @Test func swapIsNoneWhereMemoryIsLimitedAloneAndElseAsMuchAsThereIs() {
         var limits = CgroupLimits()
-        #expect(limits.effectiveSwap == .max)
-        limits.memory = .value(1 << 20)
-        #expect(limits.effectiveSwap == .value(0))
-        limits.swap = .value(5)
-        #expect(limits.effectiveSwap == .value(5))
+        #expect(limits.swap == nil)
+        limits.limits.memory = 1 << 20
+        #expect(limits.swap == 0)
+        limits.limits.memorySwap = 5
+        #expect(limits.swap == 5)
     }
 
     private func withDirectory(_ body: (String) throws -> Void) throws {

@@ -1,4 +1,5 @@
 import Manifest
+import Spec
 import Testing
 
 @Suite struct ByteCountTests {
@@ -12,7 +13,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "0", "0G", "-1", "+1", "M", ".", "1.2.3", "1e3", "0x10", "5 M", " 5", "5P", "1BB", "1BiB", "1KBiB", "1KiBB", "1Ki",
+        "", "0", "0G", "-1", "+1", "M", ".", "1.2.3", "1e3", "0x10", "5 M", " 5", "5Z", "1BB", "1BiB", "1KBiB", "1KiBB", "1Ki",
         "٣",
         "8388608T", "99999999999999999999", "18446744073709551616", "0.0001", "nan", "inf",
     ])

@@ -10,6 +10,7 @@ import Runtime
 import Testing
 
 @testable import Agent
+import Spec
 
 /// The API as clients see it that aren't `dish`: by its own description, and with what no client should send.
 @Suite(.requiresRoot)

@@ -3,6 +3,7 @@ import Fixtures
 import FoundationEssentials
 import Glibc
 import Linux
+import Spec
 import Testing
 
 /// Operations on the real thing: in the background, cancelled, and broken off (docs/architecture.md, "Operations").

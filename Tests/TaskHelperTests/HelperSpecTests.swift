@@ -1,6 +1,7 @@
 import Cgroups
 import Glibc
 import Linux
+import Spec
 import TaskHelper
 import Testing
 
@@ -95,9 +96,9 @@ import Testing
     }
 
     @Test func weightsAndProtectionAreTheUnits() {
-        var limits = CgroupLimits(cpu: .value(1000), memory: .value(1 << 30))
+        var limits = CgroupLimits(Limits(cpu: 1000, memory: 1 << 30))
         #expect(HelperSpec.unitProperties(limits) == [])
-        (limits.cpuWeight, limits.memoryMin) = (5000, 1 << 20)
+        (limits.limits.cpuWeight, limits.limits.memoryMin) = (5000, 1 << 20)
         #expect(HelperSpec.unitProperties(limits) == ["CPUWeight=5000", "MemoryMin=1048576"])
         #expect(
             HelperSpec.unitProperties(limits, everything: true) == [

@@ -1,5 +1,6 @@
 import Cgroups
 import Linux
+import Spec
 import TaskHelper
 
 /// Values to try formats with.
@@ -32,16 +33,19 @@ enum RandomRecords {
     }
 
     static func limits() -> CgroupLimits {
-        func number() -> UInt64? { Bool.random() ? .random(in: 0 ... .max) : nil }
-        var limits = CgroupLimits(cpu: .init(number()), memory: .init(number()), pids: .init(number()))
-        (limits.cpuWeight, limits.ioWeight, limits.cpuset) = (number(), number(), Bool.random() ? "0-3,6" : nil)
-        (limits.memoryMin, limits.memoryLow, limits.memoryHigh) = (number() ?? 0, number() ?? 0, .init(number()))
-        (limits.swap, limits.hugepages) = (number().map { .value($0) }, .init(number()))
-        limits.io = (0..<Int.random(in: 0...2)).map { device in
-            var io = CgroupLimits.IO(device: "8:\(device)")
-            (io.readBps, io.writeIops) = (.init(number()), .init(number()))
-            return io
+        var limits = CgroupLimits()
+        for field in Limits.table.fields where Bool.random() && field.name.json != "disk" {
+            let value: JSONValue =
+                switch field.kind {
+                case .bytes(let range), .cores(let range): .integer(Int64(UInt64.random(in: range)))
+                case .count(let range): .integer(.random(in: range))
+                default: "0-3,6"
+                }
+            _ = limits.limits.set(field.name, to: value)
         }
+        // The limits of I/O are told by disk.
+        let rates = [limits.limits.ioReadBps, limits.limits.ioWriteBps, limits.limits.ioReadIops, limits.limits.ioWriteIops]
+        if rates.contains(where: { $0 != nil }) { limits.disks = ["8:0", "259:1"] }
         return limits
     }
 

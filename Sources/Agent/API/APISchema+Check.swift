@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// Requests against schemas: the first fault is named by its field's path.
 extension APISchema {
@@ -31,6 +32,8 @@ extension APISchema {
                 try element.check(value, at: join(path, name))
             }
         case (.object(let object), .object(let values)): try check(object, values, path)
+        case (.setting(let kind), _):
+            do { try kind.check(value) } catch { throw fault(error.path.isEmpty ? path : join(path, error.path), error.reason) }
         default: throw fault(path, "must be \(kind), not \(value.kind)\(value == .null ? "; leave it out" : "")")
         }
     }
@@ -73,6 +76,7 @@ extension APISchema {
         case .boolean: "true or false"
         case .list: "a list"
         case .table, .object: "an object"
+        case .setting(let kind): kind.bounds
         case .any: "anything"
         }
     }

@@ -1,4 +1,4 @@
-import AgentAPI
+import Spec
 
 /// What a value of the API may be: what the server checks requests by, and what the OpenAPI document says.
 indirect enum APISchema: Sendable {
@@ -13,6 +13,8 @@ indirect enum APISchema: Sendable {
     /// An object with any keys.
     case table(of: APISchema, atMost: Int = 1000)
     case object(APIObject)
+    /// A setting's value (`Spec`).
+    case setting(FieldKind)
     /// Anything.
     case any
 
@@ -58,6 +60,13 @@ struct APIObject: Sendable {
         self.oneOf = oneOf
         isSent = sent
     }
+
+    /// Settings, as clients send them.
+    init<Value: Settings>(_ settings: Value.Type) {
+        self.init(
+            Value.name, Value.about, sent: true, oneOf: Value.oneOf,
+            Value.table.fields.map { APIField($0.name.json, .setting($0.kind), $0.about, required: $0.isRequired) })
+    }
 }
 
 extension APISchema {
@@ -80,7 +89,23 @@ extension APISchema {
         case .table(let element, let most):
             ["type": "object", "additionalProperties": element.json, "maxProperties": .integer(Int64(most))]
         case .object(let object): ["$ref": .text("#/components/schemas/\(object.name)")]
+        case .setting(let kind): Self.json(of: kind)
         case .any: [:]
+        }
+    }
+
+    private static func json(of kind: FieldKind) -> JSONValue {
+        switch kind {
+        case .bytes(let range), .cores(let range):
+            APISchema.integer(Int64(range.lowerBound)...Int64(range.upperBound)).json
+        case .count(let range): APISchema.integer(range).json
+        case .seconds(let range): APISchema.number(range).json
+        case .word(let words): APISchema.word(words).json
+        case .flag: APISchema.boolean.json
+        case .text(_, let length): APISchema.text(length).json
+        case .list(let element, let most): APISchema.list(of: .setting(element), atMost: most).json
+        case .table(_, let length, let most): APISchema.table(of: .text(length), atMost: most).json
+        case .settings(let table): ["$ref": .text("#/components/schemas/\(table.name)")]
         }
     }
 

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// The API for programs that know no Butterdish: OpenAPI 3.1.
 enum OpenAPIDocument {

@@ -3,6 +3,7 @@ import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Spec
 
 /// What every request passes: who asks, what for, and whether it is written as the API's description says. Whatever is refused or
 /// fails is answered with an `AgentError` as JSON.

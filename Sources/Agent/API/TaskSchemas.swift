@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// The objects about tasks.
 extension APIObject {
@@ -49,26 +50,7 @@ extension APIObject {
             APIField("drop", .list(of: .text(1...40), atMost: 100), "Those it hasn't; `all` for all that aren't added."),
         ])
 
-    static let limits = APIObject(
-        "Limits", "What a task may use at most, and what it is promised.", sent: true,
-        [
-            APIField("cpu", .integer(0...1_000_000_000), "Thousandths of a CPU."),
-            APIField("cpuWeight", .integer(1...10_000), "Its share when tasks compete for CPUs."),
-            APIField("cpuset", .text(0...1000), "The CPUs it may run on: `0-3,6`."),
-            APIField("memory", .bytes, "Bytes; reaching it ends the whole task."),
-            APIField("memoryMin", .bytes, "Bytes that are never taken from it."),
-            APIField("memoryLow", .bytes, "Bytes that are taken from it only when nobody else has any to give."),
-            APIField("memoryHigh", .bytes, "Bytes above which it is slowed down and has to give memory back."),
-            APIField("memorySwap", .bytes, "Bytes of swap beside its memory."),
-            APIField("ioWeight", .integer(1...10_000), "Its share when tasks compete for the pool's devices."),
-            APIField("ioReadBps", .bytes, "Bytes a second, of each of the pool's devices."),
-            APIField("ioWriteBps", .bytes, "Bytes a second."),
-            APIField("ioReadIops", .bytes, "Operations a second."),
-            APIField("ioWriteIops", .bytes, "Operations a second."),
-            APIField("pids", .integer(0...4_194_304), "Processes and threads."),
-            APIField("hugepages", .bytes, "Bytes of huge pages of the host's default size."),
-            APIField("disk", .bytes, "Bytes it may write to its root file system."),
-        ])
+    static let limits = APIObject(Limits.self)
 
     static let restartPolicy = APIObject(
         "RestartPolicy", "Whether a task that ended by itself is started again.", sent: true,

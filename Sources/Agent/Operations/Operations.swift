@@ -3,6 +3,7 @@ import Glibc
 import Layers
 import Linux
 import Logging
+import Spec
 
 /// What is under way on this host because somebody asked for it, and what came of it.
 ///

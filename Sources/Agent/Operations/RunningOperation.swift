@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 import Synchronization
 
 /// An operation as those see it who carry it out: they say how far it is, and whether it can be cancelled.

@@ -2,6 +2,7 @@ import Cgroups
 import Glibc
 import Layers
 import Linux
+import Spec
 import TaskHelper
 
 /// The control group of a container that a test boots: systemd-nspawn needs one of its own to boot in a user namespace.
@@ -30,7 +31,7 @@ struct TestCgroup: Sendable {
             kind = .scope(systemdRun: systemdRun, name: "dish-\(name).scope")
         } else {
             let group = try Self.make(name, on: host)
-            try group.apply(CgroupLimits(memory: .value(memory)))
+            try group.apply(CgroupLimits(Limits(memory: memory)))
             kind = .group(group)
         }
     }

@@ -5,6 +5,7 @@ import Linux
 import Manifest
 import Runtime
 import Seccomp
+import Spec
 import TaskAccess
 
 /// A throw-away copy of an image in the sandbox of the build's steps, with their limits.

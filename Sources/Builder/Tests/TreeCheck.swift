@@ -1,5 +1,6 @@
 import Layers
 import Manifest
+import Spec
 
 /// The expectations of a test that the image's tree alone answers.
 struct TreeCheck {

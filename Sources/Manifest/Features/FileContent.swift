@@ -1,3 +1,5 @@
+import Spec
+
 /// Where a file's content comes from.
 public enum FileContent: Sendable, Equatable, Encodable {
     case text(String)

@@ -1,3 +1,5 @@
+import Spec
+
 /// Something that each task makes for itself when it is first booted, and that isn't in the image: a key, a database's files.
 public struct FirstBoot: FeatureContent {
     public let name: String
@@ -25,7 +27,7 @@ public struct FirstBoot: FeatureContent {
         "an entry of 'first_boot'", title: "first_boot",
         [
             KeySchema(
-                "name", .text(.name), required: true, "Its name: a part of that of its unit, `dish-first-boot-<name>.service`."),
+                "name", .text(.plainName), required: true, "Its name: a part of that of its unit, `dish-first-boot-<name>.service`."),
             KeySchema(
                 "creates", .list(of: .text(.path)), required: true,
                 "What the script makes. It is taken out of the image, but for the directory itself where it is one. The script runs at each boot that finds one missing, or such a directory empty."

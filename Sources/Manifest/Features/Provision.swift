@@ -1,3 +1,5 @@
+import Spec
+
 /// Something an image can have, that one feature makes and another may need.
 public enum Provision: Sendable, Hashable, Comparable, CustomStringConvertible {
     case path(String)

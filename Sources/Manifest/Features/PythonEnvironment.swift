@@ -1,3 +1,5 @@
+import Spec
+
 /// A virtual environment of Python with packages of an index.
 public struct PythonEnvironment: FeatureContent {
     /// Its place.

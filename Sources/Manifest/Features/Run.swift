@@ -1,3 +1,5 @@
+import Spec
+
 /// A script that changes the image.
 public struct Run: FeatureContent {
     /// For `/bin/sh -e`.

@@ -1,3 +1,5 @@
+import Spec
+
 /// A symbolic link.
 public struct Symlink: FeatureContent {
     public let path: String

@@ -1,3 +1,5 @@
+import Spec
+
 /// The key `task`: what the image says of the tasks that run from it.
 enum TaskSettings {
     static let key = KeySchema(

@@ -1,3 +1,5 @@
+public import Spec
+
 /// A job as it is written.
 public struct JobDefinition: Sendable, Equatable {
     public let name: Located<String>
@@ -15,7 +17,7 @@ public struct JobDefinition: Sendable, Equatable {
     public var volumes: [String]
     public var allowedMounts: [String]
     public var secrets: [String]
-    public var limits: JobLimits
+    public var limits: Limits
     /// `guaranteed`, `burstable` or `best-effort`.
     public var `class`: String
     public var bestEffort: Bool
@@ -49,7 +51,7 @@ public struct JobDefinition: Sendable, Equatable {
         volumes = mapping.texts("volumes").map(\.value)
         allowedMounts = mapping.texts("allow_mounts").map(\.value)
         secrets = mapping.texts("secrets").map(\.value)
-        limits = JobLimits(try mapping.mapping("limits"))
+        limits = try mapping.settings("limits")
         `class` = mapping.text("class") ?? "burstable"
         bestEffort = mapping.isTrue("best_effort") ?? false
         userNamespace = mapping.isTrue("user_namespace") ?? true

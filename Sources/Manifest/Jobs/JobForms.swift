@@ -1,3 +1,5 @@
+import Spec
+
 /// Forms of what a job consists of.
 extension TextForm {
     /// A replica's name is a job's with a dash and a number, and is a host name.
@@ -41,27 +43,6 @@ extension TextForm {
     static let capability = TextForm("a capability", pattern: "^[A-Za-z_]+$") { text, what in
         !text.isEmpty && text.utf8.allSatisfy { isLetter($0) || $0 == UInt8(ascii: "_") }
             ? nil : "\(what) must be a capability like SYS_PTRACE, not '\(text)'"
-    }
-
-    static let cpus = TextForm("a number of CPUs", pattern: #"^[0-9]+(\.[0-9]+)?$"#) { text, what in
-        thousandths(text) != nil ? nil : "\(what) must be a number of CPUs from 0.001, like 0.5 or 2, not '\(text)'"
-    }
-
-    /// `0.5`, `2` as thousandths.
-    static func thousandths(_ text: String) -> UInt64? {
-        guard text.utf8.allSatisfy({ isDigit($0) || $0 == UInt8(ascii: ".") }), let value = Double(text),
-            value >= 0.001, value <= 100_000
-        else { return nil }
-        return UInt64((value * 1000).rounded())
-    }
-
-    static let cpuset = TextForm("a list of CPUs", pattern: "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$") { text, what in
-        let isFine = text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { range in
-            let ends = range.split(separator: "-", omittingEmptySubsequences: false)
-            let numbers = ends.compactMap { $0.utf8.allSatisfy(isDigit) ? UInt16($0) : nil }
-            return numbers.count == ends.count && (1...2).contains(ends.count) && numbers.first! <= numbers.last!
-        }
-        return isFine ? nil : "\(what) must be a list of CPUs like 0-3,6, not '\(text)'"
     }
 
     static let requestPath = TextForm("a path of a URL", pattern: "^/[^ ]*$") { text, what in

@@ -1,3 +1,5 @@
+import Spec
+
 /// An entry of the key `health` of a job.
 public struct JobHealthCheck: Sendable, Equatable {
     public enum Probe: Sendable, Equatable {

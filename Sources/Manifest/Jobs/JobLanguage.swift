@@ -1,3 +1,5 @@
+import Spec
+
 /// The language of job files: what one may hold.
 enum JobLanguage {
     static let file = MappingSchema(
@@ -38,7 +40,7 @@ enum JobLanguage {
                 "secrets", .list(of: .text(.secretUse)), default: "none",
                 "Secrets of the host (`dish secret create`) that the replicas see as credentials, as `NAME` or `CREDENTIAL=NAME`."
             ),
-            KeySchema("limits", .mapping(JobLimits.schema), default: "none", "What each replica may use."),
+            KeySchema("limits", .mapping(MappingSchema(Limits.self, "'limits'", title: "limits")), default: "none", "What each replica may use."),
             KeySchema(
                 "class", .text(.word(["guaranteed", "burstable", "best-effort"])), default: "`burstable`",
                 "How a replica stands to other tasks when something runs short."),

@@ -1,3 +1,5 @@
+import Spec
+
 /// The key `restart` of a job.
 public struct JobRestart: Sendable, Equatable {
     /// `never`, `on-failure` or `always`.

@@ -1,3 +1,5 @@
+import Spec
+
 /// A mapping that has been checked against its description, with what is in it: values have their kinds, so reading
 /// them can't fail.
 struct CheckedMapping: Sendable {
@@ -43,6 +45,9 @@ struct CheckedMapping: Sendable {
     private static func check(_ node: YAMLNode, _ kind: ValueKind, _ what: String) throws(ManifestError) {
         switch kind {
         case .text(let form): try check(node, form, what)
+        case .setting(let kind):
+            let text = try node.string(what)
+            do { _ = try kind.value(of: text) } catch { throw node.fail("\(what) \(error.reason)") }
         case .boolean: _ = try node.boolean(what)
         case .integer(let range): _ = try node.integer(what, in: range)
         case .list(let kind): for entry in try node.list(what) { try check(entry, kind, "an entry of \(what)") }
@@ -70,6 +75,19 @@ struct CheckedMapping: Sendable {
 /// Reading what has been checked.
 extension CheckedMapping {
     subscript(key: String) -> YAMLNode? { values[key] }
+
+    /// The settings that a key has; those with nothing set when it isn't there.
+    func settings<Value: Settings>(_ key: String) throws(ManifestError) -> Value {
+        var settings = Value()
+        guard let inner = try mapping(key) else { return settings }
+        for field in Value.table.fields {
+            guard let text = inner.text(field.name.key) else { continue }
+            do {
+                try settings.set(field.name, written: text)
+            } catch { throw inner[field.name.key]!.fail("'\(field.name.key)' \(error.reason)") }
+        }
+        return settings
+    }
 
     func place(of key: String) -> ManifestError.Place { values[key]?.place ?? place }
 

@@ -13,14 +13,14 @@ enum ImageLanguage {
     static let featureSet = MappingSchema(
         "a feature set", title: "features",
         [
-            KeySchema("name", .text(.name), required: true, "The last part of its label, `//folder:name`."),
+            KeySchema("name", .text(.plainName), required: true, "The last part of its label, `//folder:name`."),
             Parameters.key, Visibility.key, use,
         ] + FeatureKeys.all)
 
     static let image = MappingSchema(
         "an image", title: "images", oneOf: [["parent", "base"]],
         [
-            KeySchema("name", .text(.name), required: true, "The last part of its label, `//folder:name`."),
+            KeySchema("name", .text(.plainName), required: true, "The last part of its label, `//folder:name`."),
             KeySchema("parent", .text(.label), "The image it stands on."), Base.key, Parameters.key, Visibility.key, use,
             KeySchema(
                 "size_budget", .text(.size), default: "none",

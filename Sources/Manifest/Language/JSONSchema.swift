@@ -1,3 +1,5 @@
+import Spec
+
 /// The languages as JSON Schemas (draft 2020-12), which editors complete and check with.
 public enum JSONSchema {
     /// That of `IMAGES.yaml`.
@@ -54,6 +56,7 @@ public enum JSONSchema {
     private static func kind(_ kind: ValueKind, _ definitions: inout [String: JSONValue]) -> [(String, JSONValue)] {
         switch kind {
         case .text(let form): text(form)
+        case .setting(let kind): setting(kind)
         case .boolean: [("type", "boolean")]
         case .integer(let range):
             [("type", "integer"), ("minimum", .number(Int(range.lowerBound))), ("maximum", .number(Int(range.upperBound)))]
@@ -66,6 +69,17 @@ public enum JSONSchema {
         case .mapping(let schema): [("$ref", reference(schema, &definitions))]
         case .wordOrMapping(let word, let schema):
             [("anyOf", .list([.object([("const", .string(word))]), .object([("$ref", reference(schema, &definitions))])]))]
+        }
+    }
+
+    /// As people write it.
+    private static func setting(_ kind: FieldKind) -> [(String, JSONValue)] {
+        switch kind {
+        case .count(let range):
+            [("type", "integer"), ("minimum", .number(Int(range.lowerBound))), ("maximum", .number(Int(range.upperBound)))]
+        case .flag: [("type", "boolean")]
+        case .word(let words): [("enum", .list(words.map { .string($0) }))]
+        default: text(TextForm("", pattern: kind.pattern))
         }
     }
 

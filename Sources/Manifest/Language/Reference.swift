@@ -1,3 +1,5 @@
+import Spec
+
 /// The languages as tables in Markdown: a section for each mapping, in the order in which they are first met.
 public enum Reference {
     /// For `docs/build-language.md`.
@@ -48,6 +50,7 @@ public enum Reference {
     private static func describe(_ kind: ValueKind) -> String {
         switch kind {
         case .text(let form): form.name
+        case .setting(let kind): kind.bounds
         case .boolean: "true or false"
         case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
         case .list(of: .mapping(let schema)): "list of [\(schema.title)](#\(anchor(schema.title)))"

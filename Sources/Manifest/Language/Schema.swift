@@ -1,9 +1,13 @@
+import Spec
+
 /// What a value may be.
 ///
 /// The whole language is described with these types, once: the parser checks against the description, and the JSON
 /// Schema and the reference are printed from it.
 indirect enum ValueKind: Sendable {
     case text(TextForm)
+    /// A setting's value (`Spec`).
+    case setting(FieldKind)
     case boolean
     case integer(ClosedRange<UInt32>)
     case list(of: ValueKind)
@@ -60,4 +64,15 @@ struct MappingSchema: Sendable {
     }
 
     func key(_ name: String) -> KeySchema? { keys.first { $0.name == name } }
+
+    /// The keys of settings: a key for each field.
+    init<Value: Settings>(_ settings: Value.Type, _ what: String, title: String) {
+        self.init(
+            what, title: title, oneOf: Value.oneOf.isEmpty ? [] : [Value.oneOf.map { FieldName($0).key }],
+            shorthand: Value.shorthand.map { FieldName($0).key },
+            Value.table.fields.map { field in
+                KeySchema(
+                    field.name.key, .setting(field.kind), required: field.isRequired, default: field.standard, field.about)
+            })
+    }
 }

@@ -1,3 +1,5 @@
+import Spec
+
 /// Forms of what exists inside a system: paths, accounts, packages, units.
 extension TextForm {
     /// Without `.`, `..`, or a slash at its end.

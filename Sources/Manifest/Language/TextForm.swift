@@ -1,27 +1,7 @@
-/// A form that a text must have.
-struct TextForm: Sendable {
-    /// What it is, for the reference: "an absolute path".
-    let name: String
-    /// The form as a regular expression of JSON Schema (ECMA 262), for editors; the parser's check may be stricter.
-    let pattern: String?
-    /// All there are, when they are few.
-    let words: [String]
-    /// What is wrong with a text; nil when nothing is. It is given what the text is called.
-    let fault: @Sendable (_ text: String, _ what: String) -> String?
+import Spec
 
-    init(
-        _ name: String, pattern: String? = nil, words: [String] = [],
-        fault: @escaping @Sendable (String, String) -> String? = { _, _ in nil }
-    ) {
-        self.name = name
-        self.pattern = pattern
-        self.words = words
-        self.fault = fault
-    }
-
-    /// Any text.
-    static let any = TextForm("a text")
-
+/// Forms of what build files and job files consist of.
+extension TextForm {
     /// One of a few words.
     static func word(_ words: [String]) -> TextForm {
         TextForm("one of `\(words.joined(separator: "`, `"))`", words: words) { text, what in
@@ -29,7 +9,7 @@ struct TextForm: Sendable {
         }
     }
 
-    static let name = TextForm("a name", pattern: "^[A-Za-z0-9._-]+$") { text, _ in
+    static let plainName = TextForm("a name", pattern: "^[A-Za-z0-9._-]+$") { text, _ in
         Label.isName(text) ? nil : "'\(text)' can't be a name: use letters, digits, '.', '_' and '-'"
     }
 
@@ -83,8 +63,4 @@ struct TextForm: Sendable {
         else { return nil }
         return number * unit
     }
-
-    static func isLower(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
-    static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
-    static func isLetter(_ byte: UInt8) -> Bool { isLower(byte | 0x20) }
 }

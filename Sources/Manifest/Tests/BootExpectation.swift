@@ -1,3 +1,5 @@
+import Spec
+
 /// That an image boots: its init starts all it shall start, and some units are active then.
 public struct BootExpectation: Sendable, Equatable, Encodable {
     /// Of systemd.

@@ -1,3 +1,5 @@
+import Spec
+
 /// What is at a path of an image.
 public struct FileExpectation: Sendable, Equatable, Encodable {
     public enum FileType: String, Sendable, Equatable, Encodable, CaseIterable {

@@ -1,3 +1,5 @@
+import Spec
+
 /// What must hold of an image: its tree as it was built, what commands in a copy of it do, how it boots.
 ///
 /// Tests decide nothing of what is built: they are no part of a target's action key.
@@ -27,7 +29,7 @@ public struct ImageTest: Sendable, Equatable, Encodable {
         "a test", title: "tests",
         someOf: ["commands", "boot", "files", "packages", "users", "groups", "size_budget", "changes"],
         [
-            KeySchema("name", .text(.name), required: true, "Its name, of which the image has one."),
+            KeySchema("name", .text(.plainName), required: true, "Its name, of which the image has one."),
             KeySchema(
                 "commands", .list(of: .mapping(TestCommand.schema)), default: "none",
                 "Commands, run one after the other in one throw-away copy of the image. The first that does not do as expected ends the test."

@@ -1,3 +1,5 @@
+import Spec
+
 /// A command that a test runs in the image, and what it must do.
 public struct TestCommand: Sendable, Equatable, Encodable {
     public enum Program: Sendable, Equatable, Encodable {

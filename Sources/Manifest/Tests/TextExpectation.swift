@@ -1,3 +1,5 @@
+import Spec
+
 /// What a text must be like: a file's content, or what a command prints.
 public struct TextExpectation: Sendable, Equatable, Encodable {
     /// The whole text, to the last line's end.

@@ -5,6 +5,7 @@ import Layers
 import Linux
 import Manifest
 import Networks
+import Spec
 
 /// One thing that is needed of a host, and whether it is there. Looking changes nothing.
 struct HostCheck: Codable {
@@ -144,13 +145,12 @@ struct HostCheck: Codable {
         guard let host = try? CgroupHost.current() else {
             return [HostCheck("cgroup v2", .warning, "/proc/self/mountinfo can't be read", "limits are refused")]
         }
-        let every = CgroupLimits(cpu: .value(1000), memory: .value(1 << 30), pids: .value(100))
-        let missing = host.unenforceable(every)
+        let missing = host.unenforceable(Limits(cpu: 1000, memory: 1 << 30, pids: 100)).map { "\($0.path) \($0.reason)" }
         let advice = "boot with systemd.unified_cgroup_hierarchy=1, or run without these limits"
         return [
             HostCheck(
                 "cgroup v2", missing.isEmpty ? .ok : .warning,
-                missing.isEmpty ? "cpu, memory, pids" : missing.map(\.reason).joined(separator: "; "), advice)
+                missing.isEmpty ? "cpu, memory, pids" : missing.joined(separator: "; "), advice)
         ]
     }
 

@@ -3,6 +3,7 @@ import Glibc
 import Layers
 import Linux
 import Manifest
+import Spec
 import Synchronization
 
 /// Shows a build on standard error: on a terminal what runs now, below a line for each image that was built;

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Layers
 import Manifest
+import Spec
 
 struct ImageCollect: ParsableCommand {
     static let configuration = CommandConfiguration(

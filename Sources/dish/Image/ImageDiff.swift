@@ -2,6 +2,7 @@ import ArgumentParser
 import Builder
 import Layers
 import Manifest
+import Spec
 
 struct ImageDiff: ParsableCommand {
     static let configuration = CommandConfiguration(

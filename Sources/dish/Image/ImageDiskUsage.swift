@@ -2,6 +2,7 @@ import ArgumentParser
 import Builder
 import Layers
 import Manifest
+import Spec
 
 struct ImageDiskUsage: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Layers
 import Manifest
+import Spec
 
 struct ImageList: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "ls", abstract: "List the images of a pool.")

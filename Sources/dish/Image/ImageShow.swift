@@ -1,6 +1,7 @@
 import ArgumentParser
 import Layers
 import Manifest
+import Spec
 
 struct ImageShow: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one image.")

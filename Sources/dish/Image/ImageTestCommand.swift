@@ -5,6 +5,7 @@ import Layers
 import Linux
 import Manifest
 import Runtime
+import Spec
 
 struct ImageTestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

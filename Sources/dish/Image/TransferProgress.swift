@@ -1,6 +1,7 @@
 import Glibc
 import Manifest
 import Registry
+import Spec
 import Synchronization
 
 /// Shows a transfer on standard error: on a terminal a live line with bytes and rate, elsewhere a line for each step and

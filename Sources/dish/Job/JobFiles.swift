@@ -2,6 +2,7 @@ import AgentAPI
 import ArgumentParser
 import Linux
 import Manifest
+import Spec
 
 /// Files of jobs, as arguments.
 struct JobFileOptions: ParsableArguments {
@@ -32,7 +33,7 @@ extension JobSpec {
         task.volumes = job.volumes
         task.allowedMounts = job.allowedMounts
         task.secrets = job.secrets
-        task.limits = TaskRequest.Limits(job.limits)
+        task.limits = job.limits
         task.class = TaskClass(rawValue: job.class) ?? .burstable
         task.bestEffort = job.bestEffort
         task.userNamespace = job.userNamespace
@@ -56,24 +57,6 @@ extension JobSpec {
         }
         stopWithoutScheduler = job.stopWithoutScheduler
         pull = ImagePullPolicy(rawValue: job.pull) ?? .missing
-    }
-}
-
-extension TaskRequest.Limits {
-    fileprivate init(_ limits: JobLimits) {
-        self.init(cpu: limits.cpu, memory: limits.memory, disk: limits.disk, pids: limits.pids)
-        cpuWeight = limits.cpuWeight
-        cpuset = limits.cpuset
-        memoryMin = limits.memoryMin
-        memoryLow = limits.memoryLow
-        memoryHigh = limits.memoryHigh
-        memorySwap = limits.memorySwap
-        ioWeight = limits.ioWeight
-        ioReadBps = limits.ioReadBps
-        ioWriteBps = limits.ioWriteBps
-        ioReadIops = limits.ioReadIops
-        ioWriteIops = limits.ioWriteIops
-        hugepages = limits.hugepages
     }
 }
 

@@ -3,6 +3,7 @@ public import Btrfs
 import Layers
 import Linux
 import Manifest
+import Spec
 
 struct PoolCreate: ParsableCommand {
     static let configuration = CommandConfiguration(

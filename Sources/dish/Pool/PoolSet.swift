@@ -2,6 +2,7 @@ import ArgumentParser
 import Layers
 import Linux
 import Manifest
+import Spec
 
 struct PoolSet: ParsableCommand {
     static let configuration = CommandConfiguration(

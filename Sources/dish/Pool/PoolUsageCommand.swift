@@ -2,6 +2,7 @@ import ArgumentParser
 import Layers
 import Linux
 import Manifest
+import Spec
 
 struct PoolUsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -88,7 +88,7 @@ struct Run: AsyncParsableCommand, RemoteCommand {
         request.environment = environment.variables
         request.user = user
         request.directory = workdir
-        request.limits = limits.limits
+        request.limits = try limits.limits
         request.class = taskClass
         request.bestEffort = limits.bestEffort
         request.network = network

@@ -2,6 +2,7 @@ import AgentAPI
 import ArgumentParser
 import Glibc
 import Linux
+import Spec
 
 struct Stats: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(

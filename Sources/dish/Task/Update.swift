@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import Spec
 
 struct Update: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
@@ -20,15 +21,15 @@ struct Update: AsyncParsableCommand, RemoteCommand {
     @OptionGroup var json: JSONOption
 
     func validate() throws {
-        let change = limits.change
-        if change.limits == TaskRequest.Limits(), change.lift.isEmpty {
+        let change = try limits.change
+        if change.limits == Limits(), change.lift.isEmpty {
             throw ValidationError("Say what to change, like --memory 1G; see: dish update --help")
         }
     }
 
     func run() async throws {
         try await forEach(tasks) { name in
-            let task = try await AgentClient.host.update(name, limits.change)
+            let task = try await AgentClient.host.update(name, try limits.change)
             for reason in task.notEnforced { print("dish: not enforced: \(reason)", to: .errors) }
             if json.json { try printJSON(task) } else { print(task.name, to: .output) }
         }

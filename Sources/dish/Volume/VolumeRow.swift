@@ -1,5 +1,6 @@
 import Layers
 import Manifest
+import Spec
 
 /// What is told of a volume.
 struct VolumeRow: Encodable {

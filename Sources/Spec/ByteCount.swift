@@ -27,7 +27,8 @@ public struct ByteCount: Sendable, Hashable, CustomStringConvertible {
 
     /// By the power of 1024.
     private static let units = [
-        ["", "B"], ["K", "KB", "KIB"], ["M", "MB", "MIB"], ["G", "GB", "GIB"], ["T", "TB", "TIB"],
+        ["", "B"], ["K", "KB", "KIB"], ["M", "MB", "MIB"], ["G", "GB", "GIB"], ["T", "TB", "TIB"], ["P", "PB", "PIB"],
+        ["E", "EB", "EIB"],
     ]
 
     public var description: String {

@@ -1,0 +1,115 @@
+/// What people may set about one thing. All that reads, writes, checks, compares or describes it goes by its table of fields, so that a
+/// setting is defined in one place (docs/adding-a-setting.md).
+public protocol Settings: Sendable, Equatable, Codable {
+    /// As the API's documents call them: `Limits`.
+    static var name: String { get }
+    /// One sentence.
+    static var about: String { get }
+    static var fields: [Field<Self>] { get }
+    /// Fields of which there must be exactly one; empty for no such rule.
+    static var oneOf: [String] { get }
+    /// A field whose value people may write in place of all.
+    static var shorthand: String? { get }
+    /// Nothing set; what is required has no value that means anything.
+    init()
+}
+
+extension Settings {
+    public static var oneOf: [String] { [] }
+    public static var shorthand: String? { nil }
+
+    public static var table: SettingsTable {
+        SettingsTable(name: name, about: about, fields: fields.map(\.description), oneOf: oneOf, shorthand: shorthand)
+    }
+
+    /// The fields that have a value.
+    public var json: JSONValue {
+        .object(Dictionary(uniqueKeysWithValues: values.map { ($0.name.json, $0.value) }))
+    }
+
+    /// - Throws: `FieldFault` for the first value that can't be.
+    public init(checking json: JSONValue) throws(FieldFault) {
+        try FieldKind.settings(Self.table).check(json)
+        try self.init(reading: json)
+    }
+
+    /// Takes what has its kind, whatever its bounds, and leaves out what isn't known: a value that was checked by whoever took it, perhaps
+    /// by another version.
+    private init(reading json: JSONValue) throws(FieldFault) {
+        guard case .object(let values) = json else { throw FieldFault("", "must be an object, not \(json.kind)") }
+        self.init()
+        for field in Self.fields {
+            guard let value = values[field.name.json], value != .null else {
+                if field.description.isRequired { throw FieldFault(field.name.json, "it is missing") }
+                continue
+            }
+            guard field.write(&self, value) else {
+                throw FieldFault(field.name.json, "must be \(field.kind.bounds), not \(value.kind)")
+            }
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        do {
+            try self.init(reading: JSONValue(from: decoder))
+        } catch let fault as FieldFault {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "\(fault.path): \(fault.reason)", underlyingError: fault))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws { try json.encode(to: encoder) }
+
+    /// - Throws: `FieldFault` for the first value out of its bounds.
+    public func check() throws(FieldFault) { try FieldKind.settings(Self.table).check(json) }
+
+    /// What is set, in the table's order.
+    public var values: [(name: FieldName, value: JSONValue)] {
+        Self.fields.compactMap { field in field.read(self).map { (field.name, $0) } }
+    }
+
+    /// False for a name that no field has, and for a value that the field can't have.
+    public mutating func set(_ name: FieldName, to value: JSONValue) -> Bool {
+        guard let field = Self.fields.first(where: { $0.name == name }), (try? field.kind.check(value)) != nil else {
+            return false
+        }
+        return field.write(&self, value)
+    }
+
+    /// Whether nothing is set.
+    public var isEmpty: Bool { Self.fields.allSatisfy { $0.read(self) == nil } }
+
+    /// Takes the values that a change has, and lifts what it lifts.
+    ///
+    /// - Parameter lifted: names of fields, as JSON has them.
+    /// - Throws: `FieldFault` for a name that no field has, and for one that is both set and lifted.
+    public mutating func apply(_ change: Self, lifting lifted: [String]) throws(FieldFault) {
+        for (index, name) in lifted.enumerated() {
+            guard let field = Self.fields.first(where: { $0.name.json == name }), let lift = field.lift else {
+                let names = Self.fields.filter { $0.lift != nil }.map(\.name.json).sorted().joined(separator: ", ")
+                throw FieldFault("lift[\(index)]", "there is no '\(name)' to be lifted; there are \(names)")
+            }
+            guard field.read(change) == nil else { throw FieldFault(name, "can't be both set and lifted") }
+            lift(&self)
+        }
+        for field in Self.fields { if let value = field.read(change) { _ = field.write(&self, value) } }
+    }
+
+    /// What is set, for people: `memory 1G, cpu 0.5`.
+    public var summary: String {
+        Self.fields.compactMap { field in field.read(self).map { "\(field.name.spoken) \(field.kind.text(of: $0))" } }
+            .joined(separator: ", ")
+    }
+
+    /// A value as people write it, for the field of that name.
+    ///
+    /// - Throws: `FieldFault` with the field's name.
+    public mutating func set(_ name: FieldName, written text: String) throws(FieldFault) {
+        guard let field = Self.fields.first(where: { $0.name == name }) else {
+            throw FieldFault(name.json, "there is no such field")
+        }
+        do {
+            _ = field.write(&self, try field.kind.value(of: text))
+        } catch { throw error.inside(name.json) }
+    }
+}
