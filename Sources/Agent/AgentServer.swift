@@ -7,6 +7,7 @@ import HummingbirdTLS
 import Linux
 public import Logging
 import NIOCore
+import Spec
 
 /// The API: HTTP and JSON on a Unix socket, and over TLS where that is asked for (docs/architecture.md, "The agent's API").
 public struct AgentServer: Sendable {

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Linux
 import Networks
+import Spec
 import TaskAccess
 import TaskHelper
 

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// What the answers to a task's health checks amount to, as a pure function. Times are milliseconds of a clock that only goes
 /// forward.

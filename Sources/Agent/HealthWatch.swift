@@ -1,5 +1,6 @@
 import AgentAPI
 import Linux
+import Spec
 import Synchronization
 
 /// Asks a running task its health checks until it is told to end.

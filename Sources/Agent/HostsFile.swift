@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Networks
+import Spec
 
 /// The `/etc/hosts` that tasks share (docs/jobs.md, "Names").
 struct HostsFile: Sendable {

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Layers
 import Linux
+import Spec
 import TaskHelper
 
 /// What an image says of its tasks, where a request says nothing.
@@ -85,19 +86,8 @@ struct ImageDefaults: Sendable {
 
     /// What asks a command to end; nil for SIGTERM.
     var stopSignal: Int? {
-        configuration.stopSignal.flatMap { Self.signal($0) }
+        configuration.stopSignal.flatMap { Signal.number($0) }
     }
-
-    /// A signal's number from `SIGTERM`, `TERM` or `15`; nil for anything else.
-    static func signal(_ text: String) -> Int? {
-        if let number = Int(text) { return (1...64).contains(number) ? number : nil }
-        return signals[text.hasPrefix("SIG") ? text : "SIG" + text]
-    }
-
-    private static let signals = [
-        "SIGTERM": Int(SIGTERM), "SIGINT": Int(SIGINT), "SIGQUIT": Int(SIGQUIT), "SIGHUP": Int(SIGHUP),
-        "SIGUSR1": Int(SIGUSR1), "SIGUSR2": Int(SIGUSR2), "SIGWINCH": Int(SIGWINCH), "SIGKILL": Int(SIGKILL),
-    ]
 
     /// The image's mounts. Those of the host's paths are an image's wish: only whoever starts the task can grant it.
     ///

@@ -2,6 +2,7 @@ import AgentAPI
 import Glibc
 import Layers
 import Linux
+import Spec
 import TaskHelper
 
 /// The tasks' intents on disk: each in its state directory and, once the task has a root, a copy in the pool, which usually is

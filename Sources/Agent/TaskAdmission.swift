@@ -55,13 +55,13 @@ struct TaskAdmission: Sendable {
             userBase: request.userNamespace ? userBase() : nil, machineID: randomDigits(32),
             address: request.network == .private ? try address(ports).description : nil, notEnforced: notEnforced,
             mounts: mounts, allowedBases: bases, immutable: try defaults.immutable(), account: account, volumes: volumes,
-            stopSignal: request.stopSignal.flatMap { ImageDefaults.signal($0) } ?? defaults.stopSignal,
+            stopSignal: request.stopSignal.flatMap { Signal.number($0) } ?? defaults.stopSignal,
             boot: try ProcessIdentity.bootID())
     }
 
     private func name(_ request: TaskRequest) throws -> String {
         if let name = request.name {
-            guard Self.isName(name) else {
+            guard Names.isTask(name) else {
                 throw AgentError(
                     .invalid,
                     "'\(name)' can't be a task's name: use letters, digits and dashes, 63 at most, not a dash first or last",
@@ -76,7 +76,7 @@ struct TaskAdmission: Sendable {
         }
         // After the target: "//web:app" gives "app-3f2a".
         let base = request.image.split(separator: ":").last.map(String.init) ?? request.image
-        let stem = Self.isName(base) && base.utf8.count <= 40 ? base : "task"
+        let stem = Names.isTask(base) && base.utf8.count <= 40 ? base : "task"
         while true {
             let name = "\(stem)-\(randomDigits(6))"
             if !others.contains(where: { $0.name == name }) { return name }
@@ -85,13 +85,7 @@ struct TaskAdmission: Sendable {
 
     private func volumes(_ request: TaskRequest) throws -> [VolumeMount]? {
         if request.volumes.isEmpty { return nil }
-        let mounts = try request.volumes.enumerated().map { index, text in
-            guard let mount = VolumeMount(text) else {
-                throw AgentError(
-                    .invalid, "'\(text)' is no volume for a task; write NAME:/path or NAME:/path:ro", field: "volumes[\(index)]")
-            }
-            return mount
-        }
+        let mounts = request.volumes
         for (index, mount) in mounts.enumerated() {
             try TaskManager.naming("volumes[\(index)]") { try configuration.pool.checkUse(of: [mount], by: nil) }
         }
@@ -100,17 +94,11 @@ struct TaskAdmission: Sendable {
     }
 
     private func ports(_ request: TaskRequest) throws -> [PublishedPort] {
-        let ports = try request.publish.enumerated().map { index, text in
-            do {
-                return try PublishedPort(text)
-            } catch {
-                throw AgentError(.invalid, "\(error)", field: "publish[\(index)]")
-            }
-        }
+        let ports = request.publish
         if let first = ports.first, request.network != .private {
             throw AgentError(
                 .invalid,
-                "cannot publish \(first) with --network \(request.network.rawValue): only a private network has ports to publish",
+                "cannot publish \(first) with the network \(request.network.rawValue): only a private network has ports to publish",
                 field: "publish[0]")
         }
         for (index, port) in ports.enumerated() {
@@ -122,7 +110,7 @@ struct TaskAdmission: Sendable {
     private func check(_ port: PublishedPort, _ before: ArraySlice<PublishedPort>) throws {
         try configuration.network.requireFamily(of: port)
         if let other = before.first(where: { $0.conflicts(with: port) }) {
-            throw AgentError(.invalid, "--publish \(port) and --publish \(other) want the same port of the host")
+            throw AgentError(.invalid, "\(port) and \(other) want the same port of the host")
         }
         for task in others {
             if let taken = task.ports.first(where: { $0.conflicts(with: port) }) {
@@ -175,14 +163,6 @@ struct TaskAdmission: Sendable {
             let base = UInt32.random(in: 8..<24576) << 16
             if !used.contains(base) { return base }
         }
-    }
-
-    private static func isName(_ name: String) -> Bool {
-        (1...63).contains(name.utf8.count) && name.first != "-" && name.last != "-"
-            && name.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-            }
     }
 
     private func randomDigits(_ count: Int) -> String {

@@ -1,5 +1,6 @@
 import AgentAPI
 import Runtime
+import Spec
 
 /// What a task may ask of the kernel: its security's capabilities with what was added and dropped, and the system calls that are refused
 /// (docs/security.md, "Capabilities and system calls").

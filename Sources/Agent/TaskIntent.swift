@@ -49,7 +49,7 @@ struct TaskIntent: Sendable, Codable, Equatable {
     var networkAddress: IPv4Address? { address.flatMap { IPv4Address($0) } }
 
     /// The published ports, which were checked when the task was made.
-    var ports: [PublishedPort] { request.publish.compactMap { try? PublishedPort($0) } }
+    var ports: [PublishedPort] { request.publish }
 
     var record: TaskRecord {
         TaskRecord(id: id, name: name, image: request.image, layer: layer, quotaGroup: quotaGroup, volumes: volumes)

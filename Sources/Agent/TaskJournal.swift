@@ -2,6 +2,7 @@ import Glibc
 import Layers
 import Linux
 import Runtime
+import Spec
 
 /// A booted task's journal, which lies in its logs instead of its root file system (docs/access.md).
 struct TaskJournal: Sendable {

@@ -5,6 +5,7 @@ import Linux
 import Networks
 import Runtime
 import Seccomp
+import Spec
 import TaskHelper
 
 /// What a task's helper is told: the container, and what the host mounts for it.

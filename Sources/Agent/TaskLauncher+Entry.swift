@@ -2,6 +2,7 @@ import AgentAPI
 import Layers
 import Linux
 import Seccomp
+import Spec
 import TaskAccess
 
 /// What those need who enter a task: health checks, `dish exec` and its kin.

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 import TaskHelper
 
 /// The life of one task as a pure function: events in, actions out (docs/tasks.md).

@@ -2,6 +2,7 @@ import AgentAPI
 import Layers
 import Linux
 import Networks
+import Spec
 import TaskHelper
 
 /// What is told of tasks.

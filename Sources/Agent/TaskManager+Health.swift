@@ -1,5 +1,6 @@
 import AgentAPI
 import Logging
+import Spec
 import TaskHelper
 
 /// Health checks of the tasks that run.

@@ -4,6 +4,7 @@ import Layers
 import Linux
 import Logging
 import Networks
+import Spec
 import TaskHelper
 
 /// The runs of a task after its first.

@@ -2,6 +2,7 @@ import AgentAPI
 import Layers
 import Linux
 import Logging
+import Spec
 
 /// How tasks go.
 extension TaskManager {

@@ -5,7 +5,7 @@ import Linux
 public import Logging
 import Networks
 public import Runtime
-import Spec
+public import Spec
 import TaskHelper
 
 /// The agent's tasks: takes requests, writes intents, feeds each task's state machine and does what it says.

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// What shall become of a task, beside its intent, and how often it has been started: written to its state directory before
 /// anything is done about it. A task that has been started once, and that nobody has asked anything of since, has none.

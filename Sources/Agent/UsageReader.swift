@@ -3,6 +3,7 @@ import Btrfs
 import Cgroups
 import Glibc
 import Layers
+import Spec
 
 /// Reads what tasks use, from control groups and quota groups. Blocks; hundreds of tasks take tens of milliseconds.
 struct UsageReader {

@@ -1,3 +1,5 @@
+public import Spec
+
 /// Jobs.
 extension AgentClient {
     public func jobs() async throws -> [JobStatus] { try await get("/v1/jobs") }

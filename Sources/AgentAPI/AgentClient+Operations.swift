@@ -1,4 +1,5 @@
 import FoundationEssentials
+public import Spec
 
 /// Operations: what takes its time.
 extension AgentClient {

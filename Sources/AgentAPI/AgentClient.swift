@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Linux
+public import Spec
 import Synchronization
 
 /// Talks to `dishd`: over its Unix socket, or from elsewhere over TLS.

@@ -1,3 +1,5 @@
+public import Spec
+
 /// What a host tells its scheduler, now and then (docs/heartbeat.md). The answer is a `HeartbeatAnswer`.
 public struct HostHeartbeat: Sendable, Codable, Equatable {
     public static let currentFormat = 1

@@ -1,3 +1,5 @@
+public import Spec
+
 /// What the agent tells of a job.
 public struct JobStatus: Sendable, Codable, Equatable {
     public enum State: String, Sendable, Codable, CaseIterable {

@@ -1,3 +1,5 @@
+public import Spec
+
 /// A description of a job as it was given once; it never changes.
 public struct JobVersion: Sendable, Codable, Equatable {
     public enum Outcome: String, Sendable, Codable, CaseIterable {

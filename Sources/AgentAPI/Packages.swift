@@ -1,13 +1,3 @@
-/// When an image is fetched from its registry before something runs from it.
-public enum ImagePullPolicy: String, Sendable, Codable, CaseIterable {
-    /// When the pool hasn't got it.
-    case missing
-    /// Each time it is asked for: a tag may mean something else by now.
-    case always
-    /// Never; without it nothing runs.
-    case never
-}
-
 /// What `POST /v1/packages` takes: images of registries that shall be present on the host.
 public struct PackageRequest: Sendable, Codable, Equatable {
     /// `HOST[:PORT]/NAME[:TAG][@DIGEST]`.

@@ -29,28 +29,6 @@ public struct SecretStatus: Sendable, Codable, Equatable {
     }
 }
 
-/// A secret of the host and the name that a task knows it by: `NAME`, or `CREDENTIAL=NAME`.
-public struct SecretUse: Sendable, Equatable {
-    public let credential: String
-    public let secret: String
-
-    /// Nil for what isn't written like that.
-    public init?(_ text: String) {
-        let parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
-        guard (1...2).contains(parts.count), parts.allSatisfy(Self.isName) else { return nil }
-        (credential, secret) = (parts[0], parts[parts.count - 1])
-    }
-
-    /// Letters, digits, `.`, `_` and `-`, 64 at most, not a dot first: a file's name, and a credential's (systemd.exec(5)).
-    public static func isName(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count) && text.first != "."
-            && text.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "._-".utf8.contains(byte)
-            }
-    }
-}
-
 /// Secrets.
 extension AgentClient {
     public func secrets() async throws -> [SecretStatus] { try await get("/v1/secrets") }

@@ -82,9 +82,9 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     /// The IPv6 address there; nil without one.
     public var address6: String?
     public var network: TaskRequest.Network
-    public var publish: [String]
+    public var publish: [PublishedPort]
     /// As they were asked for; nil from agents that know none.
-    public var volumes: [String]?
+    public var volumes: [VolumeMount]?
     /// What runs; nil: the image's init.
     public var command: [String]?
     public var limits: Limits
@@ -113,7 +113,7 @@ public struct TaskStatus: Sendable, Codable, Equatable {
     public init(
         id: String, name: String, image: String, layer: String, pool: String, state: State, reason: String?,
         created: Int64, exit: Exit?, processes: Processes?, address: String?, network: TaskRequest.Network,
-        publish: [String], volumes: [String]?, command: [String]?, limits: Limits, notEnforced: [String],
+        publish: [PublishedPort], volumes: [VolumeMount]?, command: [String]?, limits: Limits, notEnforced: [String],
         userBase: UInt32?,
         paths: Paths
     ) {

@@ -1,5 +1,6 @@
 import Btrfs
 import Linux
+public import Spec
 
 /// What a task's directory in the pool says of it, in `task.json`.
 public struct TaskRecord: Sendable, Codable, Equatable {

@@ -77,15 +77,19 @@ extension YAMLNode {
 
     /// A mapping's entries, in the order they are written, of which only some keys are allowed.
     ///
-    /// - Parameter alternative: what may stand instead of a mapping, with "or": for the message.
-    func entries(_ what: String, keys: [String], alternative: String = "") throws(ManifestError) -> [(String, YAMLNode)] {
+    /// - Parameters:
+    ///   - older: keys that are allowed, and not spoken of.
+    ///   - alternative: what may stand instead of a mapping, with "or": for the message.
+    func entries(
+        _ what: String, keys: [String], older: [String] = [], alternative: String = ""
+    ) throws(ManifestError) -> [(String, YAMLNode)] {
         guard case .mapping(let mapping) = content else {
             throw fail("\(what) must be \(alternative)a mapping with the keys \(keys.joined(separator: ", ")), not \(kind)")
         }
         var entries: [(String, YAMLNode)] = []
         for (key, value) in mapping {
             let name = try key.string("a key of \(what)")
-            guard keys.contains(name) else {
+            guard keys.contains(name) || older.contains(name) else {
                 let hint = nearest(to: name, among: keys).map { "; did you mean '\($0)'?" } ?? ""
                 throw key.fail("unknown key '\(name)' in \(what)\(hint) (known: \(keys.joined(separator: ", ")))")
             }

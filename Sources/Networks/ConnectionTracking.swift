@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Spec
 
 /// The kernel's table of connections (conntrack), asked by netlink (linux/netfilter/nfnetlink_conntrack.h).
 ///

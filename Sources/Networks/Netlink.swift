@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Spec
 
 /// A conversation with the kernel about links, addresses and routes (rtnetlink(7)), in the network namespace of the
 /// thread that opened it.

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Spec
 import Synchronization
 
 /// Ties each task's port of a bridge to its addresses: frames with another sender, be it Ethernet, ARP, IPv4 or IPv6, or that

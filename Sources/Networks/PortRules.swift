@@ -1,4 +1,5 @@
 import Linux
+import Spec
 
 /// The nftables table of a task network for one family of addresses: translation for what leaves it, and for published ports.
 ///

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Spec
 
 /// Connections to published ports whose target has changed.
 extension TaskNetwork {

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+public import Spec
 
 extension TaskNetwork {
     /// Checks that nothing on the host listens on a port yet.

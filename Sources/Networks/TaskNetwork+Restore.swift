@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Spec
 
 /// Settings that the agent makes on the host for all tasks, and makes again where somebody has undone it: other agents, a reload of the
 /// firewall, tools that manage networks.

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+public import Spec
 
 /// The network of this host's tasks: a bridge with an address of the host, for each task a network namespace that is
 /// joined to it by a pair of virtual Ethernet links, and nftables tables of its own, named after the bridge. What a task can send

@@ -1,3 +1,4 @@
+import Spec
 import Synchronization
 
 /// The published ports that the tables of a bridge shall have: they are made again of it where somebody has removed them.

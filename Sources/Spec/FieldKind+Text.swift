@@ -9,7 +9,7 @@ extension FieldKind {
             case .count: Int64(text).map { .integer($0) }
             case .seconds: Self.seconds(text).map { $0 == $0.rounded() ? .integer(Int64($0)) : .number($0) }
             case .flag: text == "true" ? true : text == "false" ? false : nil
-            case .word(let words): words.contains(text) ? .text(text) : nil
+            case .word(let words, let older): words.contains(text) ? .text(text) : older[text].map { .text($0) }
             case .text: .text(text)
             case .list, .table, .settings: nil
             }
@@ -51,7 +51,7 @@ extension FieldKind {
         case .cores(let range): "a number of CPUs from \(Self.cores(range.lowerBound)) to \(Self.cores(range.upperBound))"
         case .count(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .seconds(let range): "a time from \(Self.duration(range.lowerBound)) to \(Self.duration(range.upperBound))"
-        case .word(let words): "one of \(words.map { "`\($0)`" }.joined(separator: ", "))"
+        case .word(let words, _): "one of \(words.map { "`\($0)`" }.joined(separator: ", "))"
         case .flag: "true or false"
         case .text(let form, _): form.name
         case .list(let element, _): "a list: \(element.bounds)"
@@ -64,9 +64,8 @@ extension FieldKind {
         switch self {
         case .bytes: "a size like 512M or 2G"
         case .cores: "a number of CPUs like 0.5 or 2"
-        case .count: "a whole number"
         case .seconds: "a time like 90s, 10m or 2h"
-        case .word(let words): Self.choice(words)
+        case .word(let words, _): Self.choice(words)
         default: bounds
         }
     }

@@ -7,11 +7,13 @@ public indirect enum FieldKind: Sendable {
     case count(ClosedRange<Int64>)
     /// A time: seconds in JSON, `90s`, `10m` or `2h` for people.
     case seconds(ClosedRange<Double>)
-    case word([String])
+    /// One of some words; people may also write older ones.
+    case word([String], older: [String: String] = [:])
     case flag
     /// Text of so many characters (Unicode scalars).
     case text(TextForm, ClosedRange<Int> = 0...4096)
-    case list(of: FieldKind, atMost: Int)
+    /// So many of a kind.
+    case list(of: FieldKind, ClosedRange<Int>)
     /// Names that people choose, each with a text.
     case table(names: TextForm, texts: ClosedRange<Int>, atMost: Int)
     case settings(SettingsTable)
@@ -21,11 +23,13 @@ public indirect enum FieldKind: Sendable {
 public struct FieldDescription: Sendable {
     public let name: FieldName
     public let kind: FieldKind
-    public let isRequired: Bool
+    public internal(set) var isRequired = false
     /// What holds without it, in words.
     public let standard: String
     /// One sentence.
     public let about: String
+    /// Keys that it had in YAML, which are still understood.
+    public internal(set) var older: [String] = []
 }
 
 /// All that can be said about settings without a value of theirs.
@@ -56,18 +60,23 @@ extension FieldKind {
             guard range.contains(Double(number)) else { throw FieldFault("", outside) }
         case (.seconds(let range), .number(let number)):
             guard range.contains(number) else { throw FieldFault("", outside) }
-        case (.word(let words), .text(let text)):
+        case (.word(let words, _), .text(let text)):
             guard words.contains(text) else { throw FieldFault("", "must be \(Self.choice(words))") }
         case (.flag, .boolean): return
         case (.text(let form, let length), .text(let text)):
+            guard !text.utf8.contains(0) else { throw FieldFault("", "can't have a NUL character in it") }
+            // What a form says of a short text says more than its length.
+            if text.utf8.count < 256, let fault = form.fault(text) { throw FieldFault("", fault) }
             let count = text.unicodeScalars.count
             guard length.contains(count) else {
                 throw FieldFault("", "must have \(length.lowerBound) to \(length.upperBound) characters, not \(count)")
             }
-            guard !text.utf8.contains(0) else { throw FieldFault("", "can't have a NUL character in it") }
             if let fault = form.fault(text) { throw FieldFault("", fault) }
-        case (.list(let element, let most), .list(let values)):
-            guard values.count <= most else { throw FieldFault("", "can have \(most) elements at most, not \(values.count)") }
+        case (.list(let element, let count), .list(let values)):
+            guard count.contains(values.count) else {
+                if values.isEmpty { throw FieldFault("", "can't be empty; leave it out") }
+                throw FieldFault("", "can have \(count.upperBound) elements at most, not \(values.count)")
+            }
             for (index, value) in values.enumerated() {
                 do { try element.check(value) } catch { throw error.inside("[\(index)]") }
             }
@@ -80,7 +89,7 @@ extension FieldKind {
                 } catch { throw error.inside(name) }
             }
         case (.settings(let table), .object(let values)): try table.check(values)
-        default: throw FieldFault("", "must be \(json), not \(value.kind)\(value == .null ? "; leave it out" : "")")
+        default: throw FieldFault("", "must be \(name), not \(value.kind)\(value == .null ? "; leave it out" : "")")
         }
     }
 
@@ -91,7 +100,7 @@ extension FieldKind {
     private var outside: String { "must be \(bounds)" }
 
     /// What JSON has for it, in words.
-    private var json: String {
+    var name: String {
         switch self {
         case .bytes, .cores, .count: "a whole number"
         case .seconds: "a number"

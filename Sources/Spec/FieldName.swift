@@ -35,6 +35,9 @@ public struct FieldFault: Error, Equatable {
 
     public init(_ path: String = "", _ reason: String) { (self.path, self.reason) = (path, reason) }
 
+    /// The reason with the setting's name before it, where it doesn't begin with the value.
+    public func sentence(_ name: String) -> String { reason.hasPrefix("'") ? reason : "\(name) \(reason)" }
+
     /// The same fault seen from outside.
     func inside(_ name: String) -> FieldFault {
         FieldFault(path.isEmpty ? name : path.hasPrefix("[") ? name + path : "\(name).\(path)", reason)

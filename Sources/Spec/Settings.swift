@@ -35,7 +35,7 @@ extension Settings {
 
     /// Takes what has its kind, whatever its bounds, and leaves out what isn't known: a value that was checked by whoever took it, perhaps
     /// by another version.
-    private init(reading json: JSONValue) throws(FieldFault) {
+    init(reading json: JSONValue) throws(FieldFault) {
         guard case .object(let values) = json else { throw FieldFault("", "must be an object, not \(json.kind)") }
         self.init()
         for field in Self.fields {
@@ -43,9 +43,10 @@ extension Settings {
                 if field.description.isRequired { throw FieldFault(field.name.json, "it is missing") }
                 continue
             }
-            guard field.write(&self, value) else {
-                throw FieldFault(field.name.json, "must be \(field.kind.bounds), not \(value.kind)")
-            }
+            do throws(FieldFault) { try field.write(&self, value) } catch { throw error.inside(field.name.json) }
+        }
+        guard Self.oneOf.isEmpty || Self.oneOf.filter({ values[$0] ?? .null != .null }).count == 1 else {
+            throw FieldFault("", "needs exactly one of \(Self.oneOf.joined(separator: ", "))")
         }
     }
 
@@ -73,7 +74,7 @@ extension Settings {
         guard let field = Self.fields.first(where: { $0.name == name }), (try? field.kind.check(value)) != nil else {
             return false
         }
-        return field.write(&self, value)
+        return (try? field.write(&self, value)) != nil
     }
 
     /// Whether nothing is set.
@@ -92,7 +93,7 @@ extension Settings {
             guard field.read(change) == nil else { throw FieldFault(name, "can't be both set and lifted") }
             lift(&self)
         }
-        for field in Self.fields { if let value = field.read(change) { _ = field.write(&self, value) } }
+        for field in Self.fields { if let value = field.read(change) { try field.write(&self, value) } }
     }
 
     /// What is set, for people: `memory 1G, cpu 0.5`.
@@ -108,8 +109,8 @@ extension Settings {
         guard let field = Self.fields.first(where: { $0.name == name }) else {
             throw FieldFault(name.json, "there is no such field")
         }
-        do {
-            _ = field.write(&self, try field.kind.value(of: text))
+        do throws(FieldFault) {
+            try field.write(&self, try field.kind.value(of: text))
         } catch { throw error.inside(name.json) }
     }
 }

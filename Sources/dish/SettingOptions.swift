@@ -33,6 +33,13 @@ extension Settings {
     }
 }
 
+/// Values that are written as one text are arguments as they are; what is wrong with one comes after its option's name.
+extension Written {
+    static func argument(_ text: String) throws -> Self {
+        do throws(FieldFault) { return try Self(parsing: text) } catch { throw ValidationError(error.reason) }
+    }
+}
+
 enum SettingOptions {
     /// What the agent says of a setting, with the option that it was given by.
     static func named(_ error: any Error) -> any Error {

@@ -27,14 +27,14 @@ import Spec
         ),
         (#"{"image": "i", "limits": {"memory": 1e30}}"#, "limits.memory: must be a whole number, not a number", "limits.memory"),
         (
-            #"{"image": "i", "health": [{"tcp": 1}, {"tcp": 0}]}"#, "health[1].tcp: must be from 1 to 65535, not 0",
+            #"{"image": "i", "health": [{"tcp": 1}, {"tcp": 0}]}"#, "health[1].tcp: must be a whole number from 1 to 65535",
             "health[1].tcp"
         ),
         (
-            #"{"image": "i", "health": [{"tcp": 1, "unit": "u"}]}"#,
-            "health[0]: it needs exactly one of command, http, tcp, unit", "health[0]"
+            #"{"image": "i", "health": [{"tcp": 1, "unit": "u.service"}]}"#,
+            "health[0]: needs exactly one of command, http, tcp, unit", "health[0]"
         ),
-        (#"{"image": "i", "network": "bridge"}"#, "network: must be one of private, host, none", "network"),
+        (#"{"image": "i", "network": "bridge"}"#, "network: must be private, host or none", "network"),
         (#"{"image": "i\u0000"}"#, "image: can't have a NUL character in it", "image"),
         (#"{"image": "i", "environment": {"A": null}}"#, "environment.A: must be text, not null; leave it out", "environment.A"),
         (#"{"name": "a"}"#, "image: it is missing", "image"),

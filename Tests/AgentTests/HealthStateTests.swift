@@ -1,6 +1,7 @@
 import AgentAPI
 import FoundationEssentials
 import Layers
+import Spec
 import Testing
 
 @testable import Agent

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 import Testing
 
 @testable import Agent

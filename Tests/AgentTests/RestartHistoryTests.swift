@@ -1,5 +1,6 @@
 import AgentAPI
 import Linux
+import Spec
 import TaskHelper
 import Testing
 

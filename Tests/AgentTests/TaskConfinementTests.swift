@@ -1,5 +1,6 @@
 import AgentAPI
 import Runtime
+import Spec
 import Testing
 
 @testable import Agent

@@ -1,6 +1,7 @@
 import AgentAPI
 import Glibc
 import Linux
+import Spec
 import TaskHelper
 import Testing
 

@@ -16,7 +16,7 @@ struct JobLanguageErrorTests {
     }
 
     private static let keys =
-        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allow_mounts, secrets, limits, class, best_effort, user_namespace, security, capabilities, restart, health, stop, update, depends_on, without_scheduler"
+        "name, image, pull, replicas, command, environment, user, directory, network, publish, volumes, allowed_mounts, secrets, limits, class, best_effort, user_namespace, security, capabilities, restart, health, stop, update, depends_on, without_scheduler"
 
     /// Of a whole file.
     static let files: [Mistake] = [
@@ -46,61 +46,59 @@ struct JobLanguageErrorTests {
         Mistake("replicas: many", "38: 'replicas' must be a whole number from 0 to 1000, not 'many'"),
         Mistake("replicas: 1001", "38: 'replicas' must be a whole number from 0 to 1000, not '1001'"),
         Mistake("command: sleep", "37: 'command' must be a list, not 'sleep'"),
-        Mistake("command: []", "37: 'command' is empty; name a program, or leave the key out"),
+        Mistake("command: []", "37: 'command' can't be empty; leave it out"),
         Mistake("environment: [A]", "41: 'environment' must be a mapping of names to texts, not a list"),
-        Mistake("environment: {1A: b}", "42: '1A' can't be a variable's name: use letters, digits and '_'"),
+        Mistake("environment: {A=: b}", "42: 'A=' can't be a variable's name"),
         Mistake("environment: {A: [b]}", "45: 'A' must be a text, not a list"),
-        Mistake("user: Bob", "34: 'Bob' can't be a user's or group's name: use a-z, 0-9, '_' and '-', 32 at most"),
-        Mistake("directory: tmp", "39: 'tmp' must be an absolute path without '.', '..' or a slash at its end"),
-        Mistake("network: bridge", "37: 'network' must be private or host or none, not 'bridge'"),
+        Mistake("directory: tmp", "39: 'directory' must be an absolute path, not 'tmp'"),
+        Mistake("network: bridge", "37: 'network' must be private, host or none, not 'bridge'"),
         Mistake("publish: 80", "37: 'publish' must be a list, not '80'"),
         Mistake(
             "publish: ['80']",
-            "38: '80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
+            "38: '80': it needs a port of the host and one of the task; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
         Mistake(
             "publish: ['0:80']",
-            "38: '0:80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
+            "38: '0:80': '0' is not a port from 1 to 65535; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
         Mistake(
             "publish: ['300.0.0.1:80:80']",
-            "38: '300.0.0.1:80:80' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
+            "38: '300.0.0.1:80:80': '300.0.0.1' is not an IPv4 address, or an IPv6 address in brackets; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
         ),
         Mistake(
             "network: host, publish: ['80:80']",
             "53: a job with the network 'host' has no ports to publish; only a private network has"),
         Mistake("volumes: ['data']", "38: 'data' is no volume for a task; write NAME:/path or NAME:/path:ro"),
         Mistake("volumes: ['data:srv']", "38: 'data:srv' is no volume for a task; write NAME:/path or NAME:/path:ro"),
-        Mistake("allow_mounts: [etc]", "43: 'etc' must be an absolute path without '.', '..' or a slash at its end"),
+        Mistake("allow_mounts: [etc]", "43: an entry of 'allow_mounts' must be an absolute path, not 'etc'"),
         Mistake("limits: {cpu: 0}", "42: 'cpu' must be a number of CPUs from 0.001 to 100000, not '0'"),
         Mistake("limits: {memory: lots}", "45: 'memory' must be a size like 512M or 2G, not 'lots'"),
         Mistake("limits: {pids: 0}", "43: 'pids' must be a whole number from 1 to 4194304, not '0'"),
         Mistake("limits: {cpu_weight: 0}", "49: 'cpu_weight' must be a whole number from 1 to 10000, not '0'"),
         Mistake("limits: {cpuset: 3-1}", "45: 'cpuset' must be a list of CPUs like 0-3,6, not '3-1'"),
-        Mistake("class: gold", "35: 'class' must be guaranteed or burstable or best-effort, not 'gold'"),
+        Mistake("class: gold", "35: 'class' must be guaranteed, burstable or best-effort, not 'gold'"),
         Mistake("best_effort: yes", "41: 'best_effort' must be true or false, not 'yes'"),
-        Mistake("security: tight", "38: 'security' must be default or confined or system, not 'tight'"),
+        Mistake("security: tight", "38: 'security' must be default, confined or system, not 'tight'"),
         Mistake("capabilities: {add: [a-b]}", "49: an entry of 'add' must be a capability like SYS_PTRACE, not 'a-b'"),
-        Mistake("restart: sometimes", "37: 'restart' must be never or on-failure or always, not 'sometimes'"),
-        Mistake("restart: {attempts: 3}", "37: 'restart' needs the key 'mode'"),
-        Mistake("restart: {mode: always, delay: soon}", "59: 'delay' must be a duration like 90s, 10m or 2h, not 'soon'"),
-        Mistake("health: [{}]", "37: a health check needs 'command', 'http', 'tcp' or 'unit'"),
-        Mistake("health: [{tcp: 80, unit: a.service}]", "53: a health check can't have both 'tcp' and 'unit'"),
+        Mistake("restart: sometimes", "37: 'restart' must be no, on-failure or always, not 'sometimes'"),
+        Mistake("restart: {mode: always, delay: soon}", "59: 'delay' must be a time like 90s, 10m or 2h, not 'soon'"),
+        Mistake("health: [{}]", "37: an entry of 'health' needs 'command', 'http', 'tcp' or 'unit'"),
+        Mistake("health: [{tcp: 80, unit: a.service}]", "53: an entry of 'health' can't have both 'tcp' and 'unit'"),
         Mistake("health: [{tcp: 0}]", "43: 'tcp' must be a whole number from 1 to 65535, not '0'"),
-        Mistake("health: [{command: []}]", "47: 'command' is empty; name a program"),
+        Mistake("health: [{command: []}]", "47: 'command' can't be empty; leave it out"),
         Mistake("health: [{http: {port: 80, path: x}}]", "61: 'path' must begin with '/' and have no blanks, not 'x'"),
-        Mistake("health: [{unit: nginx}]", "44: 'nginx' is not a unit's name, like hello.service"),
+        Mistake("health: [{unit: nginx}]", "44: 'unit' must be a unit's name, like nginx.service, not 'nginx'"),
         Mistake(
-            "health: [{tcp: 80, purpose: alive}]", "56: 'purpose' must be startup or liveness or readiness, not 'alive'"),
+            "health: [{tcp: 80, purpose: alive}]", "56: 'purpose' must be startup, liveness or readiness, not 'alive'"),
         Mistake(
-            "stop: {signal: TERM}",
-            "43: 'signal' must be SIGTERM or SIGINT or SIGQUIT or SIGHUP or SIGUSR1 or SIGUSR2 or SIGWINCH or SIGKILL, not 'TERM'"
+            "stop: {signal: END}",
+            "43: 'signal' must be a signal like SIGTERM, not 'END'"
         ),
-        Mistake("stop: {timeout: 0s}", "44: 'timeout' must be a duration like 90s, 10m or 2h, not '0s'"),
+        Mistake("stop: {timeout: 0x}", "44: 'timeout' must be a time like 90s, 10m or 2h, not '0x'"),
         Mistake("update: {batch: 0}", "44: 'batch' must be a whole number from 1 to 1000, not '0'"),
         Mistake("update: {order: rolling}", "44: 'order' must be start-first or stop-first, not 'rolling'"),
         Mistake(
             "depends_on: [a b]",
             "41: 'a b' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last"),
-        Mistake("depends_on: [{condition: ready}]", "41: a dependency needs the key 'job'"),
+        Mistake("depends_on: [{condition: ready}]", "41: an entry of 'depends_on' needs the key 'job'"),
         Mistake("depends_on: [{job: b, condition: healthy}]", "61: 'condition' must be started or ready, not 'healthy'"),
         Mistake("depends_on: [b, b]", "44: the dependency on 'b' is there twice; the first time at f:1:41"),
         Mistake("depends_on: [a]", "41: the job 'a' depends on itself"),

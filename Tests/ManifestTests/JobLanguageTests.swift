@@ -14,29 +14,29 @@ struct JobLanguageTests {
     }
 
     @Test func whatIsLeftOutHasItsDefault() throws {
-        let job = try #require(try JobFile("jobs: [{name: a, image: //b:c}]", file: "f").jobs.first)
-        #expect(job.replicas == 1 && job.command == nil && job.network == "private" && job.userNamespace)
-        #expect(job.restart.mode == "always" && job.restart.attempts == nil)
-        #expect(job.update.batch == 1 && job.update.order == "start-first" && job.update.deadline == 120)
+        let job = try #require(try JobFile("jobs: [{name: a, image: //b:c}]", file: "f").jobs.first).spec
+        #expect(job.replicas == 1 && job.task.command == nil && job.task.network == .private && job.task.userNamespace)
+        #expect(job.task.restart.mode == .always && job.task.restart.attempts == nil)
+        #expect(job.update.batch == 1 && job.update.order == .startFirst && job.update.deadline == 120)
         #expect(job.update.rollback && job.update.pause == 0)
-        #expect(job.stop.timeout == 10 && job.stop.signal == nil && job.stop.drain == 2)
+        #expect(job.stopTimeout == 10 && job.task.stopSignal == nil && job.drain == 2)
         #expect(job.stopWithoutScheduler == nil)
-        #expect(job.security == "default" && job.capabilities.add.isEmpty && job.capabilities.drop.isEmpty)
+        #expect(job.task.security == .default && job.task.capabilities == TaskCapabilities())
     }
 
     @Test func theExampleIsReadAsItIsMeant() throws {
-        let jobs = try JobFile(Self.example(), file: "f").jobs
+        let jobs = try JobFile(Self.example(), file: "f").jobs.map(\.spec)
         let web = try #require(jobs.first)
-        #expect(web.replicas == 3 && web.environment == ["WORKERS": "4"] && web.publish.map(\.value) == ["8080:80"])
-        #expect(web.limits.cpu == 500 && web.limits.memory == 256 << 20 && web.limits.pids == 200)
-        #expect(web.restart.attempts == 5 && web.restart.longestDelay == 60)
-        #expect(web.health.map(\.purpose) == ["startup", "liveness", "readiness"])
-        #expect(web.health.map(\.probe) == [.unit("nginx.service"), .tcp(port: 80), .http(port: 80, path: "/")])
-        #expect(web.dependsOn.map(\.job.value) == ["greeter", "clock"])
-        #expect(web.dependsOn.map(\.condition) == ["ready", "started"])
-        #expect(jobs[1].stop.signal == "SIGTERM" && jobs[1].stopWithoutScheduler == 3600)
-        #expect(jobs[1].security == "confined" && jobs[1].capabilities.add == ["kill"] && jobs[1].capabilities.drop == ["all"])
-        #expect(jobs[2].restart.mode == "on-failure")
+        #expect(web.replicas == 3 && web.task.environment == ["WORKERS": "4"])
+        #expect(web.task.limits.cpu == 500 && web.task.limits.memory == 256 << 20 && web.task.limits.pids == 200)
+        #expect(web.task.restart.attempts == 5 && web.task.restart.longestBackoff == 60)
+        #expect(web.task.health.map(\.purpose) == [.startup, .liveness, .readiness])
+        #expect(web.task.health.map(\.probe) == [.unit("nginx.service"), .tcp(port: 80), .http(port: 80, path: "/")])
+        #expect(web.dependsOn.map(\.job) == ["greeter", "clock"])
+        #expect(web.dependsOn.map(\.condition) == [.ready, .started])
+        #expect(jobs[1].task.stopSignal == "SIGTERM" && jobs[1].stopWithoutScheduler == 3600)
+        #expect(jobs[1].task.security == .confined && jobs[1].task.capabilities == .init(add: ["kill"], drop: ["all"]))
+        #expect(jobs[2].task.restart.mode == .onFailure)
     }
 
     @Test func jobsStandAfterThoseTheyDependOn() throws {

@@ -1,3 +1,4 @@
+import Spec
 import Testing
 
 @testable import Networks
@@ -25,14 +26,14 @@ import Testing
         "192.0.2.1:6060:1/udp",
     ])
     func aPublishedPortIsFound(_ text: String) throws {
-        #expect(try PortRules.publishes(PublishedPort(text), in: table, .ip))
+        #expect(try PortRules.publishes(PublishedPort(parsing: text), in: table, .ip))
     }
 
     @Test(arguments: [
         "80:1", "8080:1/udp", "53:1", "192.0.2.1:9090:1", "6060:1", "192.0.2.2:6060:1/udp", "808:1", "70:1", "1:80",
     ])
     func anotherIsFree(_ text: String) throws {
-        #expect(try !PortRules.publishes(PublishedPort(text), in: table, .ip))
+        #expect(try !PortRules.publishes(PublishedPort(parsing: text), in: table, .ip))
     }
 
     @Test func answersOfNetlinkAreReadWithinTheirLengths() {

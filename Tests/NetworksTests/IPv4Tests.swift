@@ -1,4 +1,5 @@
 import Networks
+import Spec
 import Testing
 
 @Suite struct IPv4Tests {

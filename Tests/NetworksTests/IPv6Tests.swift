@@ -1,4 +1,5 @@
 import Networks
+import Spec
 import Testing
 
 @Suite struct IPv6Tests {
@@ -48,7 +49,7 @@ import Testing
             let text = String((0..<Int.random(in: 0...48)).map { _ in letters.randomElement()! })
             if let address = IPv6Address(text) { #expect(IPv6Address(address.description) == address) }
             _ = IPv6Subnet(text)
-            _ = try? PublishedPort(text)
+            _ = try? PublishedPort(parsing: text)
         }
     }
 

@@ -1,4 +1,5 @@
 import Networks
+import Spec
 import Testing
 
 @Suite struct PublishedPortTests {
@@ -12,13 +13,13 @@ import Testing
     func aPortIsRead(
         _ text: String, _ address: String, _ host: UInt16, _ task: UInt16, _ transport: String, _ printed: String
     ) throws {
-        let port = try PublishedPort(text)
+        let port = try PublishedPort(parsing: text)
         #expect(port.host.description == address)
         #expect(port.hostPort == host)
         #expect(port.taskPort == task)
         #expect(port.transport.rawValue == transport)
         #expect(port.description == printed)
-        #expect(try PublishedPort(port.description) == port)
+        #expect(try PublishedPort(parsing: port.description) == port)
     }
 
     @Test(arguments: [
@@ -37,11 +38,10 @@ import Testing
         ("80:80/", "'' is not tcp or udp"), ("80:80/tcp/udp", "there is more than one '/'"),
     ])
     func whatIsNoPortIsRefusedWithTheReason(_ text: String, _ reason: String) {
-        let error = #expect(throws: NetworkError.self) { try PublishedPort(text) }
-        #expect(error?.code == .invalid)
+        let error = #expect(throws: FieldFault.self) { try PublishedPort(parsing: text) }
         #expect(
-            error?.description
-                == "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp")
+            error?.reason
+                == "'\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp")
     }
 
     @Test(arguments: [
@@ -51,7 +51,7 @@ import Testing
         ("[::1]:80:1", "[fd00::1]:80:1", false), ("[::]:80:1", "127.0.0.1:80:1", false), ("[::1]:80:1", "80:2", true),
     ])
     func portsConflictWhenTheyMeanTheSamePortOfTheHost(_ one: String, _ other: String, _ expected: Bool) throws {
-        let (one, other) = (try PublishedPort(one), try PublishedPort(other))
+        let (one, other) = (try PublishedPort(parsing: one), try PublishedPort(parsing: other))
         #expect(one.conflicts(with: other) == expected)
         #expect(other.conflicts(with: one) == expected)
     }

@@ -1,5 +1,6 @@
 import Glibc
 import Networks
+import Spec
 import Testing
 
 @Suite struct TaskNetworkTests {
@@ -30,12 +31,12 @@ import Testing
         #expect(bound)
         let number = UInt16(bigEndian: name.sin_port)
         for text in ["\(number):80", "127.0.0.1:\(number):80"] {
-            let error = #expect(throws: NetworkError.self) { try TaskNetwork.requireFree(PublishedPort(text)) }
+            let error = #expect(throws: NetworkError.self) { try TaskNetwork.requireFree(PublishedPort(parsing: text)) }
             #expect(error?.code == .conflict)
         }
-        try TaskNetwork.requireFree(PublishedPort("127.0.0.2:\(number):80"))
-        try TaskNetwork.requireFree(PublishedPort("\(number):80/udp"))
-        let error = #expect(throws: NetworkError.self) { try TaskNetwork.requireFree(PublishedPort("192.0.2.1:\(number):80")) }
+        try TaskNetwork.requireFree(PublishedPort(parsing: "127.0.0.2:\(number):80"))
+        try TaskNetwork.requireFree(PublishedPort(parsing: "\(number):80/udp"))
+        let error = #expect(throws: NetworkError.self) { try TaskNetwork.requireFree(PublishedPort(parsing: "192.0.2.1:\(number):80")) }
         #expect(error?.code == .invalid)
     }
 }

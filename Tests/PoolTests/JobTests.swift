@@ -3,6 +3,7 @@ import Fixtures
 import FoundationEssentials
 import Glibc
 import Linux
+import Spec
 import Testing
 
 /// Jobs on the real thing: replicas that serve, updates under load, versions that are broken, agents that are killed.

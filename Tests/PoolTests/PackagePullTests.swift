@@ -7,6 +7,7 @@ import Logging
 import Networks
 import OCI
 import Runtime
+import Spec
 import Synchronization
 import Testing
 

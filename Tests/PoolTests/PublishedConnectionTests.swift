@@ -2,6 +2,7 @@ import Fixtures
 import Glibc
 import Linux
 import Networks
+import Spec
 import Testing
 
 /// What becomes of those who send to a published port when its target changes.
@@ -75,7 +76,7 @@ struct PublishedConnectionTests {
     @Test func whoSendsOnReachesTheTaskThatHasThePortNow() async throws {
         try await withNetwork { network, places in
             let port = try FreePort.tcp()
-            let published = try PublishedPort("\(port):5300/udp")
+            let published = try PublishedPort(parsing: "\(port):5300/udp")
             try await network.connect(places[2].id, address: places[2].address, ports: [])
             // Before there is anything to send to.
             let senders = try senders(network, port, places[2])
@@ -102,7 +103,7 @@ struct PublishedConnectionTests {
     @Test func whoSendsOnFollowsTheReplicasOfAJob() async throws {
         try await withNetwork { network, places in
             let port = try FreePort.tcp()
-            let published = try PublishedPort("\(port):5300/udp")
+            let published = try PublishedPort(parsing: "\(port):5300/udp")
             for place in places { try await network.connect(place.id, address: place.address, ports: []) }
             let servers = try [server(network, places[0], "a"), server(network, places[1], "b")]
             let (a, b) = (places[0].address, places[1].address)
@@ -132,7 +133,7 @@ struct PublishedConnectionTests {
                 #expect(outcome.status.isSuccess, "\(words): \(outcome.errorText)")
             }
             let (single, shared) = (try FreePort.tcp(), try FreePort.tcp())
-            let (one, all) = (try PublishedPort("\(single):5300/udp"), try PublishedPort("\(shared):5300/udp"))
+            let (one, all) = (try PublishedPort(parsing: "\(single):5300/udp"), try PublishedPort(parsing: "\(shared):5300/udp"))
             try await network.connect(places[2].id, address: places[2].address, ports: [])
             try await network.connect(places[0].id, address: places[0].address, ports: [one])
             try network.balance([(all, [places[0].address])], before: [])
@@ -160,7 +161,7 @@ struct PublishedConnectionTests {
 
             // A start doesn't wait for that.
             try await run("nft", "delete", "table", "ip", network.bridge)
-            let other = try PublishedPort("\(try FreePort.tcp()):5300/udp")
+            let other = try PublishedPort(parsing: "\(try FreePort.tcp()):5300/udp")
             try await network.connect(places[1].id, address: places[1].address, ports: [other])
             try await wait(for: "a", senders)
             #expect(try network.restore() == [])

@@ -4,6 +4,7 @@ import Fixtures
 import Glibc
 import Layers
 import Linux
+import Spec
 import Synchronization
 import Testing
 
@@ -145,7 +146,7 @@ private final class Turmoil: Sendable {
             replicas: \(replicas)
             command: [/bin/sleep, "8640\(name.dropFirst())"]
             environment: {VERSION: "\(version)"}
-            restart: {mode: always, delay: 1s}
+            restart: {mode: always, backoff: 1s}
             stop: {drain: 1s, timeout: 1s}
             update: {deadline: 20s}
 

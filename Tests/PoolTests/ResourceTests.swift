@@ -2,6 +2,7 @@ import AgentAPI
 import Fixtures
 import FoundationEssentials
 import Linux
+import Spec
 import Testing
 
 @Suite(.requiresRoot)

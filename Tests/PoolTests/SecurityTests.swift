@@ -1,5 +1,6 @@
 import AgentAPI
 import Fixtures
+import Spec
 import Testing
 
 /// What tasks may ask of the kernel, asked of it (docs/security.md, "Capabilities and system calls").

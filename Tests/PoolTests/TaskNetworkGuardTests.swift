@@ -2,6 +2,7 @@ import Fixtures
 import Glibc
 import Linux
 import Networks
+import Spec
 import Testing
 
 /// What tasks can do to each other on the bridge, and others to the agent's namespaces.

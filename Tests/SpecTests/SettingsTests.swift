@@ -43,8 +43,9 @@ struct Kettle: Settings {
         ("heatPower", "0.0001", "must be a number of CPUs like 0.5 or 2, not '0.0001'"),
         ("heatPower", "1e3", "must be a number of CPUs like 0.5 or 2, not '1e3'"),
         ("heatPower", "nan", "must be a number of CPUs like 0.5 or 2, not 'nan'"),
-        ("cups", "11", "must be a whole number from 1 to 10, not '11'"), ("cups", "1.5", "must be a whole number, not '1.5'"),
-        ("cups", "99999999999999999999", "must be a whole number, not '99999999999999999999'"),
+        ("cups", "11", "must be a whole number from 1 to 10, not '11'"),
+        ("cups", "1.5", "must be a whole number from 1 to 10, not '1.5'"),
+        ("cups", "99999999999999999999", "must be a whole number from 1 to 10, not '99999999999999999999'"),
         ("tea", "", "must have 1 to 5 characters, not 0"),
     ]) func whatCannotBeIsNamed(name: String, text: String, reason: String) {
         var kettle = Kettle()

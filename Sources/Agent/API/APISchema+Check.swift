@@ -33,7 +33,10 @@ extension APISchema {
             }
         case (.object(let object), .object(let values)): try check(object, values, path)
         case (.setting(let kind), _):
-            do { try kind.check(value) } catch { throw fault(error.path.isEmpty ? path : join(path, error.path), error.reason) }
+            do { try kind.check(value) } catch {
+                let isOfMe = error.path.isEmpty || path.isEmpty || error.path.hasPrefix("[")
+                throw fault(isOfMe ? path + error.path : join(path, error.path), error.reason)
+            }
         default: throw fault(path, "must be \(kind), not \(value.kind)\(value == .null ? "; leave it out" : "")")
         }
     }
@@ -76,7 +79,7 @@ extension APISchema {
         case .boolean: "true or false"
         case .list: "a list"
         case .table, .object: "an object"
-        case .setting(let kind): kind.bounds
+        case .setting: "what it should be"
         case .any: "anything"
         }
     }

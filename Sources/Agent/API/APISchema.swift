@@ -100,10 +100,14 @@ extension APISchema {
             APISchema.integer(Int64(range.lowerBound)...Int64(range.upperBound)).json
         case .count(let range): APISchema.integer(range).json
         case .seconds(let range): APISchema.number(range).json
-        case .word(let words): APISchema.word(words).json
+        case .word(let words, _): APISchema.word(words).json
         case .flag: APISchema.boolean.json
         case .text(_, let length): APISchema.text(length).json
-        case .list(let element, let most): APISchema.list(of: .setting(element), atMost: most).json
+        case .list(let element, let count):
+            [
+                "type": "array", "items": json(of: element), "minItems": .integer(Int64(count.lowerBound)),
+                "maxItems": .integer(Int64(count.upperBound)),
+            ]
         case .table(_, let length, let most): APISchema.table(of: .text(length), atMost: most).json
         case .settings(let table): ["$ref": .text("#/components/schemas/\(table.name)")]
         }

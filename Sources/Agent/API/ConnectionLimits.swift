@@ -2,6 +2,7 @@ import NIOCore
 import NIOHTTPTypes
 import NIOSSL
 import Networks
+import Spec
 import Synchronization
 
 /// The bounds of one TCP listener's connections. The Unix socket has none of these, so nobody on TCP takes what it needs.

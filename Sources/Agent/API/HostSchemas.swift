@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// The objects about the host, what is used of it, and the agent itself.
 extension APIObject {

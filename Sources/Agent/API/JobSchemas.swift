@@ -1,46 +1,11 @@
 import AgentAPI
+import Spec
 
 /// The objects about jobs.
 extension APIObject {
-    static let jobSpec = APIObject(
-        "JobSpec", "A job as it shall be.", sent: true,
-        [
-            APIField("name", .text(1...200), "Letters, digits and dashes, 56 at most.", required: true),
-            APIField("replicas", .integer(0...1000), "How many tasks of it run."),
-            APIField("pull", .word(ImagePullPolicy.self), "When its image is fetched from its registry."),
-            APIField(
-                "task", .object(.taskRequest),
-                "What each replica is made from. Name, owner, pool and terminal are the agent's to give; secrets are named, not given.",
-                required: true),
-            APIField("stopTimeout", .integer(0...86400), "Seconds that a replica may take to end before it is killed."),
-            APIField("drain", .integer(0...86400), "Seconds that a replica runs on after it has left the ports and names."),
-            APIField("update", .object(.jobUpdate), "How a new version comes."),
-            APIField("dependsOn", .list(of: .object(.jobDependency)), "Jobs that must be there before a replica starts."),
-            APIField(
-                "stopWithoutScheduler", .integer(1...31_536_000),
-                "Seconds without a scheduler after which the replicas are stopped; without it they run on."),
-        ])
-
-    static let jobUpdate = APIObject(
-        "JobUpdate", "How a new version comes.", sent: true,
-        [
-            APIField("batch", .integer(1...1000), "How many replicas are replaced at a time."),
-            APIField("order", .word(JobSpec.Update.Order.self), "Which replicas of a batch go first."),
-            APIField("deadline", .integer(1...86400), "Seconds that the replicas of a batch may take to be ready."),
-            APIField("rollback", .boolean, "Whether the job goes back when they take longer."),
-            APIField("pause", .integer(0...86400), "Seconds between two batches."),
-            APIField(
-                "minReady", .integer(0...86400),
-                "Seconds that a new replica must have been ready for, without a restart, before it counts; without it, what the agent is told."
-            ),
-        ])
-
-    static let jobDependency = APIObject(
-        "JobDependency", "A job that must be there.", sent: true,
-        [
-            APIField("job", .text(1...200), "Its name.", required: true),
-            APIField("condition", .word(JobSpec.Dependency.Condition.self), "What it must have come to."),
-        ])
+    static let jobSpec = APIObject(JobSpec.self)
+    static let jobUpdate = APIObject(JobSpec.Update.self)
+    static let jobDependency = APIObject(JobSpec.Dependency.self)
 
     static let jobStatus = APIObject(
         "JobStatus", "What the agent tells of a job.", sent: true,

@@ -1,5 +1,6 @@
 import AgentAPI
 import Layers
+import Spec
 
 /// A job as it is kept on disk: what it shall be, and its history.
 struct Job: Sendable, Codable, Equatable {
@@ -87,7 +88,7 @@ struct Job: Sendable, Codable, Equatable {
     /// Tells whether a replica of it, or of the version that it may go back to, writes to one of these volumes.
     func writesAlone(to volumes: Set<String>) -> Bool {
         [target, fallback].compactMap { $0 }.contains { version in
-            version.spec.task.volumes.compactMap { VolumeMount($0) }.contains { !$0.readOnly && volumes.contains($0.volume) }
+            version.spec.task.volumes.contains { !$0.readOnly && volumes.contains($0.volume) }
         }
     }
 

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// What is told of a job.
 extension JobManager {

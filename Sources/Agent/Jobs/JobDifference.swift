@@ -1,5 +1,6 @@
 import AgentAPI
 import FoundationEssentials
+import Spec
 
 /// Which fields of two descriptions of a job differ.
 enum JobDifference {

@@ -1,13 +1,14 @@
 import AgentAPI
 import Linux
 import Networks
+import Spec
 
 /// How jobs are reached: the ports of the host that lead to their ready replicas, and the names that tasks know.
 struct JobExposure: Sendable {
     /// A job and its replicas that serve.
     struct Service: Sendable {
         let job: String
-        let publish: [String]
+        let publish: [PublishedPort]
         let replicas: [TaskStatus]
     }
 
@@ -60,7 +61,7 @@ struct JobExposure: Sendable {
             self.ready = ready
         }
         let wanted = services.flatMap { service in
-            service.publish.compactMap { try? PublishedPort($0) }.map { port in
+            service.publish.map { port in
                 Balance(port: port, replicas: service.replicas.compactMap { $0.address.flatMap { IPv4Address($0) } }.sorted())
             }
         }.sorted { ($0.port.hostPort, $0.port.description) < ($1.port.hostPort, $1.port.description) }

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// Jobs that have no replicas for a while though they are wanted: while the host is drained, and while its scheduler is away.
 extension JobManager {

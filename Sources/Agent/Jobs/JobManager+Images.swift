@@ -2,6 +2,7 @@ import AgentAPI
 import Layers
 import Linux
 import Logging
+import Spec
 
 /// What jobs run from: it is there before they need it, and stays (docs/packages.md).
 extension JobManager {

@@ -1,5 +1,6 @@
 import AgentAPI
 import Linux
+import Spec
 
 /// Changes of jobs that somebody waits for, and their way back.
 extension JobManager {

@@ -2,6 +2,7 @@ import AgentAPI
 import Linux
 import Logging
 import Networks
+import Spec
 
 /// The loop's turn: look, decide, do.
 extension JobManager {

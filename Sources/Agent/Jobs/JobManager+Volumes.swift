@@ -1,24 +1,23 @@
 import AgentAPI
 import Layers
 import Linux
+import Spec
 
 /// Rules for volumes of jobs: one that isn't shared has one task that writes to it.
 extension JobManager {
     /// Refuses volumes that aren't there, and those that the replicas couldn't all have: a start would wait for them in vain.
     func checkVolumes(_ validation: JobValidation) async throws {
         let spec = validation.spec
-        let mounts = spec.task.volumes.map { VolumeMount($0) }
+        let mounts = spec.task.volumes
         guard !mounts.isEmpty else { return }
         let pool = configuration.pool
         // What is wrong with one that is there, a start says.
         let found = try await blocking {
-            mounts.map { mount -> Volume?? in
-                do { return try mount.map { try pool.volumeIfPresent($0.volume) } } catch { return nil }
-            }
+            mounts.map { mount -> Volume?? in try? pool.volumeIfPresent(mount.volume) }
         }
         let seen = await tasks.list()
         for (index, (mount, volume)) in zip(mounts, found).enumerated() {
-            guard let mount, let volume else { continue }
+            guard let volume else { continue }
             let path = "task.volumes[\(index)]"
             guard let volume else {
                 throw validation.fault(
@@ -46,8 +45,8 @@ extension JobManager {
 
     /// Another task or job that can't have a volume beside a job.
     private func user(of mount: VolumeMount, beside job: String, _ seen: [TaskStatus]) -> String? {
-        func conflicts(_ volumes: [String]) -> Bool {
-            volumes.compactMap { VolumeMount($0) }.contains { $0.volume == mount.volume && !($0.readOnly && mount.readOnly) }
+        func conflicts(_ volumes: [VolumeMount]) -> Bool {
+            volumes.contains { $0.volume == mount.volume && !($0.readOnly && mount.readOnly) }
         }
         let others = jobs.values.map(\.job).filter { $0.name != job && !$0.isStopped && !$0.isRemoved && $0.spec.replicas > 0 }
         if let other = others.first(where: { conflicts($0.spec.task.volumes) }) { return "the job '\(other.name)'" }
@@ -57,8 +56,7 @@ extension JobManager {
 
     /// Finds out which volumes of the jobs one task may write to.
     func findOwnVolumes() async {
-        let names = Set(
-            jobs.values.flatMap { $0.job.versions.flatMap(\.spec.task.volumes) }.compactMap { VolumeMount($0)?.volume })
+        let names = Set(jobs.values.flatMap { $0.job.versions.flatMap(\.spec.task.volumes) }.map(\.volume))
         let pool = configuration.pool
         let own = try? await blocking { names.filter { (try? pool.volumeIfPresent($0))??.shared != true } }
         ownVolumes = Set(own ?? [])

@@ -5,6 +5,7 @@ import Layers
 import Linux
 public import Logging
 import Networks
+public import Spec
 
 /// The agent's jobs: keeps what people asked for on disk, and brings the tasks there (docs/jobs.md).
 ///
@@ -168,10 +169,10 @@ public actor JobManager {
         let host = try HostResources.current(configuration.pool)
         try validation.ofTask { try LimitsCheck(spec.task).run(cpus: host.cpus) }
         let secrets = SecretStore(configuration)
-        for (index, text) in spec.task.secrets.enumerated() {
-            guard let name = SecretUse(text)?.secret, secrets.status(name) == nil else { continue }
+        for (index, use) in spec.task.secrets.enumerated() where secrets.status(use.secret) == nil {
             throw validation.fault(
-                "task.secrets[\(index)]", "there is no secret '\(name)'; make it: dish secret create \(name) FILE", .notFound)
+                "task.secrets[\(index)]",
+                "there is no secret '\(use.secret)'; make it: dish secret create \(use.secret) FILE", .notFound)
         }
         try await checkVolumes(validation)
         try await checkPorts(validation)
@@ -195,14 +196,12 @@ public actor JobManager {
 
     /// Refuses ports that a task or a program of the host has.
     private func checkPorts(_ validation: JobValidation) async throws {
-        let own = Set((jobs[validation.spec.name]?.job.spec.task.publish ?? []).compactMap { try? PublishedPort($0) })
+        let own = jobs[validation.spec.name]?.job.spec.task.publish ?? []
+        let seen = await tasks.list()
         for (index, port) in try validation.ports().enumerated() {
-            for task in await tasks.list() {
-                let taken = task.publish.contains { (try? PublishedPort($0))?.conflicts(with: port) == true }
-                if taken {
-                    throw validation.fault(
-                        "task.publish[\(index)]", "port \(port.hostPort) is in use by the task '\(task.name)'", .conflict)
-                }
+            if let task = seen.first(where: { $0.publish.contains { $0.conflicts(with: port) } }) {
+                throw validation.fault(
+                    "task.publish[\(index)]", "port \(port.hostPort) is in use by the task '\(task.name)'", .conflict)
             }
             guard !own.contains(where: { $0.conflicts(with: port) }) else { continue }
             do {
@@ -391,7 +390,7 @@ public actor JobManager {
 
     func reservePorts() async {
         let ports = jobs.values.flatMap { managed in
-            managed.job.spec.task.publish.compactMap { text in (try? PublishedPort(text)).map { (managed.job.name, $0) } }
+            managed.job.spec.task.publish.map { (managed.job.name, $0) }
         }
         await tasks.reserve(ports: ports.map { (job: $0.0, port: $0.1) })
     }

@@ -1,5 +1,6 @@
 import AgentAPI
 import Hummingbird
+import Spec
 
 /// The API's part for jobs (docs/architecture.md, "The agent's API").
 struct JobRoutes {

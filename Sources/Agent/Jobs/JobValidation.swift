@@ -1,6 +1,7 @@
 import AgentAPI
 import Layers
 import Networks
+import Spec
 
 /// Checks a job that comes over the API; what is wrong is named by its field's path.
 struct JobValidation {
@@ -9,39 +10,20 @@ struct JobValidation {
     let others: [JobSpec]
 
     func check() throws {
-        try require(
-            Self.isName(spec.name), "name",
-            "'\(spec.name)' can't be a job's name: use letters, digits and dashes, 56 at most, not a dash first or last")
-        try require((0...1000).contains(spec.replicas), "replicas", "must be from 0 to 1000, not \(spec.replicas)")
-        try require(spec.stopTimeout <= 86400, "stopTimeout", "must be a day of seconds at most, not \(spec.stopTimeout)")
-        try require((0...86400).contains(spec.drain), "drain", "must be from 0 to 86400 seconds, not \(spec.drain)")
-        let update = spec.update
-        try require((1...1000).contains(update.batch), "update.batch", "must be from 1 to 1000, not \(update.batch)")
-        try require(
-            (1...86400).contains(update.deadline), "update.deadline", "must be from 1 to 86400 seconds, not \(update.deadline)")
-        try require((0...86400).contains(update.pause), "update.pause", "must be from 0 to 86400 seconds, not \(update.pause)")
-        if let seconds = update.minReady {
-            try require((0...86400).contains(seconds), "update.minReady", "must be from 0 to 86400 seconds, not \(seconds)")
-        }
-        if let seconds = spec.stopWithoutScheduler {
-            try require(
-                (1...31_536_000).contains(seconds), "stopWithoutScheduler", "must be from 1 second to a year, not \(seconds)")
-        }
+        do {
+            try spec.check()
+        } catch { throw fault(error.path, error.reason) }
         try checkTask()
         try checkDependencies()
     }
 
     private func checkTask() throws {
         let task = spec.task
-        try require(!task.image.isEmpty, "task.image", "is empty")
         try require(
             task.name == nil, "task.name", "is the agent's to give: replicas are called \(spec.name)-1, \(spec.name)-2, …")
         try require(
             task.secretValues == nil, "task.secretValues",
             "a job is kept and shown: name secrets of the host in task.secrets instead")
-        for (index, text) in task.secrets.enumerated() where SecretUse(text) == nil {
-            throw fault("task.secrets[\(index)]", "write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'")
-        }
         try require(task.owner == nil, "task.owner", "is the agent's to give")
         try require(task.pool == nil, "task.pool", "can't be chosen: replicas run on the agent's pool")
         for (value, field) in [
@@ -58,26 +40,17 @@ struct JobValidation {
         try require(
             task.publish.isEmpty || task.network == .private, "task.publish",
             "only a private network has ports to publish, not '\(task.network.rawValue)'")
-        for (index, text) in task.volumes.enumerated() where VolumeMount(text) == nil {
-            throw fault("task.volumes[\(index)]", "'\(text)' is no volume for a task; write NAME:/path or NAME:/path:ro")
-        }
         _ = try ports()
     }
 
     /// The ports it publishes.
     func ports() throws -> [PublishedPort] {
         var ports: [PublishedPort] = []
-        for (index, text) in spec.task.publish.enumerated() {
+        for (index, port) in spec.task.publish.enumerated() {
             let path = "task.publish[\(index)]"
-            guard let port = try? PublishedPort(text) else {
-                throw fault(
-                    path,
-                    "'\(text)' is no port to publish; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
-                )
-            }
             try require(!ports.contains { $0.conflicts(with: port) }, path, "\(port) wants the same port of the host as another")
             for other in others {
-                let taken = other.task.publish.contains { (try? PublishedPort($0))?.conflicts(with: port) == true }
+                let taken = other.task.publish.contains { $0.conflicts(with: port) }
                 if taken { throw fault(path, "port \(port.hostPort) is in use by the job '\(other.name)'", .conflict) }
             }
             ports.append(port)
@@ -111,8 +84,7 @@ struct JobValidation {
             try body()
         } catch let error as AgentError {
             guard let field = error.field else { throw error }
-            let message = error.message.hasPrefix("\(field): ") ? String(error.message.dropFirst(field.count + 2)) : error.message
-            throw fault("task.\(field)", message, error.code)
+            throw fault("task.\(field)", String(error.reason), error.code)
         }
     }
 
@@ -122,13 +94,5 @@ struct JobValidation {
 
     func fault(_ path: String, _ reason: String, _ code: AgentError.Code = .invalid) -> AgentError {
         AgentError(code, "job '\(spec.name)': \(path): \(reason)", field: path)
-    }
-
-    static func isName(_ name: String) -> Bool {
-        (1...56).contains(name.utf8.count) && name.first != "-" && name.last != "-"
-            && name.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-            }
     }
 }

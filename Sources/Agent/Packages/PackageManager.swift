@@ -4,6 +4,7 @@ public import Layers
 import Linux
 public import Logging
 public import Registry
+import Spec
 
 /// Makes images of registries present on this host, and keeps room for them (docs/packages.md).
 ///

@@ -1,5 +1,6 @@
 import AgentAPI
 import Logging
+import Spec
 
 /// Brings the host's jobs to what its scheduler assigned: each is applied once for each time it changes, and tried again until
 /// that succeeds. What becomes of it then is the job's business, a rollback for instance.

@@ -1,4 +1,5 @@
 import AgentAPI
+import Spec
 
 /// How this host stands to its scheduler: whose word counts, and what holds while there is none (docs/heartbeat.md). No I/O;
 /// times are milliseconds of the host's clock, which goes on while it sleeps and isn't set.

@@ -2,6 +2,7 @@ import AgentAPI
 import Glibc
 import Hummingbird
 import Linux
+import Spec
 
 /// The API's part for secrets that the host keeps.
 struct SecretRoutes {
@@ -21,7 +22,7 @@ struct SecretRoutes {
         router.put("/v1/secrets/:name") { request, context in
             await answer {
                 let name = try name(context)
-                guard SecretUse.isName(name) else {
+                guard Names.isSecret(name) else {
                     throw AgentError(
                         .invalid, "'\(name)' can't be a secret's name: use letters, digits, '.', '_' and '-', 64 at most",
                         field: "name")
@@ -65,6 +66,6 @@ extension TaskManager {
 
 extension JobManager {
     func users(ofSecret name: String) -> [String] {
-        jobs.values.map(\.job).filter { $0.spec.task.secrets.contains { SecretUse($0)?.secret == name } }.map(\.name).sorted()
+        jobs.values.map(\.job).filter { $0.spec.task.secrets.contains { $0.secret == name } }.map(\.name).sorted()
     }
 }

@@ -1,6 +1,7 @@
 import AgentAPI
 import Glibc
 import Linux
+import Spec
 
 /// Secrets on disk, each a file of mode 0600: those of the host in `<state>/secrets/`, those of one task in its state directory, with
 /// which they go. Nothing else of the agent ever has their content (docs/secrets.md).
@@ -33,13 +34,13 @@ struct SecretStore: Sendable {
 
     func list() throws -> [SecretStatus] {
         guard Files.exists(directory) else { return [] }
-        return try Files.list(directory).compactMap { name in SecretUse.isName(name) ? status(name) : nil }
+        return try Files.list(directory).compactMap { name in Names.isSecret(name) ? status(name) : nil }
     }
 
     /// Nil when there is none.
     func status(_ name: String) -> SecretStatus? {
         var file = stat()
-        guard SecretUse.isName(name), lstat(path(of: name), &file) == 0, file.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard Names.isSecret(name), lstat(path(of: name), &file) == 0, file.st_mode & S_IFMT == S_IFREG else { return nil }
         return SecretStatus(name: name, size: Int(file.st_size), changed: Int64(file.st_mtim.tv_sec), usedBy: [])
     }
 

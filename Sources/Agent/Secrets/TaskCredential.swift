@@ -1,5 +1,6 @@
 import AgentAPI
 import FoundationEssentials
+import Spec
 
 /// A credential that a task sees: systemd.exec(5), "Credentials". Its content is in a file, which is read at each start of the task.
 struct TaskCredential: Sendable, Codable, Equatable {
@@ -18,12 +19,8 @@ struct RequestedSecrets: Sendable {
     /// - Throws: `AgentError` naming the field; no content is repeated.
     init(takingFrom request: inout TaskRequest, store: SecretStore) throws {
         var (credentials, contents, size) = ([TaskCredential](), [String: [UInt8]](), 0)
-        for (index, text) in request.secrets.enumerated() {
+        for (index, use) in request.secrets.enumerated() {
             let field = "secrets[\(index)]"
-            guard let use = SecretUse(text) else {
-                throw AgentError(
-                    .invalid, "\(field): write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'", field: field)
-            }
             guard let status = store.status(use.secret) else {
                 throw AgentError(
                     .notFound, "\(field): there is no secret '\(use.secret)'; make it: dish secret create \(use.secret) FILE",
@@ -34,7 +31,7 @@ struct RequestedSecrets: Sendable {
         }
         for (name, value) in (request.secretValues ?? [:]).sorted(by: { $0.key < $1.key }) {
             let field = "secretValues.\(name)"
-            guard SecretUse.isName(name) else {
+            guard Names.isSecret(name) else {
                 throw AgentError(
                     .invalid, "secretValues: a credential's name has letters, digits, '.', '_' and '-'", field: "secretValues")
             }

@@ -1,3 +1,5 @@
+import Spec
+
 /// Data that outlives tasks: a read-write subvolume, and read-only snapshots of it (docs/volumes.md).
 public struct Volume: Sendable, Codable, Equatable {
     public let name: String
@@ -35,43 +37,9 @@ public struct VolumeSnapshot: Sendable, Codable, Equatable {
     public internal(set) var subvolume: KernelSubvolume?
 }
 
-/// A volume in a task.
-public struct VolumeMount: Sendable, Codable, Equatable {
-    public let volume: String
-    /// Absolute path inside.
-    public let path: String
-    public let readOnly: Bool
-
-    public init(volume: String, path: String, readOnly: Bool) {
-        self.volume = volume
-        self.path = path
-        self.readOnly = readOnly
-    }
-
-    /// From `NAME:/path[:ro]`; nil when it is none.
-    public init?(_ text: String) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard (2...3).contains(parts.count), Volume.isName(parts[0]), parts.count == 2 || ["ro", "rw"].contains(parts[2]) else {
-            return nil
-        }
-        let components = parts[1].split(separator: "/")
-        guard parts[1].hasPrefix("/"), !components.isEmpty, !components.contains(where: { $0 == ".." || $0 == "." }),
-            parts[1].utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
-        else { return nil }
-        self.init(volume: parts[0], path: "/" + components.joined(separator: "/"), readOnly: parts.count == 3 && parts[2] == "ro")
-    }
-}
-
 extension Volume {
-    /// Whether a volume or a snapshot can be called so: letters, digits, dots, dashes and underscores, 63 at most, a letter or digit first.
-    public static func isName(_ name: String) -> Bool {
-        func isLetterOrDigit(_ byte: UInt8) -> Bool {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        }
-        return (1...63).contains(name.utf8.count) && name.utf8.first.map(isLetterOrDigit) == true
-            && name.utf8.allSatisfy { isLetterOrDigit($0) || ".-_".utf8.contains($0) }
-    }
+    /// Whether a volume or a snapshot can be called so.
+    public static func isName(_ name: String) -> Bool { Names.isVolume(name) }
 
     static func requireName(_ name: String, _ what: String) throws {
         guard isName(name) else {

@@ -2,6 +2,7 @@ import Btrfs
 import CLinux
 import Glibc
 import Linux
+import Spec
 
 extension Pool {
     /// Changes the most bytes that a volume may take.

@@ -2,6 +2,7 @@ import Btrfs
 import CLinux
 import Glibc
 import Linux
+public import Spec
 
 /// The first content of a volume: owner, mode and content of the directory that the first task's image has in that place, as with Docker.
 extension Pool {

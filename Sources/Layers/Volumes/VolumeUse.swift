@@ -1,4 +1,5 @@
 import Linux
+public import Spec
 
 /// Who has a volume: a task has its volumes as long as its record is in the pool.
 extension Pool {

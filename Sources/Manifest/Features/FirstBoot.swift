@@ -27,7 +27,8 @@ public struct FirstBoot: FeatureContent {
         "an entry of 'first_boot'", title: "first_boot",
         [
             KeySchema(
-                "name", .text(.plainName), required: true, "Its name: a part of that of its unit, `dish-first-boot-<name>.service`."),
+                "name", .text(.plainName), required: true,
+                "Its name: a part of that of its unit, `dish-first-boot-<name>.service`."),
             KeySchema(
                 "creates", .list(of: .text(.path)), required: true,
                 "What the script makes. It is taken out of the image, but for the directory itself where it is one. The script runs at each boot that finds one missing, or such a directory empty."

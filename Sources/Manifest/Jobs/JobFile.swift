@@ -1,3 +1,5 @@
+import Spec
+
 /// A file of jobs.
 public struct JobFile: Sendable {
     /// In the order they are written.
@@ -21,9 +23,8 @@ public struct JobFile: Sendable {
     /// - Throws: `ManifestError` for a job or a port that two of them have, and for jobs that wait for each other.
     public static func ordered(_ jobs: [JobDefinition]) throws(ManifestError) -> [JobDefinition] {
         try requireDistinct(jobs.map(\.name)) { "the job '\($0)'" }
-        var ports: [(port: JobPort, text: Located<String>)] = []
-        for text in jobs.flatMap(\.publish) {
-            guard let port = JobPort(text.value) else { continue }
+        var ports: [(port: PublishedPort, text: Located<String>)] = []
+        for (text, port) in jobs.flatMap({ zip($0.publish, $0.spec.task.publish) }) {
             if let other = ports.first(where: { $0.port.conflicts(with: port) }) {
                 throw ManifestError(
                     text.place, "'\(text.value)' wants the same port of the host as '\(other.text.value)' at \(other.text.place)")
@@ -54,14 +55,14 @@ private struct JobOrder {
         guard !done.contains(where: { $0.name == job.name }) else { return }
         path.append(job.name.value)
         defer { path.removeLast() }
-        for dependency in job.dependsOn {
-            if let start = path.firstIndex(of: dependency.job.value) {
-                let names = path[start...] + [dependency.job.value]
+        for dependency in job.dependencies {
+            if let start = path.firstIndex(of: dependency.value) {
+                let names = path[start...] + [dependency.value]
                 throw ManifestError(
-                    dependency.job.place, "the jobs wait for each other: \(names.joined(separator: " -> "))")
+                    dependency.place, "the jobs wait for each other: \(names.joined(separator: " -> "))")
             }
             // One that isn't in these files may be on the host.
-            if let other = jobs.first(where: { $0.name == dependency.job }) { try visit(other) }
+            if let other = jobs.first(where: { $0.name == dependency }) { try visit(other) }
         }
         done.append(job)
     }

@@ -19,11 +19,17 @@ struct CheckedMapping: Sendable {
             return
         }
         let entries = try node.entries(
-            schema.what, keys: schema.keys.map(\.name), alternative: schema.shorthand == nil ? "" : "a text or ")
+            schema.what, keys: schema.keys.map(\.name), older: schema.keys.flatMap(\.older),
+            alternative: schema.shorthand == nil ? "" : "a text or ")
+        var values: [String: YAMLNode] = [:]
         for (key, value) in entries {
-            if let known = schema.key(key) { try Self.check(value, known.kind, "'\(key)'") }
+            guard let known = schema.key(key) else { continue }
+            try Self.check(value, known.kind, "'\(key)'")
+            guard values.updateValue(value, forKey: known.name) == nil else {
+                throw value.fail("'\(key)' is an older name of '\(known.name)', which is there, too")
+            }
         }
-        values = Dictionary(uniqueKeysWithValues: entries)
+        self.values = values
         for key in schema.keys where key.isRequired && values[key.name] == nil {
             throw node.fail("\(schema.what) needs the key '\(key.name)'")
         }
@@ -47,7 +53,7 @@ struct CheckedMapping: Sendable {
         case .text(let form): try check(node, form, what)
         case .setting(let kind):
             let text = try node.string(what)
-            do { _ = try kind.value(of: text) } catch { throw node.fail("\(what) \(error.reason)") }
+            do { _ = try kind.value(of: text) } catch { throw node.fail(error.sentence(what)) }
         case .boolean: _ = try node.boolean(what)
         case .integer(let range): _ = try node.integer(what, in: range)
         case .list(let kind): for entry in try node.list(what) { try check(entry, kind, "an entry of \(what)") }
@@ -75,19 +81,6 @@ struct CheckedMapping: Sendable {
 /// Reading what has been checked.
 extension CheckedMapping {
     subscript(key: String) -> YAMLNode? { values[key] }
-
-    /// The settings that a key has; those with nothing set when it isn't there.
-    func settings<Value: Settings>(_ key: String) throws(ManifestError) -> Value {
-        var settings = Value()
-        guard let inner = try mapping(key) else { return settings }
-        for field in Value.table.fields {
-            guard let text = inner.text(field.name.key) else { continue }
-            do {
-                try settings.set(field.name, written: text)
-            } catch { throw inner[field.name.key]!.fail("'\(field.name.key)' \(error.reason)") }
-        }
-        return settings
-    }
 
     func place(of key: String) -> ManifestError.Place { values[key]?.place ?? place }
 

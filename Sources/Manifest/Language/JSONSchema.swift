@@ -9,9 +9,9 @@ public enum JSONSchema {
     public static var jobs: String { document(JobLanguage.file, "Jobs of Butterdish") }
 
     private static func document(_ file: MappingSchema, _ title: String) -> String {
-        var definitions: [String: JSONValue] = [:]
+        var definitions: [String: OrderedJSON] = [:]
         let file = reference(file, &definitions)
-        let document: JSONValue = .object([
+        let document: OrderedJSON = .object([
             ("$schema", "https://json-schema.org/draft/2020-12/schema"),
             ("title", .string(title)),
             ("$ref", file),
@@ -21,7 +21,7 @@ public enum JSONSchema {
     }
 
     /// Puts a mapping's schema among the definitions and returns its address.
-    private static func reference(_ schema: MappingSchema, _ definitions: inout [String: JSONValue]) -> JSONValue {
+    private static func reference(_ schema: MappingSchema, _ definitions: inout [String: OrderedJSON]) -> OrderedJSON {
         let name = String(
             schema.title.lowercased().map { $0.isLetter || $0 == "_" ? $0 : "-" }.split(separator: "-").joined(separator: "-"))
         if definitions[name] == nil {
@@ -31,17 +31,17 @@ public enum JSONSchema {
         return .string("#/$defs/\(name)")
     }
 
-    private static func object(_ schema: MappingSchema, _ definitions: inout [String: JSONValue]) -> JSONValue {
-        var properties: [(String, JSONValue)] = []
+    private static func object(_ schema: MappingSchema, _ definitions: inout [String: OrderedJSON]) -> OrderedJSON {
+        var properties: [(String, OrderedJSON)] = []
         for key in schema.keys {
             var fields = kind(key.kind, &definitions)
             fields.append(("description", .string(key.meaning)))
             properties.append((key.name, .object(fields)))
         }
-        var fields: [(String, JSONValue)] = [
+        var fields: [(String, OrderedJSON)] = [
             ("type", "object"), ("properties", .object(properties)), ("additionalProperties", .boolean(false)),
         ]
-        let required = schema.keys.filter(\.isRequired).map { JSONValue.string($0.name) }
+        let required = schema.keys.filter(\.isRequired).map { OrderedJSON.string($0.name) }
         if !required.isEmpty { fields.append(("required", .list(required))) }
         for group in schema.oneOf {
             fields.append(("oneOf", .list(group.map { .object([("required", .list([.string($0)]))]) })))
@@ -53,7 +53,7 @@ public enum JSONSchema {
         return .object([("anyOf", .list([.object(kind(shorthand.kind, &definitions)), .object(fields)]))])
     }
 
-    private static func kind(_ kind: ValueKind, _ definitions: inout [String: JSONValue]) -> [(String, JSONValue)] {
+    private static func kind(_ kind: ValueKind, _ definitions: inout [String: OrderedJSON]) -> [(String, OrderedJSON)] {
         switch kind {
         case .text(let form): text(form)
         case .setting(let kind): setting(kind)
@@ -73,20 +73,20 @@ public enum JSONSchema {
     }
 
     /// As people write it.
-    private static func setting(_ kind: FieldKind) -> [(String, JSONValue)] {
+    private static func setting(_ kind: FieldKind) -> [(String, OrderedJSON)] {
         switch kind {
         case .count(let range):
             [("type", "integer"), ("minimum", .number(Int(range.lowerBound))), ("maximum", .number(Int(range.upperBound)))]
         case .flag: [("type", "boolean")]
-        case .word(let words): [("enum", .list(words.map { .string($0) }))]
+        case .word(let words, let older): [("enum", .list((words + older.keys.sorted()).map { .string($0) }))]
         default: text(TextForm("", pattern: kind.pattern))
         }
     }
 
     /// Numbers and booleans without quotes are texts too.
-    private static func text(_ form: TextForm) -> [(String, JSONValue)] {
+    private static func text(_ form: TextForm) -> [(String, OrderedJSON)] {
         if !form.words.isEmpty { return [("enum", .list(form.words.map { .string($0) }))] }
-        var fields: [(String, JSONValue)] = [("type", .list(["string", "number", "boolean"]))]
+        var fields: [(String, OrderedJSON)] = [("type", .list(["string", "number", "boolean"]))]
         // A parameter's value, which is known when the target is used.
         if let pattern = form.pattern { fields.append(("pattern", .string("(?:\(pattern))|\\$\\{[a-z][a-z0-9_]*\\}"))) }
         return fields
@@ -94,13 +94,13 @@ public enum JSONSchema {
 }
 
 /// A JSON value whose objects keep their order.
-enum JSONValue: ExpressibleByStringLiteral {
+enum OrderedJSON: ExpressibleByStringLiteral {
     case null
     case boolean(Bool)
     case number(Int)
     case string(String)
-    case list([JSONValue])
-    case object([(String, JSONValue)])
+    case list([OrderedJSON])
+    case object([(String, OrderedJSON)])
 
     init(stringLiteral text: String) { self = .string(text) }
 

@@ -27,8 +27,14 @@ struct KeySchema: Sendable {
     let standard: String
     /// One line.
     let meaning: String
+    /// Names that it had, which are still understood.
+    let older: [String]
 
-    init(_ name: String, _ kind: ValueKind, required: Bool = false, default standard: String = "", _ meaning: String) {
+    init(
+        _ name: String, _ kind: ValueKind, required: Bool = false, default standard: String = "", _ meaning: String,
+        older: [String] = []
+    ) {
+        self.older = older
         self.name = name
         self.kind = kind
         isRequired = required
@@ -63,16 +69,5 @@ struct MappingSchema: Sendable {
         self.shorthand = shorthand
     }
 
-    func key(_ name: String) -> KeySchema? { keys.first { $0.name == name } }
-
-    /// The keys of settings: a key for each field.
-    init<Value: Settings>(_ settings: Value.Type, _ what: String, title: String) {
-        self.init(
-            what, title: title, oneOf: Value.oneOf.isEmpty ? [] : [Value.oneOf.map { FieldName($0).key }],
-            shorthand: Value.shorthand.map { FieldName($0).key },
-            Value.table.fields.map { field in
-                KeySchema(
-                    field.name.key, .setting(field.kind), required: field.isRequired, default: field.standard, field.about)
-            })
-    }
+    func key(_ name: String) -> KeySchema? { keys.first { $0.name == name || $0.older.contains(name) } }
 }

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Layers
 import Linux
+import Spec
 
 /// One end of a copy.
 enum CopyPlace {
@@ -96,7 +97,7 @@ enum CopyPlace {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let count = try retryingInterrupts("read link", link) { readlink(link, &buffer, buffer.count - 1) }
         let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        for mount in (task.volumes ?? []).compactMap({ VolumeMount($0) }) {
+        for mount in task.volumes ?? [] {
             let place = task.paths.root + mount.path
             guard path == place || path.hasPrefix(place + "/") else { continue }
             let data = try Pool(at: task.pool).data(ofVolume: mount.volume)

@@ -1,5 +1,7 @@
 import AgentAPI
 import ArgumentParser
+import Manifest
+import Spec
 
 struct JobApply: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
@@ -28,11 +30,11 @@ struct JobApply: AsyncParsableCommand, RemoteCommand {
                 throw AgentError(
                     .invalid, "--background takes one job at a time, not \(jobs.count): others may need it to be there")
             }
-            return print(try await placed(job) { try await agent.applyInBackground(JobSpec(job)) }.id, to: .output)
+            return print(try await placed(job) { try await agent.applyInBackground(job.spec) }.id, to: .output)
         }
         var changes: [JobChange] = []
         for job in jobs {
-            let change = try await placed(job) { try await agent.apply(JobSpec(job)) }
+            let change = try await placed(job) { try await agent.apply(job.spec) }
             if !json.json { change.print(wouldBe: false) }
             changes.append(change)
         }
@@ -60,7 +62,7 @@ struct JobDiff: AsyncParsableCommand, RemoteCommand {
         var changes: [JobChange] = []
         let jobs = try files.read()
         for job in jobs {
-            var spec = JobSpec(job)
+            var spec = job.spec
             // What they depend on may be new in the same files.
             let missing = changes.filter { $0.kind == .created }.map(\.name)
             spec.dependsOn.removeAll { missing.contains($0.job) }

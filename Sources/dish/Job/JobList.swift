@@ -1,6 +1,7 @@
 import AgentAPI
 import ArgumentParser
 import Manifest
+import Spec
 
 struct JobList: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(commandName: "ls", abstract: "List jobs.")
@@ -16,7 +17,7 @@ struct JobList: AsyncParsableCommand, RemoteCommand {
                 let ports = job.spec.task.publish
                 return [
                     job.name, "\(job.version)", job.state.rawValue, "\(job.ready)/\(job.wanted)",
-                    ports.isEmpty ? "-" : ports.joined(separator: " "), job.spec.task.image,
+                    ports.isEmpty ? "-" : ports.map(\.description).joined(separator: " "), job.spec.task.image,
                 ]
             })
     }

@@ -2,6 +2,7 @@ import AgentAPI
 import ArgumentParser
 import FoundationEssentials
 import Linux
+import Spec
 
 struct SecretCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,7 +33,7 @@ struct SecretCreate: AsyncParsableCommand, RemoteCommand {
     var replace = false
 
     func validate() throws {
-        guard SecretUse.isName(name) else {
+        guard Names.isSecret(name) else {
             throw ValidationError("'\(name)' can't be a secret's name: use letters, digits, '.', '_' and '-', 64 at most.")
         }
     }

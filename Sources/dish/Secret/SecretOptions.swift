@@ -2,24 +2,21 @@ import AgentAPI
 import ArgumentParser
 import FoundationEssentials
 import Linux
+import Spec
 
 /// What a task is given that nobody else shall see.
 struct SecretOptions: ParsableArguments {
     @Option(help: "NAME=FILE, or NAME for standard input: a credential of the task's own.")
     var secret: [String] = []
-    @Option(help: "[CREDENTIAL=]NAME: a credential that is a secret of the host (dish secret create).")
-    var storedSecret: [String] = []
+    @Option(help: "[CREDENTIAL=]NAME: a credential that is a secret of the host (dish secret create).", transform: SecretUse.argument)
+    var storedSecret: [SecretUse] = []
 
     func validate() throws {
-        for text in secret where !SecretUse.isName(String(text.prefix { $0 != "=" })) {
+        for text in secret where !Names.isSecret(String(text.prefix { $0 != "=" })) {
             throw ValidationError("--secret '\(text)': write NAME=FILE or NAME, of letters, digits, '.', '_' and '-'.")
         }
         if secret.count(where: { !$0.contains("=") }) > 1 {
             throw ValidationError("Only one --secret can be read from standard input.")
-        }
-        for text in storedSecret where SecretUse(text) == nil {
-            throw ValidationError(
-                "--stored-secret '\(text)': write NAME or CREDENTIAL=NAME, of letters, digits, '.', '_' and '-'.")
         }
     }
 

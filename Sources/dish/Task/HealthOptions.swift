@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import Spec
 
 /// Health checks of a task, as options.
 struct HealthOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import Spec
 
 struct ListTasks: AsyncParsableCommand, RemoteCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +19,7 @@ struct ListTasks: AsyncParsableCommand, RemoteCommand {
             tasks.map { task in
                 [
                     task.name, task.id, task.image, state(task), task.address ?? "-",
-                    task.publish.isEmpty ? "-" : task.publish.joined(separator: " "), age(task.created),
+                    task.publish.isEmpty ? "-" : task.publish.map(\.description).joined(separator: " "), age(task.created),
                 ]
             })
     }

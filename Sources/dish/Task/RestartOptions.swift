@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import Spec
 
 /// Whether a task is started again, as options.
 struct RestartOptions: ParsableArguments {

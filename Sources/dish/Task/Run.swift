@@ -4,6 +4,7 @@ import Glibc
 import Layers
 import Linux
 import Registry
+import Spec
 import TaskHelper
 
 struct Run: AsyncParsableCommand, RemoteCommand {
@@ -40,14 +41,15 @@ struct Run: AsyncParsableCommand, RemoteCommand {
     var taskClass = TaskClass.burstable
     @Option(
         name: .shortAndLong,
-        help: "[ADDRESS:]HOST:TASK[/udp]: a port of the host that leads to one of the task; an IPv6 address is in brackets.")
-    var publish: [String] = []
+        help: "[ADDRESS:]HOST:TASK[/udp]: a port of the host that leads to one of the task; an IPv6 address is in brackets.",
+        transform: PublishedPort.argument)
+    var publish: [PublishedPort] = []
     @Option(help: "private (an address of its own), host or none.", transform: Self.network)
     var network = TaskRequest.Network.private
     @Option(help: "A path of the host that the image may mount, with what is below it.")
     var allowMount: [String] = []
-    @Option(name: .shortAndLong, help: "NAME:/path[:ro]: a volume and where the task sees it.")
-    var volume: [String] = []
+    @Option(name: .shortAndLong, help: "NAME:/path[:ro]: a volume and where the task sees it.", transform: VolumeMount.argument)
+    var volume: [VolumeMount] = []
     @OptionGroup var environment: EnvironmentOptions
     @OptionGroup var secrets: SecretOptions
     @Option(name: .shortAndLong, help: "The user inside that the command runs as.")

@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import Spec
 
 /// What a task may ask of the kernel.
 struct SecurityOptions: ParsableArguments {

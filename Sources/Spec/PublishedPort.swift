@@ -1,8 +1,11 @@
 /// A port of the host that leads to a task's: `[ADDRESS:]HOST:TASK[/tcp|/udp]`.
-public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
+public struct PublishedPort: Written, Hashable {
     public enum TransportProtocol: String, Sendable {
         case tcp, udp
     }
+
+    public static let form = TextForm(
+        "a published port", pattern: #"^(([0-9]+(\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\]):)?[0-9]+:[0-9]+(/(tcp|udp))?$"#)
 
     /// Where it is published.
     public let host: PublishedHost
@@ -10,12 +13,10 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
     public let taskPort: UInt16
     public let transport: TransportProtocol
 
-    /// - Throws: `NetworkError` `.invalid` that says what is wrong.
-    public init(_ text: String) throws(NetworkError) {
-        func invalid(_ reason: String) -> NetworkError {
-            NetworkError(
-                .invalid,
-                "--publish '\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp")
+    public init(parsing text: String) throws(FieldFault) {
+        func invalid(_ reason: String) -> FieldFault {
+            FieldFault(
+                "", "'\(text)': \(reason); write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp")
         }
         let halves = text.split(separator: "/", omittingEmptySubsequences: false)
         guard halves.count <= 2 else { throw invalid("there is more than one '/'") }
@@ -36,7 +37,7 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
             throw invalid("'\(address ?? "")' is not an IPv4 address, or an IPv6 address in brackets")
         }
         guard fields.count == 2 else { throw invalid("it needs a port of the host and one of the task") }
-        func port(_ field: String) throws(NetworkError) -> UInt16 {
+        func port(_ field: String) throws(FieldFault) -> UInt16 {
             guard field.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(field), port > 0 else {
                 throw invalid("'\(field)' is not a port from 1 to 65535")
             }
@@ -55,23 +56,5 @@ public struct PublishedPort: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String {
         "\(host)\(hostPort):\(taskPort)\(transport == .udp ? "/udp" : "")"
-    }
-}
-
-/// What can be wrong with a network.
-public struct NetworkError: Error, CustomStringConvertible, Equatable {
-    public enum Code: Sendable {
-        case invalid
-        case conflict
-        case notInstalled
-        case failed
-    }
-
-    public let code: Code
-    public let description: String
-
-    public init(_ code: Code, _ description: String) {
-        self.code = code
-        self.description = description
     }
 }

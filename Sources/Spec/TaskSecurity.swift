@@ -9,19 +9,18 @@ public enum TaskSecurity: String, Sendable, Codable, CaseIterable {
 }
 
 /// Capabilities that a task has beside, or has not of, those that its security gives it: `NET_RAW`, `CAP_NET_RAW`.
-public struct TaskCapabilities: Sendable, Codable, Equatable {
+public struct TaskCapabilities: Settings {
     public var add: [String] = []
-    /// `all` for all but those that are added.
     public var drop: [String] = []
 
-    public init(add: [String] = [], drop: [String] = []) {
-        self.add = add
-        self.drop = drop
-    }
+    public init() {}
 
-    public init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        add = try values.decodeIfPresent([String].self, forKey: .add) ?? []
-        drop = try values.decodeIfPresent([String].self, forKey: .drop) ?? []
-    }
+    public init(add: [String] = [], drop: [String] = []) { (self.add, self.drop) = (add, drop) }
+
+    public static let name = "TaskCapabilities"
+    public static let about = "Capabilities, like `NET_RAW`."
+    public static let fields: [Field<TaskCapabilities>] = [
+        .texts("add", \.add, .capability, 1...40, count: 0...100, "Those it has beside what its security gives it."),
+        .texts("drop", \.drop, .capability, 1...40, count: 0...100, "Those it hasn't; `all` for all that aren't added."),
+    ]
 }

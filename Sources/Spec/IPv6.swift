@@ -49,7 +49,7 @@ public struct IPv6Address: Sendable, Hashable, Comparable, CustomStringConvertib
     public static let loopback = IPv6Address(high: 0, low: 1)
 
     /// In network byte order.
-    var bytes: [UInt8] {
+    public var bytes: [UInt8] {
         [high, low].flatMap { half in stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) } }
     }
 

@@ -1,0 +1,17 @@
+/// What can be wrong with a network.
+public struct NetworkError: Error, CustomStringConvertible, Equatable {
+    public enum Code: Sendable {
+        case invalid
+        case conflict
+        case notInstalled
+        case failed
+    }
+
+    public let code: Code
+    public let description: String
+
+    public init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}
