@@ -20,8 +20,10 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     ],
@@ -35,12 +37,12 @@ let package = Package(
         .target(name: "Btrfs", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(name: "CSendStream"),
         .target(
-            name: "SendStream", dependencies: ["CLinux", "CSendStream", "Linux", "Btrfs"],
+            name: "SendStream", dependencies: ["CLinux", "CSendStream", "Linux"],
             swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
-        .target(name: "Networks", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
-        .target(name: "Cgroups", dependencies: ["Spec", "CLinux", "Linux"], swiftSettings: settings),
-        .target(name: "TaskHelper", dependencies: ["Spec", "CLinux", "Linux", "Cgroups"], swiftSettings: settings),
+        .target(name: "Networks", dependencies: ["CLinux", "Linux", "Spec"], swiftSettings: settings),
+        .target(name: "Cgroups", dependencies: ["CLinux", "Linux", "Spec"], swiftSettings: settings),
+        .target(name: "TaskHelper", dependencies: ["CLinux", "Cgroups", "Linux", "Spec"], swiftSettings: settings),
         .target(
             name: "Seccomp", dependencies: ["CLinux", "CSeccomp", "Linux"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary(":libseccomp.a")]),
@@ -49,13 +51,13 @@ let package = Package(
         .target(name: "Runtime", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .target(
             name: "Manifest",
-            dependencies: ["Spec", "CYAML"],
+            dependencies: ["CYAML", "Spec"],
             swiftSettings: settings,
             linkerSettings: [.linkedLibrary(":libyaml.a")]
         ),
         .target(
             name: "Layers",
-            dependencies: ["Linux", "Btrfs", "CLinux", "SendStream", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Btrfs", "CLinux", "Linux", "SendStream", "Spec", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings
         ),
         .target(
@@ -68,9 +70,8 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "Spec",
-                "CLinux", "Linux", "Btrfs", "Cgroups", "Seccomp", "TaskAccess", "TaskHelper", "Runtime", "DebianPackages",
-                "Manifest", "Layers", "OCI", .product(name: "Crypto", package: "swift-crypto"),
+                "Btrfs", "CLinux", "Cgroups", "DebianPackages", "Layers", "Linux", "Manifest", "OCI", "Runtime", "Seccomp",
+                "Spec", "TaskAccess", "TaskHelper",
             ],
             swiftSettings: settings
         ),
@@ -83,32 +84,27 @@ let package = Package(
         ),
         .target(
             name: "AgentAPI",
-            dependencies: ["Spec", "Linux"],
+            dependencies: ["Linux", "Spec"],
             swiftSettings: settings
         ),
         .target(
             name: "Agent",
             dependencies: [
-                "Spec",
-                "CLinux", "CWebPage", "Linux", "Btrfs", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess", "Runtime",
-                "Layers", "OCI", "Registry", "AgentAPI",
-                .product(name: "Hummingbird", package: "hummingbird"),
+                "AgentAPI", "Btrfs", "CLinux", "CWebPage", "Cgroups", "Layers", "Linux", "Networks", "OCI", "Registry", "Runtime",
+                "Seccomp", "Spec", "TaskAccess", "TaskHelper", .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
             ],
             swiftSettings: settings
         ),
         .executableTarget(
             name: "dish",
             dependencies: [
-                "Spec",
-                "CLinux", "Linux", "Btrfs", "SendStream", "Networks", "Cgroups", "TaskHelper", "Seccomp", "TaskAccess",
-                "Manifest",
-                "Layers", "OCI", "Builder", "Registry", "AgentAPI",
+                "AgentAPI", "Btrfs", "Builder", "CLinux", "Cgroups", "Layers", "Linux", "Manifest", "Networks", "OCI", "Registry",
+                "Runtime", "SendStream", "Spec", "TaskAccess", "TaskHelper",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -125,38 +121,46 @@ let package = Package(
         ),
         .executableTarget(
             name: "dish-helper",
-            dependencies: ["Spec", "CLinux", "Linux", "Cgroups", "TaskHelper"],
+            dependencies: ["CLinux", "Cgroups", "Linux", "TaskHelper"],
             swiftSettings: settings
         ),
 
         // Unit tests: no privileges.
         .testTarget(name: "SpecTests", dependencies: ["Spec"], swiftSettings: settings),
-        .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: settings),
+        .testTarget(name: "LinuxTests", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
         .testTarget(name: "SendStreamTests", dependencies: ["CSendStream", "SendStream"], swiftSettings: settings),
-        .testTarget(name: "NetworksTests", dependencies: ["Linux", "Networks"], swiftSettings: settings),
-        .testTarget(name: "CgroupsTests", dependencies: ["Spec", "Cgroups", "Linux"], swiftSettings: settings),
-        .testTarget(name: "TaskHelperTests", dependencies: ["Spec", "Cgroups", "Linux", "TaskHelper"], swiftSettings: settings),
+        .testTarget(name: "NetworksTests", dependencies: ["Linux", "Networks", "Spec"], swiftSettings: settings),
+        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux", "Spec"], swiftSettings: settings),
+        .testTarget(name: "TaskHelperTests", dependencies: ["Cgroups", "Linux", "Spec", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "SeccompTests", dependencies: ["Linux", "Seccomp"], swiftSettings: settings),
         .testTarget(
             name: "TaskAccessTests", dependencies: ["CLinux", "Linux", "TaskAccess", "TaskHelper"], swiftSettings: settings),
         .testTarget(name: "RuntimeTests", dependencies: ["Linux", "Runtime"], swiftSettings: settings),
         .testTarget(name: "DebianPackagesTests", dependencies: ["DebianPackages", "Linux", "Runtime"], swiftSettings: settings),
-        .testTarget(name: "ManifestTests", dependencies: ["Spec", "Manifest"], swiftSettings: settings),
+        .testTarget(name: "ManifestTests", dependencies: ["Manifest", "Spec"], swiftSettings: settings),
         .testTarget(
-            name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux", "SendStream"], swiftSettings: settings),
+            name: "LayersTests", dependencies: ["Btrfs", "CLinux", "Layers", "Linux", "SendStream", "Spec"],
+            swiftSettings: settings),
         .testTarget(name: "OCITests", dependencies: ["CLinux", "Layers", "Linux", "OCI"], swiftSettings: settings),
         .testTarget(
             name: "RegistryTests", dependencies: ["Fixtures", "Layers", "Linux", "OCI", "Registry"], swiftSettings: settings),
         .testTarget(
             name: "BuilderTests",
-            dependencies: ["Builder", "DebianPackages", "Fixtures", "Layers", "Linux", "Manifest", "OCI"],
+            dependencies: ["Builder", "CLinux", "DebianPackages", "Fixtures", "Layers", "Linux", "Manifest", "OCI"],
             swiftSettings: settings),
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Spec",
-                "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Registry", "Runtime", "TaskHelper",
-                .product(name: "Logging", package: "swift-log"),
+                "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Registry", "Runtime", "Spec", "TaskHelper",
+                .product(name: "Logging", package: "swift-log"), .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: settings),
+        .testTarget(
+            name: "DishTests",
+            dependencies: [
+                "Agent", "AgentAPI", "Manifest", "Spec", "dish",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
@@ -171,9 +175,7 @@ let package = Package(
             name: "PoolTests",
             dependencies: [
                 "Agent", "AgentAPI", "Btrfs", "CLinux", "Cgroups", "Fixtures", "Layers", "Linux", "Networks", "OCI", "Registry",
-                "Runtime", "Spec",
-                "SendStream",
-                "TaskHelper", .product(name: "Logging", package: "swift-log"),
+                "Runtime", "SendStream", "Spec", "TaskHelper", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         // Attacks from inside tasks and by images, on real tasks.

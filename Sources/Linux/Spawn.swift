@@ -1,6 +1,5 @@
 import CLinux
 public import Glibc
-import Spec
 
 /// How to start a program. There is one fork/exec path in this project; it is in `CLinux`.
 public struct Spawn: Sendable {

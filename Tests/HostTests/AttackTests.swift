@@ -1,7 +1,6 @@
 import AgentAPI
 import Fixtures
 import FoundationEssentials
-import Spec
 import Testing
 
 extension Machine {

@@ -105,7 +105,7 @@ extension Machine {
             try await Machine.use { machine in
                 let refused = try await machine.run("dish run //os:base --name fat --network none --disk 50M -- /bin/true")
                 #expect(refused.code == 1)
-                #expect(refused.errors.contains("--disk needs simple quotas"), "\(refused)")
+                #expect(refused.errors.contains("disk needs simple quotas"), "\(refused)")
                 #expect(try await machine.run("dish inspect fat").code == 1)
                 let run = try await machine.run(
                     "dish run --rm //os:base --network none --disk 50M --best-effort -- /bin/echo ran")

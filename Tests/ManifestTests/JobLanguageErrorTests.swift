@@ -55,10 +55,12 @@ struct JobLanguageErrorTests {
         Mistake("publish: 80", "37: 'publish' must be a list, not '80'"),
         Mistake(
             "publish: ['80']",
-            "38: '80': it needs a port of the host and one of the task; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
+            "38: '80': it needs a port of the host and one of the task; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
+        ),
         Mistake(
             "publish: ['0:80']",
-            "38: '0:80': '0' is not a port from 1 to 65535; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"),
+            "38: '0:80': '0' is not a port from 1 to 65535; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"
+        ),
         Mistake(
             "publish: ['300.0.0.1:80:80']",
             "38: '300.0.0.1:80:80': '300.0.0.1' is not an IPv4 address, or an IPv6 address in brackets; write HOST:TASK, like 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 53:53/udp"

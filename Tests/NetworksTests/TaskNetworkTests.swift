@@ -36,7 +36,9 @@ import Testing
         }
         try TaskNetwork.requireFree(PublishedPort(parsing: "127.0.0.2:\(number):80"))
         try TaskNetwork.requireFree(PublishedPort(parsing: "\(number):80/udp"))
-        let error = #expect(throws: NetworkError.self) { try TaskNetwork.requireFree(PublishedPort(parsing: "192.0.2.1:\(number):80")) }
+        let error = #expect(throws: NetworkError.self) {
+            try TaskNetwork.requireFree(PublishedPort(parsing: "192.0.2.1:\(number):80"))
+        }
         #expect(error?.code == .invalid)
     }
 }

@@ -137,7 +137,7 @@ struct BadInputTests {
                 used.errors.contains("cannot publish \(port):80: port \(port) is in use by a program of this host"), "\(used)")
             _ = consume listener
             let bad = try await host.dish("run", "//os:base", "--publish", "eighty")
-            #expect(bad.errors.contains("--publish 'eighty': it needs a port of the host and one of the task"), "\(bad)")
+            #expect(bad.errors.contains("'eighty': it needs a port of the host and one of the task"), "\(bad)")
             for outcome in [unknown, name, odd, used, bad] { #expect(outcome.code == 1) }
             let left = try Inventory(pool: pool, of: host).beyond(before)
             #expect(left == [])
@@ -166,7 +166,7 @@ struct BadInputTests {
             #expect(refused.code == 1)
             #expect(
                 refused.errors.contains(
-                    "--memory needs the cgroup v2 controller 'memory', and on this host 'memory' is mounted as cgroup v1"))
+                    "memory needs the cgroup v2 controller 'memory', and on this host 'memory' is mounted as cgroup v1"))
             let without = try await host.dish("run", "--rm", "--memory", "50M", "--best-effort", "//os:base", "--", "/bin/true")
             #expect(without.code == 0)
             #expect(without.errors.contains("not enforced: --memory"))

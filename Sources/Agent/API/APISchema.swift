@@ -62,10 +62,12 @@ struct APIObject: Sendable {
     }
 
     /// Settings, as clients send them.
-    init<Value: Settings>(_ settings: Value.Type) {
+    init<Value: Settings>(_ settings: Value.Type) { self.init(Value.table) }
+
+    init(_ table: SettingsTable) {
         self.init(
-            Value.name, Value.about, sent: true, oneOf: Value.oneOf,
-            Value.table.fields.map { APIField($0.name.json, .setting($0.kind), $0.about, required: $0.isRequired) })
+            table.name, table.about, sent: true, oneOf: table.oneOf,
+            table.fields.map { APIField($0.name.json, .setting($0.kind), $0.about, required: $0.isRequired) })
     }
 }
 
@@ -118,6 +120,8 @@ extension APISchema {
         switch self {
         case .object(let object): [object] + object.fields.flatMap(\.schema.objects)
         case .list(let element, _), .table(let element, _): element.objects
+        case .setting(.settings(let table)): APISchema.object(APIObject(table)).objects
+        case .setting(.list(let element, _)): APISchema.setting(element).objects
         default: []
         }
     }

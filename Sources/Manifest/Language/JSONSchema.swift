@@ -8,7 +8,7 @@ public enum JSONSchema {
     /// That of files of jobs.
     public static var jobs: String { document(JobLanguage.file, "Jobs of Butterdish") }
 
-    private static func document(_ file: MappingSchema, _ title: String) -> String {
+    static func document(_ file: MappingSchema, _ title: String) -> String {
         var definitions: [String: OrderedJSON] = [:]
         let file = reference(file, &definitions)
         let document: OrderedJSON = .object([

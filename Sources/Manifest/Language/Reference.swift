@@ -8,7 +8,7 @@ public enum Reference {
     /// For `docs/jobs.md`.
     public static var jobs: String { text(of: JobLanguage.file) }
 
-    private static func text(of file: MappingSchema) -> String {
+    static func text(of file: MappingSchema) -> String {
         var sections: [MappingSchema] = []
         collect(file, into: &sections)
         return sections.map(section).joined(separator: "\n")

@@ -8,7 +8,9 @@ import Spec
 struct SecretOptions: ParsableArguments {
     @Option(help: "NAME=FILE, or NAME for standard input: a credential of the task's own.")
     var secret: [String] = []
-    @Option(help: "[CREDENTIAL=]NAME: a credential that is a secret of the host (dish secret create).", transform: SecretUse.argument)
+    @Option(
+        help: "[CREDENTIAL=]NAME: a credential that is a secret of the host (dish secret create).",
+        transform: SecretUse.argument)
     var storedSecret: [SecretUse] = []
 
     func validate() throws {
