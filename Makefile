@@ -29,7 +29,7 @@ demo:
 	@scripts/setup build run
 	@scripts/demo
 
-test: test-unit fuzz-short test-pool test-host
+test: lint test-unit fuzz-short test-pool test-host
 
 build-tests:
 	@scripts/setup build run test install
@@ -89,6 +89,7 @@ format:
 
 lint:
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
+	scripts/modules --check
 
 clean:
 	rm -rf .build

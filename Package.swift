@@ -185,7 +185,8 @@ let package = Package(
             swiftSettings: settings),
         // Host tests: a Debian with systemd and cgroup v2, booted in user-mode-linux.
         .testTarget(
-            name: "HostTests", dependencies: ["AgentAPI", "Fixtures", "Linux"], exclude: ["machine"], swiftSettings: settings),
+            name: "HostTests", dependencies: ["AgentAPI", "Fixtures", "Linux", "Spec"], exclude: ["machine"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

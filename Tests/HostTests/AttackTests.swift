@@ -1,6 +1,7 @@
 import AgentAPI
 import Fixtures
 import FoundationEssentials
+import Spec
 import Testing
 
 extension Machine {

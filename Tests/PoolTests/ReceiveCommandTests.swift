@@ -40,6 +40,27 @@ extension Streams {
             #expect(result.status.isSuccess, "\(result.errorText)")
         }
 
+        /// Layers of images that were imported have labels for people.
+        @Test func anImageHasTheNameThatItWasSentBy() async throws {
+            try await Streams.withPools(2) { pools in
+                let layer = try pools[0].makeLayer(on: nil, label: "odd:1 settings") { root in
+                    try Files.replace("\(root)/file", with: "x".utf8, durable: false)
+                }
+                try pools[0].name("odd:1", layer)
+                let host = try TestHost()
+                let folder = try Scratch.make("files")
+                try send(host, pools[0], "odd:1", to: "\(folder)/odd")
+                let received = try await host.dish("image", "receive", "\(folder)/odd", "--trust-names", "--pool", pools[1].path)
+                #expect(received.code == 0 && received.errors == "", "\(received)")
+                #expect(try pools[1].resolve("odd:1").id == layer)
+                // And back, by its id, where the name still is.
+                try send(host, pools[1], layer.hex, to: "\(folder)/back")
+                let back = try await host.dish("image", "receive", "\(folder)/back", "--pool", pools[0].path)
+                #expect(back.code == 0, "\(back)")
+                #expect(try pools[0].resolve("odd:1").id == layer)
+            }
+        }
+
         @Test func anImageTravelsWithItsStackItsNamesAndItsHistory() async throws {
             try await Streams.withPools(2) { pools in
                 let ids = try prepare(pools[0], bytes: 4 << 20)

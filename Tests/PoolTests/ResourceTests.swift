@@ -57,7 +57,7 @@ struct ResourceTests {
             #expect(after.text == "written", "\(after)")
             #expect(try await stats(host).tasks.first { $0.name == "filler" }?.disk?.limit == 200 << 20)
             let events = try await host.dish("events", "filler")
-            #expect(events.output.contains("resized") && events.output.contains("disk 209715200"), "\(events)")
+            #expect(events.output.contains("resized") && events.output.contains("disk 200M"), "\(events)")
         }
     }
 
@@ -69,7 +69,7 @@ struct ResourceTests {
                 "/bin/true")
             #expect(refused.code == 1 && refused.errors.contains("of memory set aside"), "\(refused)")
             let unlimited = try await host.dish("run", "-d", "//os:base", "--class", "guaranteed", "--", "/bin/true")
-            #expect(unlimited.code == 1 && unlimited.errors.contains("needs --cpu and --memory"), "\(unlimited)")
+            #expect(unlimited.code == 1 && unlimited.errors.contains("--cpu: a guaranteed task needs it"), "\(unlimited)")
             #expect(try await host.dish("run", "-d", "//os:base", "--class", "best").code == 2)
             #expect(try await host.dish("update", "web").code == 2)
         }

@@ -101,7 +101,7 @@ public actor PackageManager {
         }
         let pool = configuration.pool
         var wanted: [String] = []
-        for name in names {
+        for name in names where !wanted.contains(name) {
             let isHere = try await blocking { (try? pool.resolve(name)) != nil }
             guard !isHere || request.always else { continue }
             wanted.append(name)
