@@ -165,6 +165,11 @@ extension Builder {
             let tree = try pool.tree(
                 of: staged, parent: origin?.layer.id ?? work.parent?.id, latestTime: BuildSandbox.sourceDateEpoch)
             if !staged.leftOut.isEmpty { report(.step(label, "\(staged.leftOut)")) }
+            if let others = tree.filesOfOthers(),
+                try work.parent.flatMap({ try pool.tree(of: $0.id).filesOfOthers() })?.count != others.count
+            {
+                report(.step(label, "warning: \(others)"))
+            }
             var keys = try tree.privateKeys(in: staged.root)
             if let origin {
                 let directory = try RootDirectory(staged.root)

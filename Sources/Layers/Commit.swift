@@ -4,7 +4,7 @@ public import Linux
 
 extension Pool {
     /// Makes a layer of a task's root file system as it is now. A running task goes on; what it is writing at that
-    /// moment is as after a power cut.
+    /// moment is as after a power cut. What the task made for itself at its first boot isn't in it: keys, the machine's id.
     ///
     /// - Parameter name: what the layer is called.
     /// - Returns: the layer, and the task's device nodes that aren't in it.
@@ -17,6 +17,7 @@ extension Pool {
         try Subvolume.snapshot(root, to: staged.root)
         try filesystem().sync()
         try copySubvolumes(of: root, into: staged)
+        try FirstBootFiles(in: staged.root).remove()
         try filesystem().sync()
         let layer = try publish(staged, tree: wholeTree(of: staged), parent: task.layer, label: name)
         try self.name(name, layer.id)

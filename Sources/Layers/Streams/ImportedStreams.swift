@@ -151,12 +151,4 @@ extension Tree {
             "'\(text(TreePaths(self).paths[index]))' can't be in an image: names with .wh. at their beginning mean removals in layers; remove it, or call it something else"
         )
     }
-
-    /// Files whose user or group no task has: how many, and the first with its owner.
-    public func filesOfOthers() -> (count: Int, first: String, user: UInt32, group: UInt32)? {
-        let most: UInt32 = 65535
-        let indices = nodes.indices.filter { nodes[$0].user > most || nodes[$0].group > most }
-        guard let first = indices.first else { return nil }
-        return (indices.count, text(TreePaths(self).paths[first]), nodes[first].user, nodes[first].group)
-    }
 }

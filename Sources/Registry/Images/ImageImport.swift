@@ -58,10 +58,7 @@ public struct ImageImport: Sendable {
         _ layer: Layer, _ called: String?, from source: ImageSource, _ names: ReceivedNames
     ) throws -> (layer: Layer, name: String?) {
         if let others = try pool.tree(of: layer.id).filesOfOthers() {
-            report(
-                .warning(
-                    "\(others.count) file\(others.count == 1 ? " belongs to a user or group" : "s belong to users or groups") above 65535, which tasks don't have; there they belong to nobody (first: '\(others.first)', \(others.user):\(others.group)); give them others where the image is made"
-                ))
+            report(.warning("\(others)"))
         }
         guard let called else { return (layer, nil) }
         if case .fromFile(let replacing) = names, source.asked == nil, !replacing { try pool.requireFree(called, for: layer.id) }

@@ -32,6 +32,9 @@ struct ImageReceive: ParsableCommand {
         let layers = try pool.receiveImage(
             FileSource(input.number, file == "-" ? "standard input" : file), names: naming.names,
             check: { try policy.checkName($0) })
+        if let image = layers.last, let others = try pool.tree(of: image.id).filesOfOthers() {
+            print(printable("warning: \(others)"), to: .errors)
+        }
         if json.json { return try printJSON(layers) }
         for layer in layers { print("\(printable(layer.label)) \(layer.id)", to: .output) }
         if case .none = naming.names, let image = layers.last { ReceivedNameOptions.suggest(image.id) }

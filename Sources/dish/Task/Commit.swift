@@ -9,6 +9,8 @@ struct CommitTask: AsyncParsableCommand {
         commandName: "commit", abstract: "Make an image of a task's root file system.",
         discussion: """
             A running task goes on; stop it first when its files must be at rest. Subvolumes that it made inside become directories.
+            What it made for itself at its first boot isn't in the image: what first-boot units make, such as keys, the machine's id, the
+            seed of random numbers. What is booted from the image makes its own.
 
             Example:
               dish commit web web:debugged
@@ -34,6 +36,7 @@ struct CommitTask: AsyncParsableCommand {
             let (layer, leftOut) = try pool.commit(record, as: name)
             return (pool, layer, leftOut)
         }
+        if let others = try pool.tree(of: layer.id).filesOfOthers() { print(printable("warning: \(others)"), to: .errors) }
         if !leftOut.isEmpty { print(printable("\(leftOut)"), to: .errors) }
         if json.json { return try printJSON(ImageList.Row(layer, names: pool.allNames())) }
         print(layer.id.hex, to: .output)
