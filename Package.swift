@@ -166,8 +166,9 @@ let package = Package(
         .target(
             name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
             exclude: [
-                "bridge_sender.py", "browser.py", "faulty_proxy.py", "image_corpus.py", "small_registry.py", "small_scheduler.py",
-                "token_server.py",
+                "bridge_sender.py", "browser.py", "faulty_proxy.py", "image_corpus.py", "independent_trees.py",
+                "small_registry.py",
+                "small_scheduler.py", "token_server.py",
             ],
             swiftSettings: settings),
         // Pool tests: root, Btrfs on loop files, systemd-nspawn.

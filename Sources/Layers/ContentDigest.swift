@@ -17,5 +17,8 @@ public struct ContentDigest: Sendable, Hashable {
 
     public static func == (left: ContentDigest, right: ContentDigest) -> Bool { left.words == right.words }
 
+    /// An order, whichever.
+    static func < (left: ContentDigest, right: ContentDigest) -> Bool { left.words < right.words }
+
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }

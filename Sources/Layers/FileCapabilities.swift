@@ -39,14 +39,15 @@ extension Tree {
 
     /// Its files that need capabilities.
     var fileCapabilities: [FileCapability] {
+        guard nodes.attributeLists.contains(where: { $0.contains { $0.name == Self.capabilityAttribute } }) else { return [] }
         let found = nodes.indices.compactMap { index -> (index: Int, permitted: UInt64)? in
-            let value = nodes[index].attributes.first { $0.name == Self.capabilityAttribute }?.value
+            let value = nodes.attributes(index).first { $0.name == Self.capabilityAttribute }?.value
             return value.flatMap { FileCapability.needed(by: $0) }.map { (index, $0) }
         }
         if found.isEmpty { return [] }
-        let paths = TreePaths(self).paths
+        let paths = TreePaths(self)
         return found.prefix(Self.fileCapabilityLimit).compactMap { file in
-            String(validating: paths[file.index], as: UTF8.self).map { FileCapability(path: $0, permitted: file.permitted) }
+            String(validating: paths.path(file.index), as: UTF8.self).map { FileCapability(path: $0, permitted: file.permitted) }
         }
     }
 }

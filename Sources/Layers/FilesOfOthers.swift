@@ -14,9 +14,12 @@ extension Tree {
     /// Nil for none.
     public func filesOfOthers() -> FilesOfOthers? {
         let most: UInt32 = 65535
-        let indices = nodes.indices.filter { nodes[$0].user > most || nodes[$0].group > most }
+        let indices = nodes.indices.filter { index in
+            let owner = nodes.owner(index)
+            return owner.user > most || owner.group > most
+        }
         guard let first = indices.first else { return nil }
         return FilesOfOthers(
-            count: indices.count, first: text(TreePaths(self).paths[first]), user: nodes[first].user, group: nodes[first].group)
+            count: indices.count, first: text(TreePaths(self).path(first)), user: nodes[first].user, group: nodes[first].group)
     }
 }

@@ -55,7 +55,9 @@ extension Pool {
         id: LayerID? = nil, isSynced: Bool = false, commits: Bool = true
     ) throws -> Layer {
         let uuid = try Subvolume.info(staged.root).uuid
-        let (digest, file) = try concurrently({ TreeDigest(tree) }, { TreeFile.encode(tree, subvolume: uuid) })
+        // It is made anew where it is missing or damaged.
+        let (digest, _) = try concurrently(
+            { TreeDigest(tree) }, { try TreeFile.write(tree, subvolume: uuid, to: "\(staged.path)/tree", durable: false) })
         let id = id ?? digest.id
         try hold(id)
         if let existing = try layer(id) { return existing }
@@ -66,9 +68,9 @@ extension Pool {
         try Files.makeDirectories(entry, mode: 0o700)
         try StateFile.write(layer, "\(entry)/layer.json", syncsName: false)
         // Before it is read-only: a read-only subvolume can't be moved, only the directory it is in.
+        try removeProtection(of: staged.root)
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
-        // It is made anew where it is missing or damaged.
-        try Files.replace("\(entry)/tree", with: file, mode: 0o600, durable: false)
+        try retryingInterrupts("move", "\(staged.path)/tree") { rename("\(staged.path)/tree", "\(entry)/tree") }
         try StateFile.write(tree.fileCapabilities, "\(entry)/\(Self.fileCapabilities)", durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
         let filesystem = try filesystem()

@@ -10,13 +10,12 @@ extension Pool {
         let path = treeFile(of: id)
         let uuid = try Subvolume.info(root(of: id)).uuid
         if let tree = try TreeFile.read(path, subvolume: uuid) { return tree }
-        let tree = try Tree(of: root(of: id))
-        guard try tree.hasID(id, root: root(of: id)) else {
+        guard let tree = try Tree(of: root(of: id)).identified(as: id, root: root(of: id)) else {
             throw PoolError(
                 .damaged,
                 "the layer \(id.short) at '\(root(of: id))' isn't what its id says; remove it: dish image rm \(id.short)")
         }
-        try Files.replace(path, with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600)
+        try TreeFile.write(tree, subvolume: uuid, to: path, durable: true)
         return tree
     }
 
@@ -38,7 +37,7 @@ extension Pool {
 
     /// Whatever made the root: what is no layer's business doesn't get into one. `StagingDirectory.leftOut` has what it was.
     private func withoutDevices(_ tree: Tree, in staged: StagingDirectory) throws -> Tree {
-        let (tree, leftOut) = try tree.withoutDevices(in: staged.root)
+        let (tree, leftOut) = try tree.withDirectoriesForPlaceholders(in: staged.root).withoutDevices(in: staged.root)
         if leftOut.isEmpty { return tree }
         staged.note(leftOut)
         return tree

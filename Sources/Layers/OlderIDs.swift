@@ -6,17 +6,26 @@ extension Tree {
     /// Bytes of large files that a tree with an id of version 1 may have: every one of them was read to make that id.
     private static let mostOlder: UInt64 = 1 << 50
 
-    /// Whether an id is that of this tree: by the format's current version, or by version 1, in which files had the SHA-256 of their
-    /// content, whatever was in it. What was stored then keeps its id.
+    /// Whether an id is that of this tree: by the format's current version; by version 1, in which files had the SHA-256 of their
+    /// content, whatever was in it; or with Btrfs' own properties, which were part of ids once. What was stored then keeps its id.
     ///
     /// - Parameters:
     ///   - root: where the tree is.
     ///   - budget: of a tree that was received, the bytes that may be read again; nil for one of the pool.
     /// - Throws: `PoolError` `.tooLarge` when the large files are too large to be read again; the id may be the tree's then.
     public func hasID(_ id: LayerID, root: String, budget: ReceiveBudget? = nil) throws -> Bool {
-        if TreeDigest(self).id == id { return true }
-        guard let older = try olderTree(id, root, budget) else { return false }
-        return TreeDigest(older).id == id
+        try identified(as: id, root: root, budget: budget) != nil
+    }
+
+    /// The tree as streams of a layer or snapshot with an id must have it: this one, or one with properties; nil when the id isn't its.
+    func identified(as id: LayerID, root: String, budget: ReceiveBudget? = nil) throws -> Tree? {
+        if TreeDigest(self).id == id { return self }
+        let inner = try TreeReader.read(root, written: WrittenContent(of: self), properties: true)
+        let hasProperties = inner.nodes.attributeLists.contains { $0.contains(where: \.isProperty) }
+        if hasProperties, TreeDigest(inner).id == id { return inner }
+        if let older = try olderTree(id, root, budget), TreeDigest(older).id == id { return self }
+        guard hasProperties, let older = try inner.olderTree(id, root, budget), TreeDigest(older).id == id else { return nil }
+        return inner
     }
 
     /// The tree as version 1 had it; nil when that isn't another one.
@@ -25,19 +34,20 @@ extension Tree {
         let paths = TreePaths(self)
         var known: [UInt64: ContentDigest] = [:]
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        for (index, node) in nodes.enumerated() {
-            guard case .file(let size, let content) = node.kind, size >= FileDigest.smallestSparse else { continue }
-            var digest = known[node.inode]
+        for index in nodes.indices {
+            guard let (size, content) = nodes.content(index), size >= FileDigest.smallestSparse else { continue }
+            let inode = nodes.inode(index)
+            var digest = known[inode]
             if digest == nil {
-                let path = paths.paths[index]
+                let path = paths.path(index)
                 total = total.saturatingAdd(size)
                 guard total <= Self.mostOlder, budget?.reread(size) ?? true else { throw Self.tooLarge(id, text(path), budget) }
                 let file = try TreeReader.openFile(path, below: directory.number)
                 digest = ContentDigest(try ContentHash.file(file, text(path)))
-                known[node.inode] = digest
+                known[inode] = digest
             }
             guard let digest, digest != content else { continue }
-            nodes[index].kind = .file(size: size, content: digest)
+            nodes.setDigest(digest, at: index)
             isOther = true
         }
         return isOther ? Tree(nodes: nodes) : nil

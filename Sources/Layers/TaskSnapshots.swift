@@ -48,8 +48,7 @@ extension Pool {
         let made = "\(staged.path)/snapshot"
         try Files.makeDirectories(made, mode: 0o700)
         do {
-            try Subvolume.snapshot(
-                "\(directory(ofTask: task.id))/rootfs", to: "\(made)/rootfs", readOnly: true, in: task.groups)
+            try snapshotWithPlaces(of: "\(directory(ofTask: task.id))/rootfs", to: "\(made)/rootfs", in: task.groups)
         } catch let error as SystemError where error.code == EDQUOT {
             throw PoolError(
                 .inUse,
@@ -131,6 +130,7 @@ extension Pool {
             try Subvolume.snapshot(source, to: "\(work)/rootfs", in: task.groups)
             try StateFile.write(Exchange(root: try Subvolume.info("\(work)/rootfs").uuid), note)
         }
+        for path in [root, "\(work)/rootfs"] where Files.exists(path) { try removeProtection(of: path) }
         let new = try StateFile.read(Exchange.self, note).root
         if !Files.exists(root) {
             try retryingInterrupts("bring back", root) { rename("\(work)/rootfs", root) }

@@ -5,12 +5,13 @@ import Linux
 /// ascending order of their bytes and descends at once.
 public struct Tree: Sendable {
     /// The root comes first.
-    let nodes: [TreeNode]
-    /// Regular files whose content was read to make it, each by one of its paths, without a leading slash: all of a whole tree, of a
-    /// snapshot's what changed.
-    let readFiles: [[UInt8]]
+    let nodes: TreeNodes
+    /// Nodes of regular files whose content was read to make it, each file once: all of a whole tree, of a snapshot's what changed.
+    let readFiles: [Int]
 
-    init(nodes: [TreeNode], readFiles: [[UInt8]] = []) {
+    init(nodes: some Sequence<TreeNode>) { self.init(nodes: TreeNodes(nodes)) }
+
+    init(nodes: TreeNodes, readFiles: [Int] = []) {
         self.nodes = nodes
         self.readFiles = readFiles
     }
@@ -20,13 +21,12 @@ public struct Tree: Sendable {
     /// - Parameter latestTime: seconds since 1970; a later modification time is first set to it on
     ///   disk. Nil leaves all as they are.
     public init(of root: String, latestTime: Int64? = nil) throws {
-        let (nodes, files) = try TreeReader.readNoting(root, latestTime: latestTime, baseline: nil, written: nil)
-        self.init(nodes: nodes, readFiles: files)
+        self = try TreeReader.read(root, latestTime: latestTime)
     }
 
     /// The same of a tree that a stream has just made: files whose digests are known aren't read.
     init(of root: String, written: WrittenContent) throws {
-        self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: nil, written: written))
+        self = try TreeReader.read(root, written: written)
     }
 
     /// Reads of a snapshot only what changed since it was taken, and takes the rest from its source's tree.
@@ -39,15 +39,14 @@ public struct Tree: Sendable {
     init(ofSnapshot root: String, of source: TreeIndex, latestTime: Int64? = nil, written: WrittenContent? = nil) throws {
         let changed = try Self.changedInodes(in: root, after: Subvolume.info(root).creation)
         let baseline = TreeBaseline(source, changed: changed, latestTime: latestTime)
-        let (nodes, files) = try TreeReader.readNoting(root, latestTime: latestTime, baseline: baseline, written: written)
-        self.init(nodes: nodes, readFiles: files)
+        self = try TreeReader.read(root, latestTime: latestTime, baseline: baseline, written: written)
     }
 
     /// Reads of a snapshot of a snapshot, and so on, only what changed after a transaction that is none of its source's.
     init(of root: String, changedSince transaction: UInt64, in source: Tree) throws {
         let changed = try Self.changedInodes(in: root, after: transaction)
         let baseline = TreeBaseline(TreeIndex(source), changed: changed, latestTime: nil)
-        self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: baseline, written: nil))
+        self = try TreeReader.read(root, baseline: baseline)
     }
 
     /// - Throws: `TreeTooLarge` when there are more than the current budget has nodes.
@@ -68,23 +67,26 @@ public struct Tree: Sendable {
 
     /// The indices of a directory's entries.
     func children(of index: Int) -> some Sequence<Int> {
-        let end = index + 1 + nodes[index].descendants
+        let end = index + 1 + nodes.descendants(index)
         return sequence(state: index + 1) { next in
             guard next < end else { return nil }
-            defer { next += 1 + nodes[next].descendants }
+            defer { next += 1 + nodes.descendants(next) }
             return next
         }
     }
 
     /// Calls `body` with each node and its path, which is empty for the root and else starts with a slash.
     public func forEach(_ body: (_ path: String, _ node: TreeNode) throws -> Void) rethrows {
-        var prefixes: [(path: String, end: Int)] = []
-        for (index, node) in nodes.enumerated() {
-            while let last = prefixes.last, index >= last.end { prefixes.removeLast() }
-            let parent = prefixes.last?.path ?? ""
-            let path = node.name.isEmpty ? "" : "\(parent)/\(String(decoding: node.name, as: UTF8.self))"
-            if node.descendants > 0 { prefixes.append((path, index + 1 + node.descendants)) }
-            try body(path, node)
+        var path: [UInt8] = []
+        // Of the directories above, where they end and how long their paths are.
+        var above: [(end: Int, length: Int)] = []
+        for index in nodes.indices {
+            while let last = above.last, index >= last.end { above.removeLast() }
+            path.removeSubrange((above.last?.length ?? 0)...)
+            let node = nodes[index]
+            if index > 0 { path += [UInt8(ascii: "/")] + node.name }
+            if node.descendants > 0 { above.append((index + 1 + node.descendants, path.count)) }
+            try body(String(decoding: path, as: UTF8.self), node)
         }
     }
 }

@@ -9,14 +9,14 @@ extension Tree {
     /// - Returns: the tree without them, and what they were.
     func withoutDevices(in root: String) throws -> (tree: Tree, leftOut: LeftOutNodes) {
         var leftOut = LeftOutNodes()
-        let indices = nodes.indices.filter { nodes[$0].isRefusedDevice }
+        let indices = nodes.refusedDevices()
         if indices.isEmpty { return (self, leftOut) }
         let paths = TreePaths(self)
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         for index in indices {
-            try Self.remove(
-                nodes[index].name, from: nodes[paths.parents[index]], at: paths.paths[paths.parents[index]], directory)
-            leftOut.add(text(paths.paths[index]))
+            let parent = paths.parent(index)
+            try Self.remove(nodes[index].name, from: nodes[parent], at: paths.path(parent), directory)
+            leftOut.add(text(paths.path(index)))
         }
         return (without(indices, paths), leftOut)
     }
@@ -24,14 +24,7 @@ extension Tree {
     private static func remove(
         _ name: [UInt8], from parent: TreeNode, at path: [UInt8], _ root: borrowing OwnedFD
     ) throws {
-        var how = open_how()
-        how.flags = UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-        how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
-        let number = root.number
-        let opened = OwnedFD(
-            adopting: try retryingInterrupts("open directory", text(path)) {
-                withPath(path.isEmpty ? [UInt8(ascii: ".")] : path) { dish_openat2(number, $0, &how) }
-            })
+        let opened = try OwnedFD.open(path, below: root.number, O_RDONLY | O_DIRECTORY)
         let directory = opened.number
         try retryingInterrupts("remove device", text(name)) { withPath(name) { unlinkat(directory, $0, 0) } }
         // As if it had never been there.
@@ -40,15 +33,27 @@ extension Tree {
     }
 
     private func without(_ indices: [Int], _ paths: TreePaths) -> Tree {
-        var (nodes, isGone) = (nodes, [Bool](repeating: false, count: nodes.count))
+        var lost: [Int: Int] = [:]
         for index in indices {
-            isGone[index] = true
             var above = index
             repeat {
-                above = paths.parents[above]
-                nodes[above].descendants -= 1
+                above = paths.parent(above)
+                lost[above, default: 0] += 1
             } while above != 0
         }
-        return Tree(nodes: zip(nodes, isGone).filter { !$1 }.map(\.0), readFiles: readFiles)
+        let gone = Set(indices)
+        var (kept, places) = (TreeNodes(like: nodes), [Int: Int]())
+        let files = Set(readFiles)
+        for index in nodes.indices where !gone.contains(index) {
+            if files.contains(index) { places[index] = kept.count }
+            if let count = lost[index] {
+                var node = nodes[index]
+                node.descendants -= count
+                kept.append(node)
+            } else {
+                kept.append(index..<index + 1, of: nodes)
+            }
+        }
+        return Tree(nodes: kept, readFiles: readFiles.compactMap { places[$0] })
     }
 }

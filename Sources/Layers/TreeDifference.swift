@@ -25,7 +25,7 @@ extension Tree {
     /// - Throws: `TreeTooLarge` when the list exceeds the current budget, `CancellationError`.
     public func changes(from old: Tree) throws -> [TreeChange] {
         var comparison = TreeComparer(old: old, new: self)
-        try comparison.compare(0, 0, path: "")
+        try comparison.compare()
         return comparison.changes
     }
 }
@@ -41,51 +41,70 @@ private struct TreeComparer {
         self.new = new
     }
 
-    mutating func compare(_ before: Int, _ after: Int, path: String) throws {
-        try meter.addBytes(0)
-        let (left, right) = (old.nodes[before], new.nodes[after])
-        let aspects = Self.aspects(left, right)
-        if !aspects.isEmpty {
-            try meter.addBytes(path.utf8.count)
-            changes.append(
-                TreeChange(
-                    path: path.isEmpty ? "/" : path, kind: .changed, aspects: aspects, oldSize: left.size,
-                    newSize: right.size))
-        }
-        var (removed, added) = (Array(old.children(of: before))[...], Array(new.children(of: after))[...])
-        while let index = removed.first ?? added.first {
-            if let first = removed.first, let second = added.first {
-                let (oldName, newName) = (old.nodes[first].name, new.nodes[second].name)
-                if oldName == newName {
-                    try compare(first, second, path: Self.path(path, oldName))
-                    removed.removeFirst()
-                    added.removeFirst()
-                } else if oldName.lexicographicallyPrecedes(newName) {
-                    try list(old, first, path, .removed)
-                    removed.removeFirst()
-                } else {
-                    try list(new, second, path, .added)
-                    added.removeFirst()
-                }
-            } else if removed.isEmpty {
-                try list(new, index, path, .added)
-                added.removeFirst()
+    /// Two directories whose entries are compared, and how far.
+    private struct Level {
+        let path: String
+        var before: Int
+        let oldEnd: Int
+        var after: Int
+        let newEnd: Int
+    }
+
+    /// Compares the trees; at any depth.
+    mutating func compare() throws {
+        var levels = [try compare(0, 0, path: "")]
+        while var level = levels.popLast() {
+            if level.before >= level.oldEnd, level.after >= level.newEnd { continue }
+            let order =
+                level.before >= level.oldEnd
+                ? 1 : level.after >= level.newEnd ? -1 : old.nodes.compareNames(level.before, new.nodes, level.after)
+            let (before, after) = (level.before, level.after)
+            if order <= 0 { level.before += 1 + old.nodes.descendants(before) }
+            if order >= 0 { level.after += 1 + new.nodes.descendants(after) }
+            levels.append(level)
+            if order == 0 {
+                levels.append(try compare(before, after, path: Self.path(level.path, old.nodes[before].name)))
+            } else if order < 0 {
+                try list(old, before, level.path, .removed)
             } else {
-                try list(old, index, path, .removed)
-                removed.removeFirst()
+                try list(new, after, level.path, .added)
             }
         }
     }
 
-    private mutating func list(_ tree: Tree, _ index: Int, _ parent: String, _ kind: TreeChange.Kind) throws {
-        let node = tree.nodes[index]
-        let path = Self.path(parent, node.name)
-        try meter.addBytes(path.utf8.count)
-        changes.append(
-            TreeChange(
-                path: path, kind: kind, aspects: [], oldSize: kind == .removed ? node.size : nil,
-                newSize: kind == .added ? node.size : nil))
-        for child in tree.children(of: index) { try list(tree, child, path, kind) }
+    /// Compares two nodes, and says what is to be compared below them.
+    private mutating func compare(_ before: Int, _ after: Int, path: String) throws -> Level {
+        try meter.addBytes(0)
+        if !old.nodes.isEqual(before, new.nodes, after) {
+            let (left, right) = (old.nodes[before], new.nodes[after])
+            let aspects = Self.aspects(left, right)
+            if !aspects.isEmpty {
+                try meter.addBytes(path.utf8.count)
+                changes.append(
+                    TreeChange(
+                        path: path.isEmpty ? "/" : path, kind: .changed, aspects: aspects, oldSize: left.size,
+                        newSize: right.size))
+            }
+        }
+        return Level(
+            path: path, before: before + 1, oldEnd: before + 1 + old.nodes.descendants(before), after: after + 1,
+            newEnd: after + 1 + new.nodes.descendants(after))
+    }
+
+    /// Lists a node and all below it.
+    private mutating func list(_ tree: Tree, _ top: Int, _ parent: String, _ kind: TreeChange.Kind) throws {
+        var above: [(end: Int, path: String)] = [(.max, parent)]
+        for index in top...top + tree.nodes.descendants(top) {
+            while let last = above.last, index >= last.end { above.removeLast() }
+            let node = tree.nodes[index]
+            let path = Self.path(above.last?.path ?? parent, node.name)
+            try meter.addBytes(path.utf8.count)
+            changes.append(
+                TreeChange(
+                    path: path, kind: kind, aspects: [], oldSize: kind == .removed ? node.size : nil,
+                    newSize: kind == .added ? node.size : nil))
+            if node.descendants > 0 { above.append((index + 1 + node.descendants, path)) }
+        }
     }
 
     private static func path(_ parent: String, _ name: [UInt8]) -> String {

@@ -20,24 +20,36 @@ extension Tree {
     /// Of a file with several names all are given when one of them is new or the file changed.
     public func edits(from old: Tree) -> [TreeEdit] {
         let (before, after) = (TreePaths(old), TreePaths(self))
-        let oldIndices = Dictionary(uniqueKeysWithValues: before.paths.enumerated().map { ($1, $0) })
-        let newIndices = Dictionary(uniqueKeysWithValues: after.paths.enumerated().map { ($1, $0) })
+        var oldNodes = [Int?](repeating: nil, count: count)
+        // Of the old tree's nodes, whether there is one at the same path, and whether that is a directory.
+        var (isHere, isDirectory) = (
+            [Bool](repeating: false, count: old.count), [Bool](repeating: false, count: old.count)
+        )
+        forEachPair(with: old) { other, own in
+            oldNodes[own] = other
+            isHere[other] = true
+            isDirectory[other] = nodes.isDirectory(own)
+        }
         func isChanged(_ index: Int) -> Bool {
-            guard let other = oldIndices[after.paths[index]] else { return true }
-            return !nodes[index].isSame(as: old.nodes[other])
-                || after.names(of: index).map { after.paths[$0] } != before.names(of: other).map { before.paths[$0] }
+            guard let other = oldNodes[index] else { return true }
+            return !nodes.isEqual(index, old.nodes, other) && !nodes[index].isSame(as: old.nodes[other])
+                // Their own names are the same.
+                || !(after.isAlone(index) && before.isAlone(other))
+                    && after.names(of: index).map { after.path($0) } != before.names(of: other).map { before.path($0) }
         }
         var edits: [TreeEdit] = []
-        for (index, path) in before.paths.enumerated() where newIndices[path] == nil {
-            // What is below something that is gone, or no directory any more, goes with it.
-            guard let parent = newIndices[before.paths[before.parents[index]]], nodes[parent].kind == .directory else { continue }
-            edits.append(TreeEdit(path: path, change: .removed))
+        // What is below something that is gone, or no directory any more, goes with it.
+        for index in old.nodes.indices where !isHere[index] {
+            let parent = before.parent(index)
+            guard isDirectory[parent] else { continue }
+            edits.append(TreeEdit(path: before.path(index), change: .removed))
         }
-        for (index, path) in after.paths.enumerated() {
+        for index in nodes.indices {
             let names = after.names(of: index)
             guard names.contains(where: isChanged) else { continue }
             let isFirst = names[0] == index
-            edits.append(TreeEdit(path: path, change: isFirst ? .present(nodes[index]) : .linked(to: after.paths[names[0]])))
+            edits.append(
+                TreeEdit(path: after.path(index), change: isFirst ? .present(nodes[index]) : .linked(to: after.path(names[0]))))
         }
         return edits
     }

@@ -10,7 +10,7 @@ public struct TreeNode: Sendable {
         case special(type: UInt8)
     }
 
-    public struct Attribute: Sendable, Equatable {
+    public struct Attribute: Sendable, Hashable {
         public let name: [UInt8]
         public let value: [UInt8]
     }
@@ -33,4 +33,22 @@ public struct TreeNode: Sendable {
     var isLinked: Bool
     /// How many nodes follow that lie below this one.
     var descendants = 0
+
+    /// The place of another subvolume in a snapshot, which has none of it: an empty directory that says nothing of when and by whom it
+    /// is looked at.
+    static func placeholder(_ name: [UInt8]) -> TreeNode {
+        TreeNode(
+            name: name, kind: .directory, mode: 0o755, user: 0, group: 0, seconds: 0, nanoseconds: 0, attributes: [],
+            inode: UInt64(TreeReader.placeholderInode), isLinked: false)
+    }
+
+    /// As layers' identities have it: `f`, `d`, `l`, `c`, `b`, `p`, `s`.
+    var type: UInt8 {
+        switch kind {
+        case .file: UInt8(ascii: "f")
+        case .directory: UInt8(ascii: "d")
+        case .link: UInt8(ascii: "l")
+        case .device(let type, _, _), .special(let type): type
+        }
+    }
 }

@@ -17,7 +17,36 @@ public struct TreeRestore {
     }
 
     private var result: Result
-    private static let greatestDepth = 255
+    /// Directories that are copied, from the topmost on.
+    private var levels: [Level] = []
+    private static let mostOpen = 64
+
+    private final class Level {
+        let name: [UInt8]
+        /// Nil for those far above the ones that are read: they are opened again from below.
+        var open: (source: OpenDirectory, target: OpenDirectory)?
+        private let places: (source: stat, target: stat)
+        let names: DirectoryNames
+        var next = 0
+
+        init(_ name: [UInt8], from source: OpenDirectory, to target: OpenDirectory) throws {
+            self.name = name
+            open = (source, target)
+            places = (try source.file.status(), try target.file.status())
+            var meter = TreeMeter()
+            names = try DirectoryNames(of: source.file.number, &meter) { text(name) }
+        }
+
+        /// Opens both again as the directories that two others are in.
+        func reopen(above lower: (source: OpenDirectory, target: OpenDirectory)) throws {
+            let source = try lower.source.file.parentDirectory()
+            let target = try lower.target.file.parentDirectory()
+            let (from, into) = (try source.status(), try target.status())
+            guard from.st_ino == places.source.st_ino, into.st_ino == places.target.st_ino, into.st_dev == places.target.st_dev
+            else { throw SystemError("restore into a directory that was moved meanwhile", text(name), code: ESTALE) }
+            open = (OpenDirectory(source), OpenDirectory(target))
+        }
+    }
 
     /// - Parameter path: in both; links are resolved as in the first of them.
     static func restore(_ path: String, from source: String, to target: String) throws -> Result {
@@ -38,7 +67,7 @@ public struct TreeRestore {
         let into = try restore.openDirectory(
             directories, from: root, to: try OwnedFD.open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
         do {
-            try restore.copy(Array(name.utf8), from: parent, to: into, depth: 0)
+            try restore.copyTree(Array(name.utf8), from: OpenDirectory(parent), to: OpenDirectory(into))
         } catch let error as SystemError where error.code == EDQUOT || error.code == ENOSPC {
             throw PoolError(
                 .full, "restore '\(path)': \(error); make room, or raise the limit: dish update --disk, dish volume resize")
@@ -103,35 +132,68 @@ public struct TreeRestore {
         }
     }
 
-    private mutating func copy(
-        _ name: [UInt8], from source: borrowing OwnedFD, to target: borrowing OwnedFD, depth: Int
-    ) throws {
+    /// Copies what has a name, at any depth. The way back up to a directory that isn't open any more is `..`, as long as that is where
+    /// the walk came from.
+    private mutating func copyTree(_ name: [UInt8], from source: OpenDirectory, to target: OpenDirectory) throws {
+        try copy(name, from: source, to: target)
+        while let level = levels.last {
+            try Cancellation.check()
+            guard let open = level.open else { preconditionFailure("directories that are copied are open") }
+            if level.next < level.names.count {
+                level.next += 1
+                try copy(level.names[level.next - 1].name, from: open.source, to: open.target)
+                if levels.count > Self.mostOpen { levels[levels.count - 1 - Self.mostOpen].open = nil }
+            } else {
+                try Self.adopt(open.source.file, open.target.file, level.name)
+                levels.removeLast()
+                if let above = levels.last, above.open == nil { try above.reopen(above: open) }
+            }
+        }
+    }
+
+    private mutating func copy(_ name: [UInt8], from source: OpenDirectory, to target: OpenDirectory) throws {
         var status = stat()
-        let (from, into) = (source.number, target.number)
+        let (from, into) = (source.file.number, target.file.number)
         try retryingInterrupts("look at", text(name)) { withPath(name) { fstatat(from, $0, &status, AT_SYMLINK_NOFOLLOW) } }
         result.entries += 1
-        if status.st_mode & S_IFMT == S_IFDIR {
-            guard depth < Self.greatestDepth else {
-                throw PoolError(
-                    .invalid, "'\(text(name))' lies deeper than \(Self.greatestDepth) directories; restore a part of it")
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            return try Self.withoutProtection(of: name, in: into) {
+                try replace(name, status, from: source.file, to: target.file)
             }
+        }
+        try Self.withoutProtection(of: name, in: into) {
             if withPath(name, { mkdirat(into, $0, 0o700) }) != 0, errno != EEXIST {
                 throw SystemError("create directory", text(name))
             }
-            let old = try Self.open(name, in: source, O_RDONLY | O_DIRECTORY)
-            let new = try Self.directory(name, in: target)
-            var meter = TreeMeter()
-            for (child, _) in try readEntries(of: old.number, name, &meter) {
-                try copy(child, from: old, to: new, depth: depth + 1)
-            }
-            return try Self.adopt(old, new, name)
         }
+        // The place of a subvolume has nothing to copy, and the subvolume that is there now keeps what it has.
+        if status.st_ino == TreeReader.placeholderInode { return }
+        let old = OpenDirectory(try Self.open(name, in: source.file, O_RDONLY | O_DIRECTORY))
+        let new = OpenDirectory(try Self.directory(name, in: target.file))
+        try new.file.removeProtection()
+        levels.append(try Level(name, from: old, to: new))
+    }
+
+    /// Does something to a name of the target, and once more without the flags that forbid it (`FileProtection`).
+    private static func withoutProtection(of name: [UInt8], in directory: CInt, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as SystemError where error.code == EPERM {
+            guard try FileProtection.remove(of: name, in: directory) else { throw error }
+            try body()
+        }
+    }
+
+    private mutating func replace(
+        _ name: [UInt8], _ status: stat, from source: borrowing OwnedFD, to target: borrowing OwnedFD
+    ) throws {
+        let (from, into) = (source.number, target.number)
         let unfinished = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
         do {
             switch status.st_mode & S_IFMT {
             case S_IFREG: try copyFile(name, unfinished, from: source, to: target, size: UInt64(max(0, status.st_size)))
             case S_IFLNK:
-                let link = try readLink(name, from, name)
+                let link = try readLink(name, from) { text(name) }
                 try retryingInterrupts("create link", text(name)) {
                     withPath(link) { link in withPath(unfinished) { symlinkat(link, into, $0) } }
                 }
@@ -163,9 +225,7 @@ public struct TreeRestore {
             adopting: try retryingInterrupts("create", text(name)) {
                 withPath(unfinished) { dish_openat(into, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
             })
-        let (from, to) = (old.number, new.number)
-        // A length of 0 is up to the end.
-        if size > 0 { try retryingInterrupts("share content of", text(name)) { dish_clone_range(to, 0, from, 0, 0) } }
+        try FileData.copy(old, to: new, length: Int64(clamping: size), text(name)) { try Cancellation.check() }
         try Self.adopt(old, new, name)
         result.bytes = result.bytes.saturatingAdd(size)
     }
@@ -209,11 +269,9 @@ public struct TreeRestore {
         }
     }
 
-    /// Of an open file. What Btrfs keeps there is of how it is stored, not of what it is.
+    /// Of an open file.
     private static func attributes(of file: CInt, _ name: [UInt8]) throws -> [TreeNode.Attribute] {
         var meter = TreeMeter()
-        return try readAttributes(Array("/proc/self/fd/\(file)".utf8), follow: true, name, &meter).filter {
-            !$0.name.starts(with: "btrfs.".utf8)
-        }
+        return try readAttributes(ExtendedAttributes(of: file), &meter) { text(name) }
     }
 }

@@ -2,13 +2,15 @@ import CLinux
 import Glibc
 
 /// The data of files that are copied.
-enum FileData {
+public enum FileData {
     private static let chunk = 64 << 20
+    /// `FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE` of linux/falloc.h.
+    private static let punchHole: CInt = 3
 
     /// Copies a file's data into an empty one: shared on disk where that can be, else without its holes.
     ///
     /// - Parameter check: called for each 64 MiB; it throws to stop.
-    static func copy(
+    public static func copy(
         _ input: borrowing OwnedFD, to output: borrowing OwnedFD, length: Int64, _ name: String, _ check: () throws -> Void
     ) throws {
         if length == 0 { return }
@@ -21,11 +23,42 @@ enum FileData {
         }
         if dish_clone_range(to, 0, from, 0, 0) == 0 { return }
         if errno == ENOSPC || errno == EDQUOT { throw SystemError("copy", name) }
-        var position: Int64 = 0
+        try copyData(from, at: 0, to: to, at: 0, length: length, name, check)
+        try retryingInterrupts("copy", name) { ftruncate(to, off_t(length)) }
+    }
+
+    /// Makes a range of a file what a range of another one is, as a clone does, where the kernel shares no data between the two. Holes
+    /// stay holes.
+    ///
+    /// - Throws: `SystemError` with `EINVAL` when the source is shorter.
+    public static func copyRange(
+        _ from: CInt, at start: Int64, to: CInt, at place: Int64, length: Int64, _ name: String, _ check: () throws -> Void
+    ) throws {
+        var (source, target) = (stat(), stat())
+        try retryingInterrupts("copy", name) { fstat(from, &source) }
+        guard length >= 0, start <= Int64(source.st_size) - length, place <= Int64.max - length else {
+            throw SystemError("copy", name, code: EINVAL)
+        }
+        try retryingInterrupts("copy", name) { fstat(to, &target) }
+        if target.st_size > off_t(place) {
+            try retryingInterrupts("copy", name) { dish_fallocate(to, punchHole, place, length) }
+        }
+        try copyData(from, at: start, to: to, at: place, length: length, name, check)
+        if target.st_size < off_t(place + length) {
+            try retryingInterrupts("copy", name) { ftruncate(to, off_t(place + length)) }
+        }
+    }
+
+    /// Copies what isn't a hole.
+    private static func copyData(
+        _ from: CInt, at first: Int64, to: CInt, at place: Int64, length: Int64, _ name: String, _ check: () throws -> Void
+    ) throws {
+        let last = first + length
+        var position = first
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         var copied = 0
-        while position < length {
+        while position < last {
             let start = dish_seek_data(from, position)
             if start < 0 {
                 if errno == ENXIO { break }
@@ -33,9 +66,10 @@ enum FileData {
             }
             let end = dish_seek_hole(from, start)
             position = start
-            while position < min(end, length) {
-                let (place, wanted) = (position, min(buffer.count, Int(min(end, length) - position)))
-                let count = try retryingInterrupts("copy", name) { pread(from, buffer.baseAddress, wanted, off_t(place)) }
+            while position < min(end, last) {
+                let (place, wanted) = (position - first + place, min(buffer.count, Int(min(end, last) - position)))
+                let current = position
+                let count = try retryingInterrupts("copy", name) { pread(from, buffer.baseAddress, wanted, off_t(current)) }
                 if count == 0 { break }
                 var written = 0
                 while written < count {
@@ -53,7 +87,6 @@ enum FileData {
             }
             if end <= start { break }
         }
-        try retryingInterrupts("copy", name) { ftruncate(to, off_t(length)) }
     }
 }
 
@@ -62,7 +95,7 @@ enum FileAttributes {
     /// Of what is open.
     static func copy(from source: CInt, to target: CInt, _ status: stat) throws(SystemError) {
         try retryingInterrupts("set owner") { fchown(target, status.st_uid, status.st_gid) }
-        try copyExtended(Array("/proc/self/fd/\(source)".utf8), to: Array("/proc/self/fd/\(target)".utf8), follow: 1)
+        try copyExtended(ExtendedAttributes(of: source), to: Array("/proc/self/fd/\(target)".utf8), follow: 1)
         // After the owner: changing that clears the set-id bits.
         try retryingInterrupts("set mode") { fchmod(target, status.st_mode & 0o7777) }
         let (access, change) = (status.st_atim, status.st_mtim)
@@ -80,7 +113,7 @@ enum FileAttributes {
             newName.withCString { fchownat(target, $0, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) }
         }
         try copyExtended(
-            Array("/proc/self/fd/\(source)/".utf8) + name, to: Array("/proc/self/fd/\(target)/".utf8) + newName, follow: 0)
+            ExtendedAttributes(of: source, name), to: Array("/proc/self/fd/\(target)/".utf8) + newName, follow: 0)
         if status.st_mode & S_IFMT != S_IFLNK {
             // Nobody else is in the target: it is the node that was just made.
             try retryingInterrupts("set mode of", shownName(newName)) {
@@ -96,49 +129,17 @@ enum FileAttributes {
         }
     }
 
-    /// The kernel's limits of a list of names and of one value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
-    private static let limit = 65536
-
-    private static func copyExtended(_ source: FileName, to target: FileName, follow: CInt) throws(SystemError) {
-        guard
-            let count = try ifSupported({ () throws(SystemError) in
-                try retryingInterrupts("list attributes") { source.withCString { dish_listxattr($0, nil, 0, follow) } }
-            }), count > 0
-        else { return }
-        var list = [CChar](repeating: 0, count: limit)
-        let length = try retryingInterrupts("list attributes") {
-            source.withCString { dish_listxattr($0, &list, UInt(limit), follow) }
-        }
-        var value = [UInt8](repeating: 0, count: limit)
-        for name in list[..<length].split(separator: 0) {
-            let name = name.map { UInt8(bitPattern: $0) }
+    private static func copyExtended(_ source: ExtendedAttributes, to target: FileName, follow: CInt) throws(SystemError) {
+        for name in try source.names() {
             // Properties are of the file system, and a trusted attribute is nothing that an image has.
             if name.starts(with: "btrfs.".utf8) || name.starts(with: "trusted.".utf8) { continue }
-            let size = try ifSupported { () throws(SystemError) in
-                try retryingInterrupts("read attribute \(shownName(name))") {
-                    source.withCString { source in
-                        name.withCString { name in
-                            value.withUnsafeMutableBytes { dish_getxattr(source, name, $0.baseAddress, UInt(limit), follow) }
-                        }
-                    }
-                }
-            }
             // Gone meanwhile.
-            guard let size else { continue }
+            guard let value = try source.value(of: name) else { continue }
             try retryingInterrupts("set attribute \(shownName(name))") {
                 target.withCString { target in
-                    name.withCString { name in dish_setxattr(target, name, value, UInt(size), follow) }
+                    name.withCString { name in dish_setxattr(target, name, value, UInt(value.count), follow) }
                 }
             }
-        }
-    }
-
-    /// - Returns: nil for what a file system hasn't got.
-    private static func ifSupported(_ body: () throws(SystemError) -> Int) throws(SystemError) -> Int? {
-        do {
-            return try body()
-        } catch  where error.code == ENOTSUP || error.code == ENODATA {
-            return nil
         }
     }
 }

@@ -87,3 +87,43 @@ extension OwnedFD {
         (try? open(inRoot: path, DISH_O_PATH)) != nil
     }
 }
+
+extension OwnedFD {
+    /// The longest path that is given to the kernel at once; its own limit is `PATH_MAX`.
+    private static let longestPiece = 4000
+
+    /// Opens what lies below a directory, by a path of any length. No link is followed.
+    ///
+    /// - Parameters:
+    ///   - path: without a slash at its beginning; empty for the directory itself.
+    ///   - root: a directory that is open.
+    ///   - staysOnMount: whether other mounts are refused.
+    public static func open(
+        _ path: some Sequence<UInt8>, below root: CInt, _ flags: CInt, staysOnMount: Bool = false
+    ) throws(SystemError) -> OwnedFD {
+        var rest = Array(path)[...]
+        var how = open_how()
+        how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | (staysOnMount ? RESOLVE_NO_XDEV : 0))
+        var directory: OwnedFD?
+        while rest.count > longestPiece,
+            let end = rest.prefix(longestPiece).lastIndex(of: UInt8(ascii: "/")), end > rest.startIndex
+        {
+            how.flags = UInt64(DISH_O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            let piece = try open(rest[..<end], below: directory?.number ?? root, &how)
+            directory = consume piece
+            rest = rest[(end + 1)...]
+        }
+        how.flags = UInt64(flags | O_NOFOLLOW | O_CLOEXEC)
+        return try open(rest, below: directory?.number ?? root, &how)
+    }
+
+    private static func open(
+        _ path: ArraySlice<UInt8>, below directory: CInt, _ how: inout open_how
+    ) throws(SystemError) -> OwnedFD {
+        let name = path.isEmpty ? [UInt8(ascii: ".")] : Array(path)
+        let number = try retryingInterrupts("open", "/" + shownName(name)) {
+            name.withCString { dish_openat2(directory, $0, &how) }
+        }
+        return OwnedFD(adopting: number)
+    }
+}

@@ -68,22 +68,62 @@ import Testing
         #expect(encoder.layerID().hex == "d38315ad604d08dc6b319015eec0f466f9d729d49e5bc4a58ab8caa561489c12")
     }
 
-    @Test func aTreeThatIsTooDeepIsRefusedAndNamed() throws {
+    /// Deeper than what may be open at a time, than any path, and than a thread's stack.
+    @Test func aTreeMayHaveAnyDepth() throws {
         let tree = try TestTree()
-        var path = "d"
-        for _ in 1..<256 {
-            try tree.directory(path)
-            path += "/d"
+        let depth = 3000
+        func descend(_ body: (CInt) throws -> Void) throws {
+            var directory = try OwnedFD.open(tree.root, O_RDONLY | O_DIRECTORY)
+            for _ in 0..<depth {
+                let number = directory.number
+                mkdirat(number, "directory", 0o755)
+                directory = try directory.directory(Array("directory".utf8))
+            }
+            try body(directory.number)
         }
-        // The root has depth 0.
-        #expect(try tree.digest().entries == 256)
-        try tree.directory(path)
-        let error = #expect(throws: PoolError.self) { try tree.digest() }
-        let start = "the directory '/" + String(repeating: "d/", count: 99)
-        #expect(error?.description.hasPrefix(start) == true, "\(error?.description ?? "")")
-        #expect(
-            error?.description.hasSuffix(
-                "…' lies 256 directories deep, and layers go no deeper than 255; don't make it, or remove it") == true)
+        func write(_ text: String, _ directory: CInt) throws {
+            let file = openat(directory, "file", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+            try Files.write(text.utf8, to: file, "file")
+            close(file)
+        }
+        try descend { directory in
+            try write("one", directory)
+            #expect(linkat(directory, "file", directory, "further", 0) == 0)
+        }
+        let before = try Tree(of: tree.root)
+        #expect(before.count == depth + 3)
+        let same = try Tree(of: tree.root)
+        #expect(try same.changes(from: before).isEmpty && TreeDigest(same).id == TreeDigest(before).id)
+        #expect(try TreeFile.decode(TreeFile.encode(before, subvolume: "uuid"), subvolume: "uuid")?.count == depth + 3)
+        try descend { try write("two", $0) }
+        let after = try Tree(of: tree.root)
+        let changes = try after.changes(from: before)
+        #expect(changes.map(\.aspects.first) == ["content", "content"])
+        #expect(changes.first?.path.utf8.count == depth * 10 + 5)
+        #expect(after.edits(from: before).count == 2)
+        #expect(TreeDigest(after).id != TreeDigest(before).id)
+        // It is told before anything is sent.
+        try after.requireReceivable(against: nil, "it", remedy: "")
+    }
+
+    /// `btrfs property` and `chattr +c` say how content is stored.
+    @Test func propertiesOfTheFileSystemAreNoPartOfATree() throws {
+        func tree(_ attributes: [String]) -> Tree {
+            var root = Tree.empty.nodes[0]
+            root.attributes = attributes.map { .init(name: Array($0.utf8), value: [1]) }
+            return Tree(nodes: [root])
+        }
+        func stored(_ tree: Tree, version: Int) throws -> Tree? {
+            var bytes = TreeFile.encode(tree, subvolume: "uuid")
+            bytes[Array("dish.layer-tree.".utf8).count] = UInt8(ascii: "0") + UInt8(version)
+            bytes.replaceSubrange((bytes.count - 32)..., with: ContentHash.bytes(bytes.dropLast(32)))
+            return try TreeFile.decode(bytes, subvolume: "uuid")
+        }
+        // A tree that was stored when they were is read again.
+        #expect(try stored(tree(["btrfs.compression", "user.a"]), version: 3) == nil)
+        #expect(try stored(tree(["user.a"]), version: 3) != nil)
+        let index = TreeIndex(tree(["btrfs.compression", "user.a"]))
+        #expect(index.nodes[0].attributes.map { String(decoding: $0.name, as: UTF8.self) } == ["user.a"])
     }
 
     @Test func theOrderInWhichATreeIsMadeMeansNothing() throws {

@@ -15,7 +15,8 @@ extension Tree {
         let directory = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         // What documentation shows is no secret.
         let documentation = Array("usr/share/doc/".utf8)
-        let (number, files) = (directory.number, readFiles.filter { !$0.starts(with: documentation) })
+        let paths = TreePaths(self)
+        let (number, files) = (directory.number, readFiles.filter { !paths.path($0).starts(with: documentation) })
         let found = Mutex((keys: [PrivateKey](), failure: (any Error)?.none))
         let chunk = 32
         let cancellation = Cancellation.current
@@ -23,8 +24,9 @@ extension Tree {
             guard found.withLock({ $0.failure == nil }) else { return }
             let searched = Result {
                 try Cancellation.joining(cancellation) {
-                    try files[index * chunk..<min(files.count, (index + 1) * chunk)].compactMap { path in
+                    try files[index * chunk..<min(files.count, (index + 1) * chunk)].compactMap { file in
                         try Cancellation.check()
+                        let path = paths.path(file)
                         return try Self.kind(of: path, below: number).map { PrivateKey(path: text(path), kind: $0) }
                     }
                 }

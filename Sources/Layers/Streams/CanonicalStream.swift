@@ -40,6 +40,7 @@ final class CanonicalStream<Sink: ByteSink> {
     private var isTouched: [Bool]
     /// Directories of which inherited attributes were taken away for as long as things are made in them.
     private var isStripped: [Bool]
+    private var lastPath: (index: Int, path: [UInt8])?
 
     /// - Parameter proves: whether everything is read that the kernel says is shared, and compared.
     init(_ sink: Sink, new: Side, old: Side?, proves: Bool) {
@@ -71,41 +72,49 @@ final class CanonicalStream<Sink: ByteSink> {
         try moveAway(prefix)
         try remove()
         for index in 1..<max(1, nodes.count) { try make(index, prefix) }
-        for index in nodes.indices where nodes[index].kind == .directory { try finish(directory: index) }
+        for index in nodes.indices where nodes.isDirectory(index) { try finish(directory: index) }
         try writer.write(.end)
         try writer.flush()
         return writer.sink
     }
 
-    private var nodes: [TreeNode] { plan.new.tree.nodes }
-    private func newPath(_ index: Int) -> [UInt8] { plan.new.paths[index] }
-    private func oldPath(_ index: Int) -> [UInt8] { plan.old.paths[index] }
+    private var nodes: TreeNodes { plan.new.tree.nodes }
+
+    /// A node's path, which several commands in a row have.
+    private func newPath(_ index: Int) -> [UInt8] {
+        if let lastPath, lastPath.index == index { return lastPath.path }
+        let path = plan.new.path(index)
+        lastPath = (index, path)
+        return path
+    }
+
+    private func oldPath(_ index: Int) -> [UInt8] { plan.old.path(index) }
     private func oldNode(_ index: Int) -> TreeNode { plan.old.tree.nodes[index] }
 
     /// The old node that a node of the new tree is, kept or moved.
     private func source(_ index: Int) -> Int? {
-        switch plan.origins[index] {
+        switch plan.origin(index) {
         case .kept(let old), .moved(let old): old
         case .made: nil
         }
     }
 
-    private func isKept(_ index: Int) -> Bool {
-        if case .kept = plan.origins[index] { true } else { false }
-    }
+    private func isKept(_ index: Int) -> Bool { plan.isKept(index) }
 
     // MARK: Names
 
     private func touchDirectories() {
-        var kept: [Int: Int] = [:]
+        // By old node: that of the new tree that it is, and 0, which the root is, for none.
+        var kept = [UInt32](repeating: 0, count: plan.isGone.count)
         for index in nodes.indices {
-            if case .kept(let before) = plan.origins[index] { kept[before] = index }
-            if index > 0, !isKept(index) { isTouched[plan.new.parents[index]] = true }
+            if case .kept(let before) = plan.origin(index) { kept[before] = UInt32(index) }
+            if index > 0, !isKept(index) { isTouched[plan.new.parent(index)] = true }
         }
         for index in plan.isGone.indices.dropFirst() {
-            let hasMoved = !plan.isGone[index] && kept[index] == nil
+            let hasMoved = !plan.isGone[index] && kept[index] == 0
             guard plan.isGone[index] || hasMoved else { continue }
-            if let parent = kept[plan.old.parents[index]] { isTouched[parent] = true }
+            let parent = plan.old.parent(index)
+            if kept[parent] > 0 || parent == 0 && isKept(0) { isTouched[Int(kept[parent])] = true }
             // What moves goes through the root.
             if hasMoved { isTouched[0] = true }
         }
@@ -114,11 +123,11 @@ final class CanonicalStream<Sink: ByteSink> {
     /// Takes from directories that stay what things made in them would inherit; it is set again at the end.
     private func strip() throws {
         for index in nodes.indices.dropFirst() {
-            guard case .made = plan.origins[index] else { continue }
-            let parent = plan.new.parents[index]
-            guard !isStripped[parent], case .kept(let before) = plan.origins[parent] else { continue }
+            guard case .made = plan.origin(index) else { continue }
+            let parent = plan.new.parent(index)
+            guard !isStripped[parent], case .kept(let before) = plan.origin(parent) else { continue }
             isStripped[parent] = true
-            for attribute in oldNode(before).attributes where Self.inherited.contains(attribute.name) {
+            for attribute in plan.old.tree.nodes.attributes(before) where Self.inherited.contains(attribute.name) {
                 try writer.write(.removeAttribute(path: newPath(parent), name: attribute.name))
             }
         }
@@ -127,14 +136,16 @@ final class CanonicalStream<Sink: ByteSink> {
     /// What the names of moving files begin with while they wait in the root: nothing in either root does.
     private func movePrefix() -> [UInt8] {
         var prefix = Array(".dish-move-".utf8)
-        let names = [plan.old.tree, plan.new.tree].flatMap { tree in tree.children(of: 0).map { tree.nodes[$0].name } }
-        while names.contains(where: { $0.starts(with: prefix) }) { prefix.append(UInt8(ascii: "-")) }
+        func isTaken(_ tree: Tree) -> Bool {
+            tree.children(of: 0).contains { tree.nodes.withName($0) { $0.starts(with: prefix) } }
+        }
+        while isTaken(plan.old.tree) || isTaken(plan.new.tree) { prefix.append(UInt8(ascii: "-")) }
         return prefix
     }
 
     private func moveAway(_ prefix: [UInt8]) throws {
         for index in nodes.indices {
-            guard case .moved(let before) = plan.origins[index] else { continue }
+            guard case .moved(let before) = plan.origin(index) else { continue }
             try writer.write(.rename(path: oldPath(before), to: prefix + Array(String(index).utf8)))
         }
     }
@@ -143,17 +154,17 @@ final class CanonicalStream<Sink: ByteSink> {
         for index in plan.isGone.indices.reversed() where plan.isGone[index] && index > 0 {
             let path = oldPath(index)
             try writer.write(
-                oldNode(index).kind == .directory ? .removeDirectory(path: path) : .unlink(path: path))
+                plan.old.tree.nodes.isDirectory(index) ? .removeDirectory(path: path) : .unlink(path: path))
         }
     }
 
     /// Makes or changes one node; of a directory only its name.
     private func make(_ index: Int, _ prefix: [UInt8]) throws {
-        let names = plan.new.names(of: index)
-        let isFirst = names.first == index
-        switch plan.origins[index] {
+        let names = plan.new.isAlone(index) ? nil : plan.new.names(of: index)
+        let isFirst = names.map { $0.first == index } ?? true
+        switch plan.origin(index) {
         case .kept(let before):
-            guard isFirst, nodes[index].kind != .directory else { return }
+            guard isFirst, !nodes.isDirectory(index), !nodes.isEqual(index, plan.old.tree.nodes, before) else { return }
             let hasNewContent = nodes[index].kind != oldNode(before).kind
             try removeAttributes(index, before)
             if hasNewContent { try content(index, like: before, .changed) }
@@ -163,21 +174,22 @@ final class CanonicalStream<Sink: ByteSink> {
             try removeAttributes(index, before)
             try attributes(index, before, hasNewContent: false)
         case .made(let like):
-            guard isFirst else {
-                return try writer.write(.link(path: newPath(index), existing: newPath(names[0])))
+            if let first = names?.first, !isFirst {
+                return try writer.write(.link(path: newPath(index), existing: plan.new.path(first)))
             }
             try create(index)
-            guard nodes[index].kind != .directory else { return }
-            if case .file(let size, _) = nodes[index].kind, size > 0 { try content(index, like: like, .empty) }
+            guard !nodes.isDirectory(index) else { return }
+            if let size = nodes.content(index)?.size, size > 0 { try content(index, like: like, .empty) }
             try attributes(index, nil, hasNewContent: false)
         }
     }
 
     private func create(_ index: Int) throws {
         let path = newPath(index)
+        let node = nodes[index]
         // Inode numbers in streams are the kernel's concern; 257 is the first that a file can have.
         let inode = UInt64(256 + index)
-        switch nodes[index].kind {
+        switch node.kind {
         case .file: try writer.write(.makeFile(path: path, inode: inode))
         case .directory: try writer.write(.makeDirectory(path: path, inode: inode))
         case .link(let target): try writer.write(.makeSymlink(path: path, inode: inode, target: target))
@@ -185,7 +197,7 @@ final class CanonicalStream<Sink: ByteSink> {
             let format = type == UInt8(ascii: "c") ? S_IFCHR : S_IFBLK
             let device = UInt64(minor & 0xff) | UInt64(major) << 8 | UInt64(minor & ~0xff) << 12
             try writer.write(
-                .makeNode(path: path, inode: inode, mode: UInt64(format | nodes[index].mode), device: device))
+                .makeNode(path: path, inode: inode, mode: UInt64(format | node.mode), device: device))
         case .special(let type):
             try writer.write(
                 type == UInt8(ascii: "p") ? .makeFIFO(path: path, inode: inode) : .makeSocket(path: path, inode: inode))
@@ -195,11 +207,11 @@ final class CanonicalStream<Sink: ByteSink> {
     // MARK: Content
 
     private func content(_ index: Int, like: Int?, _ target: FileContent.Target) throws {
-        guard case .file(let size, _) = nodes[index].kind else { return }
+        guard let size = nodes.content(index)?.size else { return }
         let path = newPath(index)
         let file = try new.open(path)
         var oldSize: UInt64 = 0
-        if let like, case .file(let size, _) = oldNode(like).kind { oldSize = size }
+        if let like, let content = plan.old.tree.nodes.content(like) { oldSize = content.size }
         let opened = try like.flatMap { try openOld($0) }
         var comparison = FileContent(
             file, size: size, old: opened?.number, oldSize: oldSize, target: target, path: text(path))
@@ -243,6 +255,7 @@ final class CanonicalStream<Sink: ByteSink> {
 
     private func finish(directory index: Int) throws {
         let before = source(index)
+        if let before, !isTouched[index], !isStripped[index], nodes.isEqual(index, plan.old.tree.nodes, before) { return }
         if let before { try removeAttributes(index, before) }
         try attributes(index, before, hasNewContent: isTouched[index])
     }
@@ -250,8 +263,8 @@ final class CanonicalStream<Sink: ByteSink> {
     /// Removes the attributes that a node no longer has. It comes before its content: with that, the kernel takes capabilities away
     /// by itself.
     private func removeAttributes(_ index: Int, _ before: Int) throws {
-        let left = nodes[index].attributes
-        for attribute in oldNode(before).attributes where !left.contains(where: { $0.name == attribute.name }) {
+        let left = nodes.attributes(index)
+        for attribute in plan.old.tree.nodes.attributes(before) where !left.contains(where: { $0.name == attribute.name }) {
             // Stripped ones are gone already.
             if isStripped[index], Self.inherited.contains(attribute.name) { continue }
             try writer.write(.removeAttribute(path: newPath(index), name: attribute.name))

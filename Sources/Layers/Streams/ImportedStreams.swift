@@ -145,10 +145,10 @@ extension Tree {
     /// - Throws: `PoolError` `.invalid`.
     func requireExportable() throws {
         let whiteout = Array(".wh.".utf8)
-        guard let index = nodes.indices.first(where: { nodes[$0].name.starts(with: whiteout) }) else { return }
+        guard let index = nodes.indices.first(where: { nodes.withName($0) { $0.starts(with: whiteout) } }) else { return }
         throw PoolError(
             .invalid,
-            "'\(text(TreePaths(self).paths[index]))' can't be in an image: names with .wh. at their beginning mean removals in layers; remove it, or call it something else"
+            "'\(text(TreePaths(self).path(index)))' can't be in an image: names with .wh. at their beginning mean removals in layers; remove it, or call it something else"
         )
     }
 }

@@ -180,15 +180,18 @@ extension Pool {
         let paths = TreePaths(tree)
         var known: Set<UInt64> = []
         var total: UInt64 = 0
-        for (index, node) in tree.nodes.enumerated() {
-            guard let size = node.size, size > 0, !node.isLinked || known.insert(node.inode).inserted else { continue }
+        for index in tree.nodes.indices {
+            guard let size = tree.nodes.content(index)?.size, size > 0,
+                !tree.nodes.isLinked(index) || known.insert(tree.nodes.inode(index)).inserted
+            else { continue }
             var bytes = size
             // Smaller ones hide nothing that matters.
             if size >= FileDigest.smallestSparse {
                 var status = stat()
-                let file = try TreeReader.openFile(paths.paths[index], below: directory.number)
+                let path = paths.path(index)
+                let file = try TreeReader.openFile(path, below: directory.number)
                 let number = file.number
-                try retryingInterrupts("stat", text(paths.paths[index])) { fstat(number, &status) }
+                try retryingInterrupts("stat", text(path)) { fstat(number, &status) }
                 bytes = min(size, UInt64(max(0, status.st_blocks)) * 512)
             }
             total = total.saturatingAdd(bytes)

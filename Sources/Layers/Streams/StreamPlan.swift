@@ -13,76 +13,140 @@ struct StreamPlan {
 
     let old: TreePaths
     let new: TreePaths
-    /// By node of the new tree.
-    private(set) var origins: [Origin]
+    /// By node of the new tree: its kind, and the old node.
+    private var kinds: [Kind]
+    private var sources: [UInt32]
     /// By node of the old tree: whether its name goes.
     private(set) var isGone: [Bool]
 
-    private struct Content: Hashable {
-        let size: UInt64
-        let digest: ContentDigest
+    private enum Kind: UInt8 {
+        case made, like, kept, moved
     }
+
+    private static let none = UInt32.max
 
     init(from old: TreePaths, to new: TreePaths) {
         self.old = old
         self.new = new
-        origins = Array(repeating: .made(like: nil), count: new.tree.count)
+        kinds = Array(repeating: .made, count: new.tree.count)
+        sources = Array(repeating: Self.none, count: new.tree.count)
         isGone = Array(repeating: true, count: old.tree.count)
-        var peers = [Int?](repeating: nil, count: new.tree.count)
-        Self.pair(old.tree, 0, new.tree, 0, &peers)
-        for (index, peer) in peers.enumerated() {
-            guard let peer, isSame(peer, index) else { continue }
-            origins[index] = .kept(peer)
-            isGone[peer] = false
+        // The nodes at the same paths.
+        var peers = sources
+        new.tree.forEachPair(with: old.tree) { peers[$1] = UInt32($0) }
+        for index in peers.indices where peers[index] != Self.none && isSame(Int(peers[index]), index) {
+            (kinds[index], sources[index]) = (.kept, peers[index])
+            isGone[Int(peers[index])] = false
         }
         findContent(peers)
     }
 
-    /// Finds the nodes at the same paths.
-    private static func pair(_ old: Tree, _ before: Int, _ new: Tree, _ after: Int, _ peers: inout [Int?]) {
-        peers[after] = before
-        guard old.nodes[before].kind == .directory, new.nodes[after].kind == .directory else { return }
-        var left = Array(old.children(of: before))[...]
-        for child in new.children(of: after) {
-            let name = new.nodes[child].name
-            while let first = left.first, old.nodes[first].name.lexicographicallyPrecedes(name) { left.removeFirst() }
-            if let first = left.first, old.nodes[first].name == name { pair(old, first, new, child, &peers) }
+    func origin(_ index: Int) -> Origin {
+        let source = Int(sources[index])
+        return switch kinds[index] {
+        case .made: .made(like: nil)
+        case .like: .made(like: source)
+        case .kept: .kept(source)
+        case .moved: .moved(source)
         }
     }
+
+    func isKept(_ index: Int) -> Bool { kinds[index] == .kept }
 
     /// Whether a node can stay: its type can't be changed, nor can which names its file has.
     private func isSame(_ before: Int, _ after: Int) -> Bool {
-        switch (old.tree.nodes[before].kind, new.tree.nodes[after].kind) {
-        case (.file, .file), (.directory, .directory): break
-        case (let kind, let other): guard kind == other else { return false }
-        }
-        let (names, others) = (old.names(of: before), new.names(of: after))
-        return names.count == others.count
-            && zip(names, others).allSatisfy { old.paths[$0] == new.paths[$1] }
+        let (nodes, others) = (old.tree.nodes, new.tree.nodes)
+        let type = nodes.type(before)
+        guard type == others.type(after) else { return false }
+        if type != UInt8(ascii: "f"), type != UInt8(ascii: "d"), nodes[before].kind != others[after].kind { return false }
+        // Their own names are the same.
+        if old.isAlone(before), new.isAlone(after) { return true }
+        let (names, otherNames) = (old.names(of: before), new.names(of: after))
+        return names.count == otherNames.count && zip(names, otherNames).allSatisfy { old.path($0) == new.path($1) }
     }
 
     /// Finds for the files that must be made where their content is.
-    private mutating func findContent(_ peers: [Int?]) {
-        var byContent: [Content: [Int]] = [:]
-        for (index, node) in old.tree.nodes.enumerated() {
-            guard case .file(let size, let digest) = node.kind, size > 0 else { continue }
-            byContent[Content(size: size, digest: digest), default: []].append(index)
-        }
-        var hasMoved: Set<Int> = []
-        for (index, node) in new.tree.nodes.enumerated() {
-            guard case .made = origins[index], case .file(let size, let digest) = node.kind, size > 0 else { continue }
-            let equal = byContent[Content(size: size, digest: digest)] ?? []
-            let isAlone = new.names(of: index).count == 1
-            if isAlone, let source = equal.first(where: { isGone[$0] && !hasMoved.contains($0) && old.names(of: $0).count == 1 })
-            {
-                origins[index] = .moved(source)
-                hasMoved.insert(source)
-            } else if let source = equal.first {
-                origins[index] = .made(like: source)
-            } else if let peer = peers[index], case .file(let size, _) = old.tree.nodes[peer].kind, size > 0 {
-                origins[index] = .made(like: peer)
+    private mutating func findContent(_ peers: [UInt32]) {
+        let made = new.tree.nodes.indices.filter { kinds[$0] == .made && (new.tree.nodes.content($0)?.size ?? 0) > 0 }
+        if made.isEmpty { return }
+        let content = OldContent(of: old, wanted: made.map { new.tree.nodes.content($0) })
+        // By the first place of equal content, the first that may still be moved.
+        var next: [Int: Int] = [:]
+        var hasMoved: [Int] = []
+        for index in made {
+            guard let wanted = new.tree.nodes.content(index) else { continue }
+            let equal = content.range(wanted)
+            if new.isAlone(index) {
+                var place = next[equal.lowerBound] ?? equal.lowerBound
+                while place < equal.upperBound, !isGone[content[place]] || !old.isAlone(content[place]) { place += 1 }
+                if !equal.isEmpty { next[equal.lowerBound] = place + 1 }
+                if place < equal.upperBound {
+                    (kinds[index], sources[index]) = (.moved, UInt32(content[place]))
+                    hasMoved.append(content[place])
+                    continue
+                }
+            }
+            if let first = equal.first {
+                (kinds[index], sources[index]) = (.like, UInt32(content[first]))
+            } else if peers[index] != Self.none, (old.tree.nodes.content(Int(peers[index]))?.size ?? 0) > 0 {
+                (kinds[index], sources[index]) = (.like, peers[index])
             }
         }
         for index in hasMoved { isGone[index] = false }
+    }
+}
+
+/// The old files with some content that is wanted, sorted by that, and those of equal content in the order of their tree.
+private struct OldContent {
+    private let nodes: TreeNodes
+    private let found: [UInt32]
+
+    typealias Content = (size: UInt64, digest: ContentDigest)
+
+    init(of old: TreePaths, wanted: [Content?]) {
+        let nodes = old.tree.nodes
+        self.nodes = nodes
+        var found: [UInt32] = []
+        let wanted = wanted.compactMap(\.self).sorted(by: Self.precedes)
+        for index in nodes.indices {
+            guard let content = nodes.content(index), content.size > 0 else { continue }
+            let place = wanted.lowerBound { Self.precedes($0, content) }
+            if place < wanted.count, !Self.precedes(content, wanted[place]) { found.append(UInt32(index)) }
+        }
+        func content(_ index: UInt32) -> Content { Self.content(of: nodes, index) }
+        self.found = found.sorted { one, other in
+            let (left, right) = (content(one), content(other))
+            return Self.precedes(left, right) || !Self.precedes(right, left) && one < other
+        }
+    }
+
+    subscript(place: Int) -> Int { Int(found[place]) }
+
+    /// Where those of a content are.
+    func range(_ wanted: Content) -> Range<Int> {
+        let start = found.lowerBound { Self.precedes(content($0), wanted) }
+        return start..<max(start, found.lowerBound { !Self.precedes(wanted, content($0)) })
+    }
+
+    private func content(_ index: UInt32) -> Content { Self.content(of: nodes, index) }
+
+    private static func content(of nodes: TreeNodes, _ index: UInt32) -> Content {
+        nodes.content(Int(index)) ?? (0, ContentDigest())
+    }
+
+    private static func precedes(_ one: Content, _ other: Content) -> Bool {
+        one.size != other.size ? one.size < other.size : one.digest < other.digest
+    }
+}
+
+extension Array {
+    /// The first place from which on the elements aren't before what is looked for.
+    fileprivate func lowerBound(_ isBefore: (Element) -> Bool) -> Int {
+        var range = indices
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            if isBefore(self[middle]) { range = middle + 1..<range.upperBound } else { range = range.lowerBound..<middle }
+        }
+        return range.lowerBound
     }
 }

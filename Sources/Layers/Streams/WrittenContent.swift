@@ -12,6 +12,18 @@ final class WrittenContent: Sendable {
 
     private let files = Mutex<[UInt64: File]>([:])
 
+    init() {}
+
+    /// That of a tree, of which only names and what belongs to them are read again.
+    init(of tree: Tree) {
+        files.withLock { files in
+            for index in tree.nodes.indices {
+                guard let content = tree.nodes.content(index) else { continue }
+                files[tree.nodes.inode(index)] = File(size: content.size, digest: content.digest)
+            }
+        }
+    }
+
     /// One for each thread that writes files.
     func witness() -> any ContentWitness { Witness(self) }
 

@@ -121,6 +121,7 @@ extension Pool {
         let lock = try lockVolumeUse()
         defer { withExtendedLifetime(lock) {} }
         try requireRest()
+        for path in [data, new] { try removeProtection(of: path) }
         try retryingInterrupts("exchange", data) { dish_renameat2(AT_FDCWD, new, AT_FDCWD, data, DISH_RENAME_EXCHANGE) }
         try filesystem().sync()
         return kept

@@ -58,7 +58,7 @@ extension Pool {
         try filesystem().sync()
         let root = "\(staged.snapshot)/data"
         do {
-            try Subvolume.snapshot(data(ofVolume: volume), to: root, readOnly: true, in: record.groups)
+            try snapshotWithPlaces(of: data(ofVolume: volume), to: root, in: record.groups)
         } catch let error as SystemError where error.code == EDQUOT {
             throw PoolError(
                 .invalid,
@@ -88,14 +88,13 @@ extension Pool {
         let directory = directory(ofSnapshot: snapshot.name, of: volume)
         let uuid = try Subvolume.info("\(directory)/data").uuid
         if let tree = try TreeFile.read("\(directory)/tree", subvolume: uuid) { return tree }
-        let tree = try Tree(of: "\(directory)/data")
-        guard try tree.hasID(snapshot.id, root: "\(directory)/data") else {
+        guard let tree = try Tree(of: "\(directory)/data").identified(as: snapshot.id, root: "\(directory)/data") else {
             throw PoolError(
                 .damaged,
                 "the snapshot '\(snapshot.name)' of the volume '\(volume)' isn't what its id says; remove it: dish volume rm \(volume)@\(snapshot.name)"
             )
         }
-        try ifThereIsRoom { try Files.replace("\(directory)/tree", with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600) }
+        try ifThereIsRoom { try TreeFile.write(tree, subvolume: uuid, to: "\(directory)/tree", durable: true) }
         return tree
     }
 
@@ -113,8 +112,7 @@ extension Pool {
         snapshot.subvolume = subvolume
         try StateFile.write(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
         let uuid = try Subvolume.info("\(staged.snapshot)/data").uuid
-        try Files.replace(
-            "\(staged.snapshot)/tree", with: TreeFile.encode(tree, subvolume: uuid), mode: 0o600, durable: false)
+        try TreeFile.write(tree, subvolume: uuid, to: "\(staged.snapshot)/tree", durable: false)
         return snapshot
     }
 
@@ -179,6 +177,6 @@ extension Tree {
     init(of root: String, changedFrom source: Tree, after generation: UInt64) throws {
         let changed = try Self.changedInodes(in: root, after: generation)
         let baseline = TreeBaseline(TreeIndex(source), changed: changed, latestTime: nil)
-        self.init(nodes: try TreeReader.read(root, latestTime: nil, baseline: baseline))
+        self = try TreeReader.read(root, baseline: baseline)
     }
 }

@@ -224,6 +224,7 @@ extension Pool {
             try whileUnused(volume, "changed") {
                 // A task may have come and gone since, and left something.
                 guard try isUnchanged(volume, info) else { throw PoolError(.inUse, Self.isChanged) }
+                for path in [data, new] { try removeProtection(of: path) }
                 try retryingInterrupts("exchange", data) {
                     dish_renameat2(AT_FDCWD, new, AT_FDCWD, data, DISH_RENAME_EXCHANGE)
                 }

@@ -60,12 +60,15 @@ final class ConfinedTree {
     }
 
     private func open(_ path: [UInt8], _ flags: CInt) throws(SystemError) -> OwnedFD {
-        var how = open_how()
-        how.flags = UInt64(flags | O_CLOEXEC | O_NOFOLLOW)
-        how.resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
-        let number = root.number
-        let opened = try retryingInterrupts("open", shown(path)) { withName(path[...]) { dish_openat2(number, $0, &how) } }
-        return OwnedFD(adopting: opened)
+        try OwnedFD.open(path, below: root.number, flags, staysOnMount: true)
+    }
+
+    /// Takes away what keeps a name and its directory from being changed (`FileProtection`).
+    ///
+    /// - Returns: whether there was anything.
+    func removeProtection(_ path: [UInt8]) throws -> Bool {
+        let split = try StreamPath(path)
+        return try FileProtection.remove(of: Array(split.name), in: directory(split.parent))
     }
 }
 

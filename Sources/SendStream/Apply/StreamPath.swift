@@ -9,7 +9,6 @@ struct StreamPath {
     init(_ path: [UInt8]) throws(CommandFault) {
         let slash = UInt8(ascii: "/")
         let dot = UInt8(ascii: ".")
-        guard path.count < 4096 else { throw CommandFault(.refused, "a path of \(path.count) bytes is too long") }
         var start = 0
         var last = 0
         for index in 0...path.count where !path.isEmpty && (index == path.count || path[index] == slash) {

@@ -7,15 +7,15 @@ public import Linux
 /// The tree is a new subvolume or a snapshot; making it, checking what came out and making it read-only is the caller's.
 /// Every path is resolved in the tree alone (`ConfinedTree`). Only regular files are opened.
 public final class TreeApplier {
-    private let tree: ConfinedTree
+    let tree: ConfinedTree
     let uuid: SubvolumeUUID
     private let decompresses: Bool
     private var sources: [SubvolumeUUID: CloneSource]
     private let witness: (any ContentWitness)?
-    private var file: CurrentFile?
+    var file: CurrentFile?
 
     /// The file that commands were about last.
-    private struct CurrentFile {
+    struct CurrentFile {
         let path: [UInt8]
         let descriptor: CInt
         /// How many of its bytes the witness knows, from the first on; nil when it knows of none.
@@ -76,7 +76,24 @@ public final class TreeApplier {
         }
     }
 
+    /// What the tree was made of may have files that nobody may change, as long as they have those flags. Flags are no part of a tree.
     private func apply(_ command: StreamCommand, _ data: UnsafeRawBufferPointer) throws {
+        do {
+            try applyOnce(command, data)
+        } catch let error as SystemError where error.code == EPERM {
+            closeFile()
+            guard try removeProtection(command.changedPaths) else { throw error }
+            try applyOnce(command, data)
+        }
+    }
+
+    private func removeProtection(_ paths: [[UInt8]]) throws -> Bool {
+        var hasAny = false
+        for path in paths where try tree.removeProtection(path) { hasAny = true }
+        return hasAny
+    }
+
+    private func applyOnce(_ command: StreamCommand, _ data: UnsafeRawBufferPointer) throws {
         switch command {
         case .subvolume, .snapshot: throw CommandFault(.refused, "a second subvolume in one stream")
         case .end: closeFile()
@@ -140,11 +157,19 @@ public final class TreeApplier {
         closeFile()
         let split = try named(path)
         let at = try tree.directory(split.parent)
-        // With the mode that most files have, few need another one.
-        return OwnedFD(
-            adopting: try retryingInterrupts("create", shown(path)) {
-                withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
-            })
+        func create() throws(SystemError) -> OwnedFD {
+            // With the mode that most files have, few need another one.
+            OwnedFD(
+                adopting: try retryingInterrupts("create", shown(path)) {
+                    withName(split.name) { dish_openat(at, $0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+                })
+        }
+        do {
+            return try create()
+        } catch  where error.code == EPERM {
+            guard try removeProtection([path]) else { throw error }
+            return try create()
+        }
     }
 
     /// Takes a file that was just made as the one that commands are about.
@@ -164,7 +189,7 @@ public final class TreeApplier {
         return descriptor
     }
 
-    private func status(of descriptor: CInt, _ path: [UInt8]) throws(SystemError) -> stat {
+    func status(of descriptor: CInt, _ path: [UInt8]) throws(SystemError) -> stat {
         var status = stat()
         try retryingInterrupts("stat", shown(path)) { fstat(descriptor, &status) }
         return status
@@ -250,11 +275,32 @@ public final class TreeApplier {
         // The tree's own directories change; what else is cloned from doesn't.
         if uuid == self.uuid { source.tree.forget() }
         let from = try source.tree.openFile(sourcePath, O_RDONLY)
-        let number = from.number
-        try retryingInterrupts("clone '\(shown(sourcePath))' to", shown(path)) {
-            dish_clone_range(target, offset, number, sourceOffset, length)
+        try share(
+            from, sourcePath, at: sourceOffset, to: target, path, at: offset, length,
+            isSame: uuid == self.uuid && path == sourcePath)
+    }
+
+    /// Clones a range; copies it where the kernel shares no data between the two files: data without checksums (`chattr +C`) isn't
+    /// shared with a file that has them, nor is that of a swap file.
+    private func share(
+        _ source: borrowing OwnedFD, _ sourcePath: [UInt8], at sourceOffset: UInt64, to target: CInt, _ path: [UInt8],
+        at offset: UInt64, _ length: UInt64, isSame: Bool
+    ) throws {
+        let number = source.number
+        var code: CInt = EINTR
+        while code == EINTR {
+            if dish_clone_range(target, offset, number, sourceOffset, length) == 0 { return }
+            code = errno
+        }
+        guard Self.isRefusedClone(code), !isSame, let start = Int64(exactly: sourceOffset), let place = Int64(exactly: offset),
+            let length = Int64(exactly: length)
+        else { throw SystemError("clone '\(shown(sourcePath))' to", shown(path), code: code) }
+        try FileData.copyRange(number, at: start, to: target, at: place, length: length, shown(path)) {
+            try Cancellation.check()
         }
     }
+
+    private static func isRefusedClone(_ code: CInt) -> Bool { [EINVAL, EXDEV, EOPNOTSUPP, ETXTBSY].contains(code) }
 
     private func enableVerity(
         _ path: [UInt8], _ algorithm: UInt8, _ blockSize: UInt32, _ salt: [UInt8], _ signature: [UInt8]
@@ -327,73 +373,6 @@ public final class TreeApplier {
         let (source, destination) = (try tree.directory(from.parent), try tree.directory(target.parent))
         try retryingInterrupts("link '\(shown(existing))' to", shown(path)) {
             withName(from.name) { old in withName(target.name) { linkat(source, old, destination, $0, 0) } }
-        }
-    }
-
-    // MARK: Attributes
-
-    private func setMode(_ path: [UInt8], _ mode: mode_t) throws {
-        if try isNew(path, { $0.st_mode & 0o7777 == mode }) { return }
-        try onObject(path, "set mode of") { descriptor, name in
-            // With the flag, glibc goes through a descriptor that can't be a link's target.
-            name.map { fchmodat(descriptor, $0, mode, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchmod(descriptor, mode)
-        }
-    }
-
-    private func setOwner(_ path: [UInt8], _ user: UInt64, _ group: UInt64) throws {
-        guard let user = uid_t(exactly: user), let group = gid_t(exactly: group) else {
-            throw CommandFault(.invalidValue, "the owner \(user):\(group) is beyond what files can have")
-        }
-        // Of a file with set-id bits it takes these away.
-        if try isNew(path, { $0.st_uid == user && $0.st_gid == group && $0.st_mode & 0o6000 == 0 }) { return }
-        try onObject(path, "set owner of") { descriptor, name in
-            name.map { fchownat(descriptor, $0, user, group, CInt(AT_SYMLINK_NOFOLLOW)) } ?? fchown(descriptor, user, group)
-        }
-    }
-
-    private func setTimes(_ path: [UInt8], _ access: StreamCommand.Time, _ modification: StreamCommand.Time) throws {
-        guard access.nanoseconds < 1_000_000_000, modification.nanoseconds < 1_000_000_000 else {
-            throw CommandFault(.invalidValue, "a time has more nanoseconds than a second")
-        }
-        try onObject(path, "set times of") { descriptor, name in
-            func set(_ name: UnsafePointer<CChar>) -> CInt {
-                dish_set_times(
-                    descriptor, name, access.seconds, access.nanoseconds, modification.seconds, modification.nanoseconds)
-            }
-            return name.map(set) ?? "".withCString(set)
-        }
-    }
-
-    /// Whether something holds of a file that was just made: to look costs a tenth of what it costs to set it again.
-    private func isNew(_ path: [UInt8], _ holds: (stat) -> Bool) throws -> Bool {
-        guard let file, file.isPlain, file.path == path else { return false }
-        return holds(try status(of: file.descriptor, path))
-    }
-
-    /// Calls with a directory and a name in it, or with a descriptor of the object itself and no name.
-    private func onObject(
-        _ path: [UInt8], _ operation: String, _ body: (CInt, UnsafePointer<CChar>?) -> CInt
-    ) throws {
-        if let file, file.path == path {
-            try retryingInterrupts(operation, shown(path)) { body(file.descriptor, nil) }
-            return
-        }
-        let split = try StreamPath(path)
-        let at = try tree.directory(split.parent)
-        try retryingInterrupts(operation, shown(path)) {
-            split.name.isEmpty ? body(at, nil) : withName(split.name) { body(at, $0) }
-        }
-    }
-
-    /// Calls with a path that names the object for the calls that take no descriptor: the directory is pinned by its
-    /// descriptor.
-    private func withObjectPath(
-        _ path: [UInt8], _ operation: String, _ body: (UnsafePointer<CChar>, CInt) -> CInt
-    ) throws {
-        try onObject(path, operation) { descriptor, name in
-            guard let name else { return "/proc/self/fd/\(descriptor)".withCString { body($0, 1) } }
-            let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name))
-            return withName((Array("/proc/self/fd/\(descriptor)/".utf8) + bytes)[...]) { body($0, 0) }
         }
     }
 }
