@@ -67,13 +67,16 @@ struct StreamPlan {
 
     /// Finds for the files that must be made where their content is.
     private mutating func findContent(_ peers: [UInt32]) {
-        let made = new.tree.nodes.indices.filter { kinds[$0] == .made && (new.tree.nodes.content($0)?.size ?? 0) > 0 }
+        // A new tree has nothing to find.
+        if old.tree.count == 1 { return }
+        let nodes = new.tree.nodes
+        let made = (0..<UInt32(nodes.count)).filter { kinds[Int($0)] == .made && (nodes.content(Int($0))?.size ?? 0) > 0 }
         if made.isEmpty { return }
-        let content = OldContent(of: old, wanted: made.map { new.tree.nodes.content($0) })
+        let content = OldContent(of: old, wanted: made, in: nodes)
         // By the first place of equal content, the first that may still be moved.
         var next: [Int: Int] = [:]
         var hasMoved: [Int] = []
-        for index in made {
+        for index in made.lazy.map(Int.init) {
             guard let wanted = new.tree.nodes.content(index) else { continue }
             let equal = content.range(wanted)
             if new.isAlone(index) {
@@ -103,15 +106,16 @@ private struct OldContent {
 
     typealias Content = (size: UInt64, digest: ContentDigest)
 
-    init(of old: TreePaths, wanted: [Content?]) {
+    init(of old: TreePaths, wanted files: [UInt32], in other: TreeNodes) {
         let nodes = old.tree.nodes
         self.nodes = nodes
         var found: [UInt32] = []
-        let wanted = wanted.compactMap(\.self).sorted(by: Self.precedes)
+        func wanted(_ index: UInt32) -> Content { Self.content(of: other, index) }
+        let files = files.sorted { Self.precedes(wanted($0), wanted($1)) }
         for index in nodes.indices {
             guard let content = nodes.content(index), content.size > 0 else { continue }
-            let place = wanted.lowerBound { Self.precedes($0, content) }
-            if place < wanted.count, !Self.precedes(content, wanted[place]) { found.append(UInt32(index)) }
+            let place = files.lowerBound { Self.precedes(wanted($0), content) }
+            if place < files.count, !Self.precedes(content, wanted(files[place])) { found.append(UInt32(index)) }
         }
         func content(_ index: UInt32) -> Content { Self.content(of: nodes, index) }
         self.found = found.sorted { one, other in

@@ -100,12 +100,14 @@ extension Pool {
 
     /// Gives a snapshot in staging, whose subvolume is read-only, its record; it has no name yet.
     ///
-    /// - Parameter id: its id where that may be one of an earlier version of the format; nil for the tree's.
+    /// - Parameters:
+    ///   - id: its id where that may be one of an earlier version of the format; nil for the tree's.
+    ///   - digest: of the tree where it is known.
     func describeSnapshot(
         _ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory, scheduled: Bool = false,
-        id: LayerID? = nil, subvolume: KernelSubvolume? = nil
+        id: LayerID? = nil, subvolume: KernelSubvolume? = nil, digest: TreeDigest? = nil
     ) throws -> VolumeSnapshot {
-        let digest = TreeDigest(tree)
+        let digest = digest ?? TreeDigest(tree)
         var snapshot = VolumeSnapshot(
             name: name, id: id ?? digest.id, created: created, entries: digest.entries, size: digest.size)
         if scheduled { snapshot.scheduled = true }
@@ -118,10 +120,10 @@ extension Pool {
 
     func publishSnapshot(
         _ tree: Tree, as name: String, created: Int64, of volume: String, in staged: StagingDirectory, scheduled: Bool = false,
-        id: LayerID? = nil, subvolume: KernelSubvolume? = nil
+        id: LayerID? = nil, subvolume: KernelSubvolume? = nil, digest: TreeDigest? = nil
     ) throws -> VolumeSnapshot {
         let snapshot = try describeSnapshot(
-            tree, as: name, created: created, in: staged, scheduled: scheduled, id: id, subvolume: subvolume)
+            tree, as: name, created: created, in: staged, scheduled: scheduled, id: id, subvolume: subvolume, digest: digest)
         try filesystem().sync()
         let target = directory(ofSnapshot: name, of: volume)
         guard rename(staged.snapshot, target) == 0 else {

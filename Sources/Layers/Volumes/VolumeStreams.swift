@@ -158,20 +158,22 @@ extension Pool {
         try apply(&reader, to: OwnedFD.open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), head.uuid, sources, budget)
         try filesystem().sync()
         let tree = try base.map { try Tree(ofSnapshot: root, of: self.tree(of: $0, of: name)) } ?? Tree(of: root)
-        guard try tree.hasID(description.id, root: root, budget: budget) else {
+        let digest = TreeDigest(tree)
+        guard try digest.id == description.id || tree.hasID(description.id, root: root, budget: budget) else {
             throw PoolError(
                 .damaged,
-                "what came of the stream has the id \(TreeDigest(tree).id.short), not \(description.id.short): the stream is damaged"
+                "what came of the stream has the id \(digest.id.short), not \(description.id.short): the stream is damaged"
             )
         }
         try Subvolume.makeReadOnly(root)
         guard existing == nil else {
             let snapshot = try publishSnapshot(
-                tree, as: description.snapshot, created: description.created, of: name, in: staged, id: description.id)
+                tree, as: description.snapshot, created: description.created, of: name, in: staged, id: description.id,
+                digest: digest)
             return ReceivedVolume(volume: name, snapshot: snapshot, wasHere: false, data: try follow(snapshot, name))
         }
         let snapshot = try describeSnapshot(
-            tree, as: description.snapshot, created: description.created, in: staged, id: description.id)
+            tree, as: description.snapshot, created: description.created, in: staged, id: description.id, digest: digest)
         try Subvolume.snapshot(root, to: "\(staged.volume)/data", in: volume.groups)
         try retryingInterrupts("rename", staged.snapshot) {
             rename(staged.snapshot, "\(staged.volume)/snapshots/\(snapshot.name)")
@@ -245,6 +247,8 @@ extension Pool {
         }
         guard let origin else { return false }
         try filesystem().sync()
+        // Where nothing was written since, no tree is needed.
+        if try Tree.changedInodes(in: self.data(ofVolume: volume), after: data.creation).isEmpty { return true }
         let old = try self.tree(of: origin, of: volume)
         return try TreeDigest(Tree(ofSnapshot: self.data(ofVolume: volume), of: old)).id == TreeDigest(old).id
     }
