@@ -30,7 +30,8 @@ struct LimitsCheck {
         case .bestEffort:
             let promised = [("memoryMin", limits.memoryMin), ("memoryLow", limits.memoryLow)].first { $0.1 ?? 0 > 0 }
             if let promised {
-                throw FieldFault(promised.0, "nothing is set aside for a best-effort task; leave it out, or choose the class burstable")
+                throw FieldFault(
+                    promised.0, "nothing is set aside for a best-effort task; leave it out, or choose the class burstable")
             }
         }
     }

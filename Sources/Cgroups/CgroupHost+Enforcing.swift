@@ -28,7 +28,8 @@ extension CgroupHost {
     /// What a limit needs beside its controller and this host hasn't got.
     private func missing(_ name: String, _ value: JSONValue, _ disks: [WholeDisk]) -> String? {
         switch name {
-        case "memorySwap" where value != .integer(0) && !hasSwapAccounting: return "needs swap accounting, which this kernel has not"
+        case "memorySwap" where value != .integer(0) && !hasSwapAccounting:
+            return "needs swap accounting, which this kernel has not"
         case "ioWeight":
             let costs = (try? Files.readTextIfPresent("\(unified ?? "")/io.cost.qos")) ?? ""
             if disks.contains(where: { $0.hasWeights(costs: costs) }) { return nil }
