@@ -41,8 +41,9 @@ public actor PoolMonitor {
     }
 
     private func watchDevices() async {
-        let pool = pool
-        guard let health = await trying("look at devices", { try pool.health() }) else { return }
+        let (pool, registry) = (pool, registry)
+        _ = await trying("compare the devices' commits") { try registry.noteDeviceUse(of: pool, at: Int64(time(nil))) }
+        guard let health = await trying("look at devices", { try pool.health(in: registry) }) else { return }
         let now = Dictionary(health.problems.map { ($0.subject, $0) }) { first, _ in first }
         for (subject, problem) in now where problems[subject]?.kind != problem.kind {
             switch problem {

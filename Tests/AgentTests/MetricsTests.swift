@@ -1,5 +1,6 @@
 import AgentAPI
 import Glibc
+import Layers
 import Linux
 import Testing
 
@@ -43,7 +44,8 @@ struct MetricsTests {
         let device = Device(
             id: 1, path: "/dev/sda", size: 10, allocated: 5, isMissing: false, isCut: false, errors: DeviceErrors(writes: 3))
         let pool = PoolFigures(
-            path: "/pool", space: .init(total: 100, available: 50), hasQuotas: true, isReadOnly: false, devices: [device],
+            path: "/pool", space: .init(total: 100, available: 50), hasQuotas: true, isReadOnly: false,
+            health: PoolHealth([device], [], isChanging: false),
             layers: 4, layerBytes: 40, volumes: [.init(name: "data", used: 1, size: 2)])
         let requests = RequestMetrics()
         requests.record(.init(route: "/v1/tasks/:name", method: "GET", status: 200), seconds: 0.003)

@@ -1,5 +1,6 @@
 import AgentAPI
 import Btrfs
+import Layers
 
 /// What a pool is on.
 extension APIObject {
@@ -12,6 +13,10 @@ extension APIObject {
             APIField("healthy", .boolean, "Whether nothing is wrong.", required: true),
             APIField("problems", .list(of: .any, atMost: 100_000), "What is wrong, each with what to do.", required: true),
             APIField("devices", .list(of: .object(.device), atMost: 100_000), "Devices.", required: true),
+            APIField("states", .list(of: .object(.deviceStatus), atMost: 100_000), "How each device is.", required: true),
+            APIField(
+                "degradedMounts", .list(of: .object(.degradedMount), atMost: 20), "The last mounts without all devices.",
+                required: true),
             APIField("allocations", .list(of: .object(.allocation), atMost: 100), "What is set aside for what.", required: true),
             APIField("settings", .object(.poolSettings), "What people have chosen."),
             APIField("mountOptions", .any, "What it is mounted with.", required: true),
@@ -30,6 +35,23 @@ extension APIObject {
             APIField("isMissing", .boolean, "Whether it is gone.", required: true),
             APIField("isCut", .boolean, "Whether it has become smaller than its part of the pool.", required: true),
             APIField("errors", .object(.deviceErrors), "What went wrong since that was last counted from 0.", required: true),
+        ])
+
+    static let deviceStatus = APIObject(
+        "DeviceStatus", "How a device is.",
+        [
+            APIField("device", .count, "Its number.", required: true),
+            APIField("state", .word(PoolHealth.DeviceState.self), "The worst that is wrong with it.", required: true),
+            APIField("generation", .count, "The last commit on it."),
+        ])
+
+    static let degradedMount = APIObject(
+        "DegradedMount", "A mount without all devices.",
+        [
+            APIField("time", .count, "Seconds since 1970.", required: true),
+            APIField("generation", .count, "The last commit before it.", required: true),
+            APIField("present", .list(of: .count, atMost: 100_000), "Numbers of the devices that were there.", required: true),
+            APIField("deviceCount", .count, "Number of devices of the file system.", required: true),
         ])
 
     static let deviceErrors = APIObject(

@@ -29,8 +29,9 @@ struct MetricsRoutes {
     /// A pool that can't be read is left out: the rest is wanted then more than ever.
     private func snapshot() async throws -> MetricsSnapshot {
         let path = agent.pool
+        let registry = PoolRegistry(stateDirectory: self.tasks.configuration.stateDirectory)
         let (pool, ticks) = try await blocking {
-            (try? PoolFigures.read(Pool(at: path)), HostResources.cpuTicks()?.used)
+            (try? PoolFigures.read(Pool(at: path), in: registry), HostResources.cpuTicks()?.used)
         }
         let (host, tasks) = try await tasks.figures()
         return MetricsSnapshot(

@@ -1,4 +1,5 @@
 import Btrfs
+import Layers
 
 /// What is told of the pool.
 extension PoolFigures {
@@ -15,13 +16,22 @@ extension PoolFigures {
         text.sample("", hasQuotas)
         text.begin("dish_pool_read_only", .gauge, "1 when the pool is mounted read-only, as Btrfs does after an error.")
         text.sample("", isReadOnly)
-        let devices = devices.map { ($0, MetricsText.labels(["device": $0.path, "number": "\($0.id)"])) }
+        let devices = health.devices.map { ($0, MetricsText.labels(["device": $0.path, "number": "\($0.id)"])) }
         text.begin("dish_pool_device_size_bytes", .gauge, "Size of a device of the pool.")
         for (device, labels) in devices { text.sample(labels, device.size) }
         text.begin("dish_pool_device_allocated_bytes", .gauge, "What of a device belongs to block groups, full or not.")
         for (device, labels) in devices { text.sample(labels, device.allocated) }
         text.begin("dish_pool_device_missing", .gauge, "1 when a device of the pool is missing.")
         for (device, labels) in devices { text.sample(labels, device.isMissing) }
+        text.begin("dish_pool_healthy", .gauge, "1 when nothing is wrong with the pool's devices and copies.")
+        text.sample("", health.problems.isEmpty)
+        text.begin("dish_pool_device_state", .gauge, "1 for the state that a device of the pool has, 0 for the others.")
+        for (device, labels) in devices {
+            let current = health.state(ofDevice: device.id)
+            for state in PoolHealth.DeviceState.allCases {
+                text.sample("\(labels),state=\"\(state.rawValue)\"", state == current)
+            }
+        }
         text.begin("dish_pool_device_errors_total", .counter, "Errors of a device that the file system has counted.")
         for (device, labels) in devices {
             let errors = device.errors

@@ -16,14 +16,14 @@ struct PoolFigures: Sendable {
     var space: Space
     var hasQuotas: Bool
     var isReadOnly: Bool
-    var devices: [Device]
+    var health: PoolHealth
     var layers: Int
     /// Bytes that layers are billed for; nil on pools without quotas.
     var layerBytes: UInt64?
     var volumes: [VolumeUse]
 
     /// Blocks for some milliseconds.
-    static func read(_ pool: Pool) throws -> PoolFigures {
+    static func read(_ pool: Pool, in registry: PoolRegistry) throws -> PoolFigures {
         let filesystem = try pool.filesystem()
         let layers = try pool.allLayers()
         let hasQuotas = try filesystem.quotaMode() == .simple
@@ -37,7 +37,7 @@ struct PoolFigures: Sendable {
         }
         return PoolFigures(
             path: pool.path, space: try filesystem.space(), hasQuotas: hasQuotas, isReadOnly: !pool.isWritable,
-            devices: try filesystem.devices(),
+            health: try pool.health(in: registry),
             layers: layers.count, layerBytes: layerBytes,
             volumes: try pool.allVolumes().map { VolumeUse(name: $0.name, used: try? pool.usage(of: $0), size: $0.size) })
     }

@@ -36,6 +36,7 @@ extension PoolRegistry {
         } catch let error as RemovalRefused {
             throw PoolError(.invalid, "take '\(device)' out of the pool at '\(entry.path)': \(Self.reason(error.reason))")
         }
+        try changeDeviceMemory(pool.filesystemUUID) { $0.forget([found.id]) }
         try noteDevices(of: pool)
     }
 
@@ -71,19 +72,21 @@ extension PoolRegistry {
                     .invalid, "the pool at '\(entry.path)' has no device '\(device)'; see: dish pool show \(entry.path)")
             }
             try Self.requireBlockDevice(new)
-            // Of one that fails as little as possible is read.
+            // Of one that fails or lacks commits as little as possible is read.
+            let isSound = try pool.health(in: self).state(ofDevice: old.id) == .ok
             try Self.btrfs(
-                ["replace", "start", "-B"] + (old.isHealthy ? [] : ["-r"]) + ["\(old.id)", new, entry.path],
+                ["replace", "start", "-B"] + (isSound ? [] : ["-r"]) + ["\(old.id)", new, entry.path],
                 "replace '\(device)' by '\(new)' in the pool at '\(entry.path)'")
             try? pool.filesystem().growToDevice(old.id)
         }
+        if let old, there?.id != old.id { try changeDeviceMemory(pool.filesystemUUID) { $0.forget([old.id]) } }
         try noteDevices(of: pool, with: new)
         try addCopies(in: pool)
     }
 
     /// With a device missing there may be too few for the profile, and what is written then has another one.
     private func addCopies(in pool: Pool) throws {
-        let thin = try pool.health().thin
+        let thin = try pool.health(in: self).thin
         guard !thin.isEmpty else { return }
         var request = BalanceRequest()
         for part in thin {

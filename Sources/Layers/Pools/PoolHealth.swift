@@ -6,6 +6,10 @@ public struct PoolHealth: Sendable, Equatable {
     public struct DeviceProblem: Sendable, Equatable {
         public enum Kind: String, Sendable {
             case missing
+            /// It lacks commits that others have, and has some that they lack: each was written to without the other.
+            case diverged
+            /// It lacks commits that others have: they were written to without it.
+            case stale
             /// It has become smaller than its part of the file system.
             case cut
             /// It has had errors.
@@ -16,6 +20,12 @@ public struct PoolHealth: Sendable, Equatable {
         public let path: String
         public let kind: Kind
         public let errors: DeviceErrors
+        public let behind: DeviceMemory.Behind?
+    }
+
+    /// How a device is.
+    public enum DeviceState: String, Sendable, Codable, CaseIterable {
+        case ok, missing, cut, diverged, stale, failing
     }
 
     /// Content that fewer devices may fail for than for the rest of its kind: it was written while a device was missing.
@@ -45,14 +55,25 @@ public struct PoolHealth: Sendable, Equatable {
         problems.compactMap { if case .content(let thin) = $0 { thin } else { nil } }
     }
 
-    /// - Parameter isChanging: whether content is being given another profile.
-    public init(_ devices: [Device], _ allocations: [Allocation], isChanging: Bool) {
+    public func state(ofDevice id: UInt64) -> DeviceState {
+        for case .device(let problem) in problems where problem.device == id {
+            return DeviceState(rawValue: problem.kind.rawValue) ?? .failing
+        }
+        return .ok
+    }
+
+    /// - Parameters:
+    ///   - behind: devices that lack commits.
+    ///   - isChanging: whether content is being given another profile.
+    public init(
+        _ devices: [Device], _ allocations: [Allocation], behind: [DeviceMemory.Behind] = [], isChanging: Bool
+    ) {
         self.devices = devices
-        var problems = devices.filter { !$0.isHealthy }.map { device in
-            Problem.device(
-                DeviceProblem(
-                    device: device.id, path: device.path, kind: device.isMissing ? .missing : device.isCut ? .cut : .failing,
-                    errors: device.errors))
+        var problems: [Problem] = devices.compactMap { device in
+            let behind = behind.first { $0.device == device.id }
+            guard let kind = Self.kind(device, behind) else { return nil }
+            return .device(
+                DeviceProblem(device: device.id, path: device.path, kind: kind, errors: device.errors, behind: behind))
         }
         // As long as a device is missing, replacing that is what is to be done.
         if !isChanging, !devices.contains(where: \.isMissing) {
@@ -63,6 +84,14 @@ public struct PoolHealth: Sendable, Equatable {
             }
         }
         self.problems = problems
+    }
+
+    /// The worst that is wrong with a device; nil for nothing.
+    private static func kind(_ device: Device, _ behind: DeviceMemory.Behind?) -> DeviceProblem.Kind? {
+        if device.isMissing { return .missing }
+        if device.isCut { return .cut }
+        if let behind { return behind.isWrittenAlone ? .diverged : .stale }
+        return device.isHealthy ? nil : .failing
     }
 }
 
@@ -75,7 +104,7 @@ extension PoolHealth.Problem: CustomStringConvertible {
         }
     }
 
-    /// `missing`, `cut`, `failing`, or `thin`.
+    /// `missing`, `cut`, `diverged`, `stale`, `failing`, or `thin`.
     public var kind: String {
         switch self {
         case .device(let problem): problem.kind.rawValue
@@ -97,7 +126,13 @@ extension PoolHealth.DeviceProblem: CustomStringConvertible {
     public var description: String {
         let name = "device \(device)\(path.isEmpty ? "" : " (\(path))")"
         let advice = "replace it: dish pool replace-device \(path.isEmpty ? "\(device)" : path) NEW"
+        let commits = behind.map { "its last commit was \($0.generation), the others' \($0.newest)" } ?? ""
+        let left = "files without checksums (chattr +C) may be read from it as they were"
         return switch kind {
+        case .diverged:
+            "\(name) and the others were written to without each other (\(commits)): what was written to it alone is not in the pool any more, bring that back from elsewhere; \(left); give it the pool's content: dish pool scrub start; where such files matter, \(advice)"
+        case .stale:
+            "\(name) was away while the others were written to (\(commits)); \(left); give it what it lacks: dish pool scrub start; where such files matter, \(advice)"
         case .missing: "\(name) is missing; \(advice)"
         case .cut: "\(name) is smaller than its part of the pool, so not all of it can be reached; \(advice)"
         case .failing:
@@ -107,9 +142,16 @@ extension PoolHealth.DeviceProblem: CustomStringConvertible {
 }
 
 extension Pool {
-    public func health() throws -> PoolHealth {
+    /// The one place that says how a pool is: events, metrics, the page, `host doctor` and `pool show` read it.
+    ///
+    /// - Parameter registry: of the host.
+    public func health(in registry: PoolRegistry) throws -> PoolHealth {
         let filesystem = try filesystem()
+        let memory = try registry.deviceMemory(filesystemUUID)
+        let behind =
+            memory.behind.isEmpty ? [] : memory.behind(after: try ScrubHistory(of: self, in: registry).records())
         return PoolHealth(
-            try filesystem.devices(), try filesystem.allocations(), isChanging: try filesystem.balanceProgress() != nil)
+            try filesystem.devices(), try filesystem.allocations(), behind: behind,
+            isChanging: try filesystem.balanceProgress() != nil)
     }
 }

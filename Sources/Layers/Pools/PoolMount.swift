@@ -11,13 +11,13 @@ extension PoolRegistry {
         if try entry.backing == .directory || Self.isMounted(entry) { return }
         // Others may be about to mount it, too.
         let lock = try lock()
-        if try !Self.isMounted(entry) { try Self.mountNow(entry) }
+        if try !Self.isMounted(entry) { try mountNow(entry) }
         _ = consume lock
     }
 
     static func isMounted(_ entry: Entry) throws -> Bool { try Mounts.list().contains { $0.path == entry.path } }
 
-    private static func mountNow(_ entry: Entry) throws {
+    private func mountNow(_ entry: Entry) throws {
         switch entry.backing {
         case .directory: return
         case .file(let file):
@@ -36,21 +36,34 @@ extension PoolRegistry {
         }
     }
 
-    private static func mount(_ entry: Entry, on devices: [String]) throws {
-        let (present, absent) = members(of: entry, on: devices)
+    private func mount(_ entry: Entry, on devices: [String]) throws {
+        let (present, absent) = Self.members(of: entry, on: devices)
         guard let first = present.first else {
             throw PoolError(
                 .notPool, "the pool at '\(entry.path)' is on \(devices.joined(separator: ", ")), and none of them is there")
         }
         // The kernel is told all devices, so that it needs no scan beforehand; one that isn't the pool's it wouldn't take, even degraded.
+        // Read before: the first commit of the mount makes all alike.
+        let found = Dictionary(
+            present.compactMap { UnmountedDevice($0) }.map { ($0.superblock.device, $0) }, uniquingKeysWith: { first, _ in first }
+        )
         let options = present.map { "device=\($0)" } + [(entry.settings ?? PoolSettings()).mountOptions]
         do {
             try Mounts.mount(
                 first, on: entry.path, type: "btrfs", flags: UInt(MS_NOATIME),
                 data: options.filter { !$0.isEmpty }.joined(separator: ","))
         } catch {
-            let advice = adviceToMountDegraded(entry, without: absent) ?? "see why: dmesg | grep -i btrfs"
+            let advice = Self.adviceToMountDegraded(entry, without: absent) ?? "see why: dmesg | grep -i btrfs"
             throw PoolError(.damaged, "mount the pool at '\(entry.path)': \(error); \(advice)")
+        }
+        // With a state that is full the pool is wanted all the same.
+        if let filesystem = found.values.first?.superblock.filesystem {
+            let superblocks = found.values.map(\.superblock).sorted { $0.device < $1.device }
+            try? changeDeviceMemory(filesystem) {
+                $0.noteMount(superblocks, roots: found.compactMapValues(\.root), at: Int64(time(nil))) {
+                    found[$0]?.block(at: $1)
+                }
+            }
         }
     }
 

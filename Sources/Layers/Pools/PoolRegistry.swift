@@ -78,7 +78,9 @@ public struct PoolRegistry: Sendable {
     }
 
     /// Where this host keeps what it has seen of a pool: it is of use when the pool itself is not.
-    public func records(ofPool pool: Pool) -> String { "\(stateDirectory)/pools/\(pool.filesystemUUID)" }
+    public func records(ofPool pool: Pool) -> String { records(ofFilesystem: pool.filesystemUUID) }
+
+    func records(ofFilesystem uuid: String) -> String { "\(stateDirectory)/pools/\(uuid)" }
 
     /// Opens a pool, mounting it first when this host knows how.
     public func open(_ path: String) throws -> Pool {

@@ -3,6 +3,14 @@ import Linux
 
 /// What there is to say of a pool's devices, of how content is spread over them, and of what is under way.
 public struct PoolReport: Sendable, Codable, Equatable {
+    public struct DeviceStatus: Sendable, Codable, Equatable {
+        /// Number of the device.
+        public let device: UInt64
+        public let state: PoolHealth.DeviceState
+        /// The last commit on it; nil where it can't be read.
+        public let generation: UInt64?
+    }
+
     public let path: String
     public let uuid: String
     /// Bytes.
@@ -12,6 +20,10 @@ public struct PoolReport: Sendable, Codable, Equatable {
     /// What is wrong, each with what to do.
     public let problems: [String]
     public let devices: [Device]
+    /// In the order of `devices`.
+    public let states: [DeviceStatus]
+    /// The last mounts without all devices, oldest first.
+    public let degradedMounts: [DeviceMemory.DegradedMount]
     public let allocations: [Allocation]
     /// Nil where the pool has none, or isn't this host's.
     public let settings: PoolSettings?
@@ -27,9 +39,15 @@ public struct PoolReport: Sendable, Codable, Equatable {
     public init(_ pool: Pool, in registry: PoolRegistry) throws {
         let filesystem = try pool.filesystem()
         let space = try filesystem.space()
-        let health = try pool.health()
+        let health = try pool.health(in: registry)
         (path, uuid, total, available) = (pool.path, filesystem.uuid, space.total, space.available)
         (healthy, problems, devices) = (health.problems.isEmpty, health.problems.map { "\($0)" }, health.devices)
+        states = health.devices.map { device in
+            DeviceStatus(
+                device: device.id, state: health.state(ofDevice: device.id),
+                generation: device.isMissing ? nil : Superblock(ofDevice: device.path)?.last.generation)
+        }
+        degradedMounts = try registry.deviceMemory(pool.filesystemUUID).degradedMounts
         allocations = try filesystem.allocations()
         settings = try registry.entries().first { $0.path == pool.path }?.settings
         mountOptions = try Mounts.containing(pool.path)?.options ?? ""

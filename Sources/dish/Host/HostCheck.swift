@@ -171,9 +171,12 @@ struct HostCheck: Codable {
                 guard access(path, W_OK) == 0 else {
                     return HostCheck("pool \(path)", .missing, "read-only", "see why: dmesg | grep -i btrfs")
                 }
-                if let problem = try Pool(at: path).health().problems.first {
+                let problems = try Pool(at: path).health(in: .host).problems
+                if !problems.isEmpty {
+                    let states = problems.map { "\($0.subject) is \($0.kind)" }
                     return HostCheck(
-                        "pool \(path)", .warning, "\(free); \(problem.subject) is \(problem.kind)", "\(problem)")
+                        "pool \(path)", .warning, ([free] + states).joined(separator: "; "),
+                        problems.map { "\($0)" }.joined(separator: "; "))
                 }
                 return HostCheck(
                     "pool \(path)", space.available < space.total / 10 ? .warning : .ok, free,

@@ -91,7 +91,7 @@ struct PoolReplaceDevice: ParsableCommand {
     /// Where nothing is missing any more, the next mount should say so if something is.
     private func adviseAgainstDegraded(_ path: String) throws {
         let options = try PoolRegistry.host.entry(path).settings?.options ?? []
-        guard options.contains("degraded"), try PoolRegistry.host.open(path).health().problems.isEmpty else { return }
+        guard options.contains("degraded"), try PoolRegistry.host.open(path).health(in: .host).problems.isEmpty else { return }
         let rest = options.filter { $0 != "degraded" }
         let wanted = rest.isEmpty ? "none" : rest.joined(separator: ",")
         print(

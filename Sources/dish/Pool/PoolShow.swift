@@ -31,11 +31,12 @@ struct PoolShow: ParsableCommand {
             "\(oneLine(report.path)): \(shownBytes(report.total)) in all, \(shownBytes(report.available)) free, \(report.uuid)",
             to: .output)
         printTable(
-            ["ID", "DEVICE", "SIZE", "ALLOCATED", "ERRORS", "STATE"],
-            report.devices.map { device in
+            ["ID", "DEVICE", "SIZE", "ALLOCATED", "ERRORS", "COMMIT", "STATE"],
+            zip(report.devices, report.states).map { device, status in
                 [
                     "\(device.id)", device.path.isEmpty ? "-" : device.path, shownBytes(device.size),
-                    shownBytes(device.allocated), counts(of: device.errors), device.state,
+                    shownBytes(device.allocated), counts(of: device.errors), status.generation.map { "\($0)" } ?? "-",
+                    status.state.rawValue,
                 ]
             })
         printTable(
@@ -48,6 +49,11 @@ struct PoolShow: ParsableCommand {
         if let scrub = report.scrub { print("scrub under way: \(shown(scrub))", to: .output) }
         if let balance = report.balance { print("balance: \(shown(balance))", to: .output) }
         if let done = report.replacement { print("a device is being replaced: \(done / 10) %", to: .output) }
+        if let last = report.degradedMounts.last {
+            print(
+                "mounted without all devices: \(report.degradedMounts.count) times, last \(age(last.time)) with \(last.present.count) of \(last.deviceCount)",
+                to: .output)
+        }
         for problem in report.problems { print("problem: \(oneLine(problem))", to: .output) }
     }
 
@@ -58,10 +64,6 @@ struct PoolShow: ParsableCommand {
         ].filter { $0.1 > 0 }
         return counts.isEmpty ? "none" : counts.map { "\($1) \($0)" }.joined(separator: ", ")
     }
-}
-
-extension Device {
-    fileprivate var state: String { isMissing ? "missing" : isCut ? "cut short" : isHealthy ? "ok" : "failing" }
 }
 
 /// A scrub for people.
