@@ -121,6 +121,11 @@ extension Filesystem {
         return QuotaUsage(used: used, limit: limited ? most : nil)
     }
 
+    /// Bytes that a group counts now, or nil when there is no such group.
+    public func used(by group: QuotaGroup) throws -> UInt64? {
+        try number("/sys/fs/btrfs/\(uuid)/qgroups/\(group.level)_\(group.number)/referenced")
+    }
+
     /// The groups that one is a member of.
     public func groups(of member: QuotaGroup) throws -> [QuotaGroup] {
         var groups: [QuotaGroup] = []

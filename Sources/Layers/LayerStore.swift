@@ -57,7 +57,7 @@ extension Pool {
         let uuid = try Subvolume.info(staged.root).uuid
         // It is made anew where it is missing or damaged.
         let (digest, _) = try concurrently(
-            { TreeDigest(tree) }, { try TreeFile.write(tree, subvolume: uuid, to: "\(staged.path)/tree", durable: false) })
+            { TreeDigest(tree) }, { try storeTree(tree, subvolume: uuid, in: staged.path, groups: [], durable: false) })
         let id = id ?? digest.id
         try hold(id)
         if let existing = try layer(id) { return existing }
@@ -70,7 +70,8 @@ extension Pool {
         // Before it is read-only: a read-only subvolume can't be moved, only the directory it is in.
         try removeProtection(of: staged.root)
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }
-        try retryingInterrupts("move", "\(staged.path)/tree") { rename("\(staged.path)/tree", "\(entry)/tree") }
+        let stored = Self.place(in: staged.path)
+        if Subvolume.exists(stored) { try retryingInterrupts("move", stored) { rename(stored, Self.place(in: entry)) } }
         try StateFile.write(tree.fileCapabilities, "\(entry)/\(Self.fileCapabilities)", durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
         let filesystem = try filesystem()
@@ -178,7 +179,6 @@ extension Pool {
         let directory = "\(layers)/\(id.hex)"
         guard Files.exists(directory) else { return }
         guard unlink("\(directory)/layer.json") == 0 || errno == ENOENT else { throw SystemError("remove layer", id.hex) }
-        try Subvolume.deleteRecursively("\(directory)/rootfs")
-        try Files.removeTree(directory)
+        try StagingDirectory.removeAll(directory)
     }
 }

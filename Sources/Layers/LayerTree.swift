@@ -7,15 +7,14 @@ extension Pool {
     /// A layer's tree: as it was stored when the layer was published or, when that is missing or not of this
     /// copy of the layer, read from the layer and stored.
     public func tree(of id: LayerID) throws -> Tree {
-        let path = treeFile(of: id)
         let uuid = try Subvolume.info(root(of: id)).uuid
-        if let tree = try TreeFile.read(path, subvolume: uuid) { return tree }
+        if let tree = try storedTree(in: directory(ofLayer: id), subvolume: uuid) { return tree }
         guard let tree = try Tree(of: root(of: id)).identified(as: id, root: root(of: id)) else {
             throw PoolError(
                 .damaged,
                 "the layer \(id.short) at '\(root(of: id))' isn't what its id says; remove it: dish image rm \(id.short)")
         }
-        try TreeFile.write(tree, subvolume: uuid, to: path, durable: true)
+        try storeTree(tree, subvolume: uuid, in: directory(ofLayer: id), groups: [])
         return tree
     }
 
@@ -43,7 +42,7 @@ extension Pool {
         return tree
     }
 
-    func treeFile(of id: LayerID) -> String { "\(layers)/\(id.hex)/tree" }
+    func directory(ofLayer id: LayerID) -> String { "\(layers)/\(id.hex)" }
 
     /// A snapshot leaves subvolumes inside its source out, so a layer has none: they become directories.
     ///

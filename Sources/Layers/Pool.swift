@@ -6,12 +6,12 @@ import Linux
 ///
 /// ```
 /// pool.json                                    what makes the directory a pool
-/// layers/<layer id>/{layer.json, tree, rootfs} rootfs: read-only subvolume; tree: its nodes; beside it: capabilities.json
+/// layers/<layer id>/{layer.json, index, rootfs} rootfs: read-only subvolume; index: one with its nodes; capabilities.json
 /// tasks/<task id>/{task.json, rootfs, logs}    rootfs: read-write snapshot of a layer; intent.json: the agent's copy
 /// names/<name>  actions/<key>                  each a file that holds a layer id
 /// builds/<label>/<number>.json                 what each build was made from, and what ran
 /// failed/<label>/{failure.json, rootfs}        what a failed step found
-/// volumes/<name>/{volume.json, data, snapshots}  data and snapshots/<name>/data: subvolumes
+/// volumes/<name>/{volume.json, data, snapshots}  data and snapshots/<name>/{data, index}: subvolumes
 /// logs/<task id>/{removed.json, logs}          logs of tasks that were removed
 /// tests/<label>/<test>.json                    that a test has passed
 /// staging/<random>/                            everything unfinished

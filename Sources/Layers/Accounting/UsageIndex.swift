@@ -41,16 +41,39 @@ public struct UsageIndex: Sendable, Codable {
     /// Blocks of trees that are none of the pool's, deleted subvolumes' among them; in bytes.
     let otherMetadata: UInt64
 
-    func figures(of slots: SlotSet) -> Figures {
-        var figures = Figures()
-        for share in shares where share.members.intersects(slots) {
-            figures.referenced += share.data
-            figures.content += share.content
-            guard share.members.isSubset(of: slots) else { continue }
-            figures.exclusive += share.data
-            figures.metadata += share.metadata
+    /// The figures of many sets of subvolumes in one pass: each share is looked at once for each member, not once for each set.
+    ///
+    /// - Parameter sets: slots by a key; a slot may be in several sets.
+    func figures<Key: Hashable>(of sets: [Key: SlotSet]) -> [Key: Figures] {
+        let keys = Array(sets.keys)
+        var owners = [[Int]](repeating: [], count: members.count)
+        for (place, key) in keys.enumerated() {
+            for slot in sets[key]?.slots ?? [] where slot < owners.count { owners[slot].append(place) }
         }
-        return figures
+        var figures = [Figures](repeating: Figures(), count: keys.count)
+        // Members of the share at hand by set, and the sets that have any.
+        var counts = [Int](repeating: 0, count: keys.count)
+        var touched: [Int] = []
+        for share in shares {
+            let slots = share.members.slots
+            for slot in slots where slot < owners.count {
+                for place in owners[slot] {
+                    if counts[place] == 0 { touched.append(place) }
+                    counts[place] += 1
+                }
+            }
+            for place in touched {
+                figures[place].referenced += share.data
+                figures[place].content += share.content
+                if counts[place] == slots.count {
+                    figures[place].exclusive += share.data
+                    figures[place].metadata += share.metadata
+                }
+                counts[place] = 0
+            }
+            touched.removeAll(keepingCapacity: true)
+        }
+        return Dictionary(uniqueKeysWithValues: zip(keys, figures))
     }
 
     /// Which of these trees are not as they were. The pool's own files don't count: the index is one of them.

@@ -8,6 +8,7 @@ struct UsageReport {
     private let subvolumes: [PoolSubvolume]
     private let changed: Set<UInt64>
     private let slots: [PoolSubject: SlotSet]
+    private let figures: [PoolSubject: UsageIndex.Figures]
     /// Those with a subvolume that is younger than the index.
     private let incomplete: Set<PoolSubject>
     private let layers: [Layer]
@@ -34,6 +35,7 @@ struct UsageReport {
             }
         }
         self.slots = slots
+        figures = index.figures(of: slots)
         self.incomplete = incomplete
         layers = try pool.allLayers()
         tasks = try pool.allTasks()
@@ -50,8 +52,8 @@ struct UsageReport {
         let space = try filesystem.space()
         let quotas = try filesystem.quotaMode() == .simple
         let bills = try Bills(of: layers, subvolumes: subvolumes, on: filesystem)
-        // A snapshot has one subvolume.
-        let roots = Dictionary(subvolumes.map { ($0.subject, $0.root.id) }) { first, _ in first }
+        // Those of its content and of its tree.
+        let roots = Dictionary(grouping: subvolumes, by: \.subject).mapValues { $0.map(\.root.id) }
         func layer(_ layer: Layer) -> PoolUsage.Entry {
             PoolUsage.Entry(
                 name: layerNames[layer.id] ?? layer.label, id: layer.id.hex, own: bills.own[layer.id],
@@ -64,7 +66,7 @@ struct UsageReport {
                 held: held(.task(task.id)))
         }
         func snapshot(_ name: String, _ id: String, _ subject: PoolSubject) throws -> PoolUsage.Entry {
-            let own = try roots[subject].flatMap { try filesystem.usage(of: .subvolume($0))?.used }
+            let own = try roots[subject]?.reduce(UInt64(0)) { try $0 + (filesystem.used(by: .subvolume($1)) ?? 0) }
             return PoolUsage.Entry(name: name, id: id, own: quotas ? own : nil, shared: nil, limit: nil, held: held(subject))
         }
         return PoolUsage(
@@ -90,8 +92,7 @@ struct UsageReport {
     }
 
     private func held(_ subject: PoolSubject) -> PoolUsage.Held? {
-        guard let slots = slots[subject] else { return nil }
-        let figures = index.figures(of: slots)
+        guard let figures = figures[subject] else { return nil }
         return PoolUsage.Held(
             referenced: figures.referenced, exclusive: figures.exclusive,
             sharedWithOthers: figures.referenced - figures.exclusive, metadata: figures.metadata,
@@ -100,13 +101,14 @@ struct UsageReport {
     }
 
     private func others() -> [PoolUsage.Other] {
+        let taskNames = Dictionary(tasks.map { ($0.id, $0.name) }) { first, _ in first }
         let removed = Dictionary(((try? pool.removedTasks()) ?? []).map { ($0.id, $0.name) }, uniquingKeysWith: { $1 })
         return slots.keys.compactMap { subject -> PoolUsage.Other? in
             let (kind, name): (PoolUsage.Other.Kind, String)
             var task: String?
             switch subject {
             case .logs(let id):
-                (kind, name) = (.logs, tasks.first { $0.id == id }?.name ?? removed[id] ?? id)
+                (kind, name) = (.logs, taskNames[id] ?? removed[id] ?? id)
                 task = id
             case .failed(let label): (kind, name) = (.failed, Pool.decode(label) ?? label)
             case .staging: (kind, name) = (.staging, "staging")
@@ -114,7 +116,7 @@ struct UsageReport {
             case .other(let path): (kind, name) = (.other, path)
             default: return nil
             }
-            let isRemoved = task.map { id in !tasks.contains { $0.id == id } } ?? false
+            let isRemoved = task.map { taskNames[$0] == nil } ?? false
             return held(subject).map { PoolUsage.Other(kind: kind, name: name, id: task, isRemoved: isRemoved, held: $0) }
         }.sorted { ($0.kind.rawValue, $0.name, $0.id ?? "") < ($1.kind.rawValue, $1.name, $1.id ?? "") }
     }
@@ -231,7 +233,9 @@ private struct Bills {
         self.layers = Dictionary(uniqueKeysWithValues: layers.map { ($0.id, $0) })
         for subvolume in subvolumes {
             guard case .layer(let hex) = subvolume.subject, let id = LayerID(hex) else { continue }
-            own[id] = try filesystem.usage(of: .subvolume(subvolume.root.id))?.used
+            // Of its root and its stored tree.
+            guard let used = try filesystem.used(by: .subvolume(subvolume.root.id)) else { continue }
+            own[id, default: 0] += used
         }
         // The bottom first: parents are older than what was made from them.
         for layer in layers { sums[layer.id] = sum(layer, depth: 0) }

@@ -71,7 +71,8 @@ extension Pool {
         let (called, created) = (freeName(head.name, known.map(\.name)), Int64(time(nil)))
         var received: ReceivedVolume
         if existing == nil {
-            let snapshot = try describeSnapshot(tree, as: called, created: created, in: staged, subvolume: subvolume)
+            let snapshot = try describeSnapshot(
+                tree, as: called, created: created, in: staged, subvolume: subvolume, groups: volume.groups)
             try Subvolume.snapshot(root, to: "\(staged.volume)/data", in: volume.groups)
             try retryingInterrupts("rename", staged.snapshot) {
                 rename(staged.snapshot, "\(staged.volume)/snapshots/\(snapshot.name)")

@@ -87,14 +87,14 @@ extension Pool {
     func tree(of snapshot: VolumeSnapshot, of volume: String) throws -> Tree {
         let directory = directory(ofSnapshot: snapshot.name, of: volume)
         let uuid = try Subvolume.info("\(directory)/data").uuid
-        if let tree = try TreeFile.read("\(directory)/tree", subvolume: uuid) { return tree }
+        if let tree = try storedTree(in: directory, subvolume: uuid) { return tree }
         guard let tree = try Tree(of: "\(directory)/data").identified(as: snapshot.id, root: "\(directory)/data") else {
             throw PoolError(
                 .damaged,
                 "the snapshot '\(snapshot.name)' of the volume '\(volume)' isn't what its id says; remove it: dish volume rm \(volume)@\(snapshot.name)"
             )
         }
-        try ifThereIsRoom { try TreeFile.write(tree, subvolume: uuid, to: "\(directory)/tree", durable: true) }
+        try storeTree(tree, subvolume: uuid, in: directory, groups: self.volume(volume).groups)
         return tree
     }
 
@@ -105,7 +105,7 @@ extension Pool {
     ///   - digest: of the tree where it is known.
     func describeSnapshot(
         _ tree: Tree, as name: String, created: Int64, in staged: StagingDirectory, scheduled: Bool = false,
-        id: LayerID? = nil, subvolume: KernelSubvolume? = nil, digest: TreeDigest? = nil
+        id: LayerID? = nil, subvolume: KernelSubvolume? = nil, digest: TreeDigest? = nil, groups: [QuotaGroup]
     ) throws -> VolumeSnapshot {
         let digest = digest ?? TreeDigest(tree)
         var snapshot = VolumeSnapshot(
@@ -114,7 +114,7 @@ extension Pool {
         snapshot.subvolume = subvolume
         try StateFile.write(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
         let uuid = try Subvolume.info("\(staged.snapshot)/data").uuid
-        try TreeFile.write(tree, subvolume: uuid, to: "\(staged.snapshot)/tree", durable: false)
+        try storeTree(tree, subvolume: uuid, in: staged.snapshot, groups: groups, durable: false)
         return snapshot
     }
 
@@ -123,7 +123,8 @@ extension Pool {
         id: LayerID? = nil, subvolume: KernelSubvolume? = nil, digest: TreeDigest? = nil
     ) throws -> VolumeSnapshot {
         let snapshot = try describeSnapshot(
-            tree, as: name, created: created, in: staged, scheduled: scheduled, id: id, subvolume: subvolume, digest: digest)
+            tree, as: name, created: created, in: staged, scheduled: scheduled, id: id, subvolume: subvolume, digest: digest,
+            groups: self.volume(volume).groups)
         try filesystem().sync()
         let target = directory(ofSnapshot: name, of: volume)
         guard rename(staged.snapshot, target) == 0 else {

@@ -173,7 +173,8 @@ extension Pool {
             return ReceivedVolume(volume: name, snapshot: snapshot, wasHere: false, data: try follow(snapshot, name))
         }
         let snapshot = try describeSnapshot(
-            tree, as: description.snapshot, created: description.created, in: staged, id: description.id, digest: digest)
+            tree, as: description.snapshot, created: description.created, in: staged, id: description.id, digest: digest,
+            groups: volume.groups)
         try Subvolume.snapshot(root, to: "\(staged.volume)/data", in: volume.groups)
         try retryingInterrupts("rename", staged.snapshot) {
             rename(staged.snapshot, "\(staged.volume)/snapshots/\(snapshot.name)")
