@@ -16,20 +16,16 @@ extension Pool {
     /// Writes an image as a file that has everything a pool needs: a stream for each layer of its stack, the base first, each
     /// with its description.
     ///
-    /// - Parameters:
-    ///   - name: a name of the image, which it is to have at the receiver; nil for what its layer was built or imported as.
-    ///   - receiver: an image that the receiver has: what its stack has is left out, and layers built for the same target are sent
-    ///     against each other.
+    /// - Parameter receiver: an image that the receiver has: what its stack has is left out, and layers built for the same
+    ///   target are sent against each other.
     public func writeImage<Sink: ByteSink>(
-        _ layer: LayerID, called name: String? = nil, toReceiverWith receiver: LayerID?, to sink: inout Sink,
-        readsEverything: Bool = false
+        _ layer: LayerID, toReceiverWith receiver: LayerID?, to sink: inout Sink, readsEverything: Bool = false
     ) throws {
         let there = try receiver.map { try stack($0) } ?? []
-        let top = layer
         let descriptions = try stack(layer).reversed().filter { layer in !there.contains { $0.id == layer.id } }.map { layer in
             LayerDescription(
                 id: layer.id, base: there.first { $0.label == layer.label }?.id ?? layer.parent, parent: layer.parent,
-                label: layer.id == top ? name ?? layer.label : layer.label, created: layer.created)
+                label: layer.label, created: layer.created)
         }
         // Before the first of them is written.
         for description in descriptions { try requireReceivable(tree(of: description.id), description.id, description.base) }

@@ -35,8 +35,7 @@ struct ImageSend: ParsableCommand {
         let pool = try pool.openToRead()
         let layer = try pool.resolve(image)
         let receiver = try parent.map { try pool.resolve($0).id }
-        let name = try pool.allNames()[image] == layer.id ? image : nil
         var sink = FileSink(STDOUT_FILENO, "standard output")
-        try pool.writeImage(layer.id, called: name, toReceiverWith: receiver, to: &sink, readsEverything: readEverything)
+        try pool.writeImage(layer.id, toReceiverWith: receiver, to: &sink, readsEverything: readEverything)
     }
 }
