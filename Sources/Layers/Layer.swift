@@ -15,6 +15,19 @@ public struct Layer: Sendable, Codable, Equatable {
     /// that was made from its parent. What it shares with that layer is billed there.
     public let packages: LayerID?
 
+    /// A label that every pool and registry takes: up to 500 bytes, with `?` for what acts on terminals. Labels come from names
+    /// of files and subvolumes, too, which may have anything in them.
+    public static func label(_ text: String) -> String {
+        var label = ""
+        for scalar in text.unicodeScalars {
+            let isControl = scalar.value < 32 || (127..<160).contains(scalar.value)
+            let next = isControl ? "?" : scalar
+            guard label.utf8.count + UTF8.width(next) <= 500 else { break }
+            label.unicodeScalars.append(next)
+        }
+        return label
+    }
+
     public init(
         id: LayerID, parent: LayerID?, label: String, created: Int64, entries: Int, size: Int64, packages: LayerID? = nil
     ) {

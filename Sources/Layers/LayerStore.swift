@@ -62,7 +62,7 @@ extension Pool {
         try hold(id)
         if let existing = try layer(id) { return existing }
         let layer = Layer(
-            id: id, parent: parent, label: label, created: created ?? Int64(time(nil)),
+            id: id, parent: parent, label: Layer.label(label), created: created ?? Int64(time(nil)),
             entries: digest.entries, size: digest.size, packages: packages)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)

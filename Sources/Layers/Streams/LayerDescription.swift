@@ -12,13 +12,18 @@ public struct LayerDescription: Sendable, Codable, Equatable {
     public var label: String
     /// When it was built, in seconds since 1970; nil for now.
     public var created: Int64?
+    /// What the image was called where it was sent; nil when its label says so, and for the layers below it.
+    public var name: String?
 
-    public init(id: LayerID, base: LayerID?, parent: LayerID?, label: String, created: Int64? = nil) {
+    public init(
+        id: LayerID, base: LayerID?, parent: LayerID?, label: String, created: Int64? = nil, name: String? = nil
+    ) {
         self.id = id
         self.base = base
         self.parent = parent
         self.label = label
         self.created = created
+        self.name = name
     }
 }
 

@@ -22,16 +22,21 @@ struct ReceivedNaming {
         case .none: return
         case .name(let name): try check(name)
         case .fromFile(let replacing):
-            guard Pool.isName(description.label) else { return }
-            try check(description.label)
-            if !replacing { try pool.requireFree(description.label, for: description.id) }
+            for name in Self.names(of: description) {
+                try check(name)
+                if !replacing { try pool.requireFree(name, for: description.id) }
+            }
         }
     }
 
     func give(to description: LayerDescription, in pool: Pool) throws {
-        // Labels of layers that were imported have blanks: they are for people.
-        guard case .fromFile = names, Pool.isName(description.label) else { return }
-        try pool.name(description.label, description.id)
+        guard case .fromFile = names else { return }
+        for name in Self.names(of: description) { try pool.name(name, description.id) }
+    }
+
+    /// Labels of layers that were imported have blanks: they are for people.
+    private static func names(of description: LayerDescription) -> [String] {
+        [description.label, description.name].compactMap { $0 }.filter { Pool.isName($0) }
     }
 
     func give(to image: LayerID?, in pool: Pool) throws {

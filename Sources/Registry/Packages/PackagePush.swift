@@ -45,7 +45,10 @@ public struct PackagePush: Sendable {
             places = blob.places
         }
         let config = try OCIJSON.encode(
-            Package.Config(layers: stack.map { .init(id: $0.id, label: $0.label, entries: $0.entries, size: $0.size) }))
+            Package.Config(
+                layers: stack.map { layer in
+                    .init(id: layer.id, label: Layer.label(layer.label), entries: layer.entries, size: layer.size)
+                }))
         let configDescriptor = Descriptor(mediaType: Package.configType, of: config)
         if try await !repository.finds(configDescriptor.digest, in: places) {
             try await repository.store(configDescriptor, bytes: config)

@@ -37,6 +37,6 @@ struct ImageReceive: ParsableCommand {
         }
         if json.json { return try printJSON(layers) }
         for layer in layers { print("\(printable(layer.label)) \(layer.id)", to: .output) }
-        if case .none = naming.names, let image = layers.last { ReceivedNameOptions.suggest(image.id) }
+        if let image = layers.last, try !pool.allNames().values.contains(image.id) { ReceivedNameOptions.suggest(image.id) }
     }
 }

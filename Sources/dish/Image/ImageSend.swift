@@ -36,6 +36,7 @@ struct ImageSend: ParsableCommand {
         let layer = try pool.resolve(image)
         let receiver = try parent.map { try pool.resolve($0).id }
         var sink = FileSink(STDOUT_FILENO, "standard output")
-        try pool.writeImage(layer.id, toReceiverWith: receiver, to: &sink, readsEverything: readEverything)
+        try pool.writeImage(
+            layer.id, called: image, toReceiverWith: receiver, to: &sink, readsEverything: readEverything)
     }
 }
