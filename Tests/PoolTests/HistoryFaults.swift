@@ -1,0 +1,111 @@
+import Fixtures
+import Glibc
+import Linux
+import Synchronization
+
+/// What fails in a history. Only processes of its own host are killed.
+extension HistoryRun {
+    func perform(_ fault: History.Fault) async {
+        let begin = ContinuousClock.now
+        do {
+            switch fault {
+            case .killAgent(let pause): try await replaceAgent(after: pause) {}
+            case .killHelper(let place):
+                if let helper = helper(place) { kill(helper.pid, SIGKILL) }
+            case .killRuntime(let place):
+                guard let helper = helper(place) else { break }
+                let children = (try? Files.readText("/proc/\(helper.pid)/task/\(helper.pid)/children")) ?? ""
+                for child in children.split(separator: " ").compactMap({ pid_t($0) }) { kill(child, SIGKILL) }
+            case .stopHelper(let place, let milliseconds):
+                guard let helper = helper(place) else { break }
+                kill(helper.pid, SIGSTOP)
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                // Its number may be another's by now.
+                if helpers().contains(where: { $0.pid == helper.pid && $0.command == helper.command }) {
+                    kill(helper.pid, SIGCONT)
+                }
+            case .fillState(let milliseconds):
+                let filling = try fillState()
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                unlink(filling)
+            case .makeStateReadOnly(let milliseconds):
+                try Mounts.mount(state, on: state, flags: UInt(MS_BIND))
+                defer { try? Mounts.unmount(state, flags: CInt(MNT_DETACH)) }
+                try Mounts.mount("none", on: state, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY))
+                try await Task.sleep(for: .milliseconds(milliseconds))
+            case .damage(let kind, let place):
+                try await replaceAgent(after: 0) { try damage(kind, place, since: begin) }
+            }
+        } catch {
+            model.note("\(fault)", .failed("\(error)"), from: begin, to: .now)
+            return
+        }
+        model.note("\(fault)", .done, from: begin, to: .now)
+    }
+
+    func helpers() -> [Inventory.Process] {
+        Inventory.processes(mentioning: "\(host.runtimeDirectory)/tasks").filter { $0.command.contains("dish-helper ") }
+    }
+
+    private func helper(_ place: Int) -> Inventory.Process? {
+        let all = helpers().sorted { $0.pid < $1.pid }
+        return all.isEmpty ? nil : all[place % all.count]
+    }
+
+    /// Kills the agent, and starts another, which a state that can't be written may keep from coming up.
+    func replaceAgent(after pause: Int, _ body: () throws -> Void) async throws {
+        agent.withLock { $0 }?.kill()
+        noteKill()
+        try await Task.sleep(for: .milliseconds(pause))
+        try body()
+        try await startAgent()
+    }
+
+    /// Takes all the room there is.
+    private func fillState() throws -> String {
+        let path = "\(state)/filling"
+        let file = try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o600)
+        let block = [UInt8](repeating: 1, count: 4096)
+        while Glibc.write(file.number, block, block.count) > 0 {}
+        return path
+    }
+
+    /// Damages one of the files of a kind. What can't be known afterwards the model is told.
+    private func damage(_ kind: HistoryDamage, _ place: Int, since begin: ContinuousClock.Instant) throws {
+        let (directory, name) =
+            switch kind {
+            case .intent: ("tasks", "task.json")
+            case .run: ("tasks", "run.json")
+            case .running: ("tasks", "running")
+            case .exit: ("tasks", "exit")
+            case .job: ("jobs", "")
+            case .events: ("events", "log")
+            }
+        let places = ((try? Files.list("\(state)/\(directory)")) ?? []).sorted()
+        let paths =
+            switch kind {
+            case .job: places.filter { $0.hasSuffix(".json") }.map { "\(state)/jobs/\($0)" }
+            case .events: ["\(state)/events/log"]
+            default: places.map { "\(state)/tasks/\($0)/\(name)" }
+            }
+        let there = paths.filter { Files.exists($0) }
+        guard !there.isEmpty else { return }
+        let path = there[place % there.count]
+        // A part of a line at the end, as a power cut leaves it; or nothing but what is no file of ours.
+        let file = try OwnedFD.open(path, O_WRONLY | (kind == .events ? O_APPEND : O_TRUNC))
+        try Files.write("{\"damaged".utf8, to: file.number, path)
+        damages.withLock { $0 += 1 }
+        switch kind {
+        case .run:
+            // The file beside it may say whose it was.
+            let intent = (try? Files.readText("\(Files.parent(of: path))/task.json")) ?? ""
+            for name in History.tasks where intent.contains("\"\(name)\"") || intent.isEmpty {
+                model.write(name, nil, .failed("damaged"), from: begin, to: .now, "damage to \(name)'s run")
+            }
+        case .job:
+            let job = String(Files.name(of: path).dropLast(5))
+            lostJobs.withLock { _ = $0.insert(job) }
+        case .intent, .running, .exit, .events: break
+        }
+    }
+}

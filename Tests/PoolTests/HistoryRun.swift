@@ -1,0 +1,231 @@
+import AgentAPI
+import Fixtures
+import Glibc
+import Layers
+import Linux
+import Spec
+import Synchronization
+
+/// One run of a history, on a pool and a host of its own, and what is wrong after it.
+final class HistoryRun: Sendable {
+    let history: History
+    let pool: String
+    let host: TestHost
+    /// A small file system of its own.
+    let state: String
+    let model = HistoryModel()
+    let agent = Mutex<TestAgent?>(nil)
+    /// Actions that weren't answered yet.
+    let underWay = Mutex<Set<String>>([])
+    let damages = Mutex(0)
+    /// Jobs whose file was damaged: what becomes of them is not what was asked for.
+    let lostJobs = Mutex<Set<String>>([])
+    private let killCount = Mutex(0)
+
+    private init(_ history: History, pool: String) throws {
+        (self.history, self.pool) = (history, pool)
+        state = try Scratch.make("history")
+        // The agent's log stays where there is room.
+        host = try TestHost(pool: pool, environment: ["DISH_STATE_DIR": state])
+    }
+
+    var kills: Int { killCount.withLock { $0 } }
+    func noteKill() { killCount.withLock { $0 += 1 } }
+
+    struct Outcome {
+        let failures: [String]
+        /// What was answered.
+        let summary: String
+        let log: String
+    }
+
+    /// Runs a history and takes down what it made.
+    static func run(_ history: History) async throws -> Outcome {
+        try await BusyboxPool.with { pool in
+            let run = try HistoryRun(history, pool: pool.path)
+            try Mounts.mount("none", on: run.state, type: "tmpfs", data: "size=16m")
+            do {
+                try await run.whole()
+            } catch {
+                run.model.fail("\(error)")
+            }
+            run.takeDown()
+            let model = run.model
+            let log = model.failures.isEmpty ? "" : "\(model.log)\nthe agents' log:\n\(run.host.agentLog.suffix(20_000))"
+            return Outcome(failures: model.failures, summary: model.summary, log: log)
+        }
+    }
+
+    private func whole() async throws {
+        try await startAgent()
+        // Makes the network and all that stays.
+        _ = try await host.dish("run", "--rm", "//:box", "--", "/bin/sleep", "0")
+        let before = try await everything()
+        let descriptors = try descriptors()
+        try await turmoil()
+        try await startAgentIfGone()
+        await converge("after the history")
+        try await checkEvents()
+        // What was acknowledged outlives the agent, and its next start touches nothing.
+        let processes = try await host.client.tasks().map { "\($0.name) \($0.state) \($0.processes?.leader ?? 0)" }.sorted()
+        try await replaceAgent(after: 0) {}
+        await converge("after the next start of the agent")
+        let later = try await host.client.tasks().map { "\($0.name) \($0.state) \($0.processes?.leader ?? 0)" }.sorted()
+        if later != processes { model.fail("another start of the agent changed \(processes) to \(later)") }
+        try await checkEvents()
+        try await removeAll()
+        try await checkLeftovers(before, descriptors)
+    }
+
+    // MARK: The agent
+
+    /// Starts an agent; where it can't come up, as with a state that is full, another one, as a service manager does.
+    func startAgent() async throws {
+        var failure: (any Error)?
+        for _ in 0..<6 {
+            do {
+                let next = try await host.startAgent()
+                return agent.withLock { $0 = next }
+            } catch {
+                failure = error
+            }
+        }
+        throw failure ?? FixtureError("the agent doesn't start")
+    }
+
+    private func startAgentIfGone() async throws {
+        let isThere = agent.withLock { $0.map { kill($0.pid, 0) == 0 } } ?? false
+        if !isThere { try await startAgent() }
+    }
+
+    private func turmoil() async throws {
+        let start = ContinuousClock.now
+        let length = history.steps.map(\.time).max() ?? 0
+        let watchdog = Task {
+            // All that waits has an end; this is for what hasn't.
+            try await Task.sleep(for: .milliseconds(length) + .seconds(400))
+            model.fail("never answered: \(underWay.withLock { $0.sorted().joined(separator: ", ") })")
+            agent.withLock { $0 }?.kill()
+        }
+        defer { watchdog.cancel() }
+        await withTaskGroup(of: Void.self) { group in
+            for lane in 0..<History.lanes {
+                let steps = history.steps.filter { $0.lane == lane }.sorted { $0.time < $1.time }
+                group.addTask {
+                    for step in steps {
+                        try? await Task.sleep(until: start + .milliseconds(step.time))
+                        await self.perform(step.action)
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: What must be
+
+    /// Waits until everything is as somebody asked for.
+    private func converge(_ when: String) async {
+        var objections = ["?"]
+        for _ in 0..<600 where !objections.isEmpty {
+            do {
+                objections = try await self.objections()
+            } catch {
+                objections = ["\(error)"]
+            }
+            if !objections.isEmpty { try? await Task.sleep(for: .milliseconds(200)) }
+        }
+        for objection in objections { model.fail("\(when): \(objection)") }
+    }
+
+    private func objections() async throws -> [String] {
+        var result: [String] = []
+        func check(_ register: String, _ value: String, _ initial: String = "absent") {
+            if let objection = model.objection(to: value, of: register, initial: initial) { result.append(objection) }
+        }
+        let tasks = try await host.client.tasks()
+        for name in History.tasks {
+            guard let task = tasks.first(where: { $0.name == name }) else {
+                check(name, "absent")
+                continue
+            }
+            check(name, task.state.hasEnded ? "stopped" : task.state == .running ? "running" : task.state.rawValue)
+            check("\(name) disk", "\((task.limits.disk ?? 0) >> 20)", "50")
+            let copies = Inventory.processes(mentioning: "/bin/sleep \(Self.program(name)) ").count {
+                $0.command.hasPrefix("/bin/sleep")
+            }
+            if copies != (task.state == .running ? 1 : 0) { result.append("\(name) is \(task.state) and runs \(copies) times") }
+            let snapshots = try await host.client.snapshots(name).map(\.name)
+            for snapshot in history.snapshots(of: name) {
+                check("\(name)@\(snapshot)", snapshots.contains(snapshot) ? "yes" : "no", "no")
+            }
+        }
+        let drained = try await host.client.host().drain != nil
+        check("drain", drained ? "yes" : "no", "no")
+        result += try await jobObjections(tasks, drained, check)
+        let secrets = try await host.client.secrets()
+        for name in History.secrets { check(name, secrets.first { $0.name == name }.map { "\($0.size) bytes" } ?? "absent") }
+        let pool = try Pool(at: pool)
+        let names = try pool.allNames()
+        for name in History.names { check(name, names[name] == nil ? "absent" : "there") }
+        let volumes = try await host.dish("volume", "ls", "--json").output
+        for name in History.volumes {
+            let isThere = volumes.contains("\"\(name)\"")
+            check(name, isThere ? "there" : "absent")
+            guard isThere else { continue }
+            let snapshots = try pool.snapshots(of: name).map(\.name)
+            for snapshot in history.snapshots(of: name) {
+                check("\(name)@\(snapshot)", snapshots.contains(snapshot) ? "yes" : "no", "no")
+            }
+        }
+        return result
+    }
+
+    private func jobObjections(
+        _ tasks: [TaskStatus], _ isDrained: Bool, _ check: (String, String, String) -> Void
+    ) async throws -> [String] {
+        var result: [String] = []
+        let jobs = try await host.client.jobs()
+        for name in History.jobs where !lostJobs.withLock({ $0.contains(name) }) {
+            let replicas = tasks.filter { $0.owner?.job == name }
+            guard let job = jobs.first(where: { $0.name == name }) else {
+                check(name, "absent", "absent")
+                if !replicas.isEmpty { result.append("the job \(name) is absent and has \(replicas.count) tasks") }
+                continue
+            }
+            switch job.state {
+            case .stopped:
+                check(name, "stopped", "absent")
+                if !replicas.isEmpty { result.append("the job \(name) is stopped and has \(replicas.count) tasks") }
+            case .stopping, .removing, .updating,
+                .waiting where !isDrained:
+                result.append("the job \(name) is \(job.state): \(job.reason ?? "")")
+            default:
+                check(name, "\(job.spec.replicas) of version \(job.spec.task.environment["VERSION"] ?? "")", "absent")
+                let running = replicas.count { $0.state == .running }
+                // A version that a fault kept from being ready in time has failed, and says so.
+                guard !isDrained, job.state != .failed else { continue }
+                if running != job.spec.replicas || replicas.count != running {
+                    result.append(
+                        "the job \(name) is to have \(job.spec.replicas) replicas and has \(running) of \(replicas.count) running"
+                    )
+                }
+            }
+        }
+        return result
+    }
+
+    private func checkEvents() async throws {
+        let events = try await host.events()
+        let first = events.first?.sequence ?? 1
+        let expected = Array(first..<first + UInt64(events.count))
+        if let gap = zip(events.map(\.sequence), expected).first(where: { $0 != $1 }) {
+            model.fail("the event after \(gap.1 - 1) has the number \(gap.0)")
+        }
+        for wanted in model.expectedEvents
+        where !events.contains(where: {
+            $0.kind == wanted.kind && $0.name == wanted.name && $0.what == wanted.what && wanted.times.contains($0.time)
+        }) {
+            model.fail("\(wanted.action) was acknowledged, and there is no event '\(wanted.what)' of \(wanted.name)")
+        }
+    }
+}
