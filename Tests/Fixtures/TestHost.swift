@@ -110,6 +110,7 @@ public final class TestHost: Sendable {
         let agent = TestAgent(pid: try spawn.start(), host: self)
         for _ in 0..<200 {
             if try await dish("ps").code == 0 { return agent }
+            guard waitpid(agent.pid, nil, WNOHANG) == 0 else { throw FixtureError("the agent has ended:\n\(agentLog)") }
             try await Task.sleep(for: .milliseconds(50))
         }
         agent.kill()

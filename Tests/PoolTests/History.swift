@@ -73,7 +73,11 @@ struct History: Sendable {
             var time = Int.random(in: 0...100, using: &random)
             while time < milliseconds {
                 number += 1
-                steps.append(Step(lane: lane, time: time, action: Self.action(number, &random)))
+                let action = Self.action(number, &random)
+                // Nothing can begin on a host that is drained, so that is seldom, and not for long.
+                let isDrain = action == .undrain && Bool.random(using: &random)
+                steps.append(Step(lane: lane, time: time, action: isDrain ? .drain : action))
+                if isDrain { steps.append(Step(lane: lane, time: time + 300, action: .undrain)) }
                 time += Int.random(in: 0...250, using: &random)
             }
         }
@@ -96,28 +100,27 @@ struct History: Sendable {
         func one(_ names: [String]) -> String { names[Int.random(in: 0..<names.count, using: &random)] }
         let task = one(tasks)
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<16: return .run(task)
-        case 16..<27: return .stop(task, seconds: Bool.random(using: &random) ? 0 : 1)
-        case 27..<36: return .start(task)
-        case 36..<42: return .restart(task)
-        case 42..<50: return .remove(task)
-        case 50..<55: return .update(task, mebibytes: UInt64.random(in: 40...60, using: &random))
-        case 55..<59: return .snapshot(task, as: "n\(number)")
-        case 59..<62: return .rollBack(task, image: Bool.random(using: &random))
+        case 0..<24: return .run(task)
+        case 24..<34: return .stop(task, seconds: Bool.random(using: &random) ? 0 : 1)
+        case 34..<43: return .start(task)
+        case 43..<49: return .restart(task)
+        case 49..<53: return .remove(task)
+        case 53..<57: return .update(task, mebibytes: UInt64.random(in: 40...60, using: &random))
+        case 57..<60: return .snapshot(task, as: "n\(number)")
+        case 60..<62: return .rollBack(task, image: Bool.random(using: &random))
         case 62..<70:
             let replicas = Int.random(in: 0...2, using: &random)
             return .apply(one(jobs), replicas: replicas, version: Int.random(in: 0...2, using: &random))
         case 70..<73: return .stopJob(one(jobs))
         case 73..<75: return .rollBackJob(one(jobs))
-        case 75..<78: return .removeJob(one(jobs))
-        case 78..<81: return .createVolume(one(volumes))
-        case 81..<83: return .snapshotVolume(one(volumes), as: "n\(number)")
-        case 83..<85: return .removeVolume(one(volumes))
+        case 75..<77: return .removeJob(one(jobs))
+        case 77..<81: return .createVolume(one(volumes))
+        case 81..<84: return .snapshotVolume(one(volumes), as: "n\(number)")
+        case 84: return .removeVolume(one(volumes))
         case 85..<88: return .tag(one(names))
         case 88..<90: return .untag(one(names))
         case 90..<94: return .keepSecret(one(secrets), bytes: Int.random(in: 1...1000, using: &random))
         case 94..<96: return .removeSecret(one(secrets))
-        case 96: return .drain
         default: return .undrain
         }
     }

@@ -58,8 +58,12 @@ extension HistoryRun {
                 _ = try await host.client.rollBack(name, to: RollbackRequest(snapshot: nil, image: image, timeout: 0))
             }
         case .apply(let name, let replicas, let version):
-            await ask(request, writes: [(name, "\(replicas) of version \(version)")]) {
-                _ = try await host.client.apply(Self.job(name, replicas, version))
+            var change: JobChange?
+            await ask(
+                request, writes: [(name, "\(replicas) of version \(version)")],
+                event: change.flatMap { $0.kind == .unchanged ? nil : (.job, name, $0.kind.rawValue) }
+            ) {
+                change = try await host.client.apply(Self.job(name, replicas, version))
             }
         case .stopJob(let name):
             await ask(request, writes: [(name, "stopped")]) { _ = try await host.client.stop(job: name) }
@@ -126,12 +130,12 @@ extension HistoryRun {
     // MARK: Answers
 
     private func ask(
-        _ request: Request, writes: [(String, String?)], event: (AgentEvent.Kind, String, String)? = nil,
+        _ request: Request, writes: [(String, String?)], event: @autoclosure () -> (AgentEvent.Kind, String, String)? = nil,
         _ body: () async throws -> Void
     ) async {
         do {
             try await body()
-            end(request, .done, writes, event)
+            end(request, .done, writes, event())
         } catch let error as AgentError {
             let isRefused: Bool
             switch (error.code, request.action) {
@@ -141,9 +145,9 @@ extension HistoryRun {
             // Under an agent that ended it was asked for twice; the first may have had its effect.
             default: isRefused = kills == request.kills
             }
-            end(request, isRefused ? .refused(error.message) : .failed(error.message), writes, event)
+            end(request, isRefused ? .refused(error.message) : .failed(error.message), writes, event())
         } catch {
-            end(request, .failed("\(error)"), writes, event)
+            end(request, .failed("\(error)"), writes, event())
         }
     }
 

@@ -68,6 +68,9 @@ final class HistoryModel: Sendable {
         }
     }
 
+    /// Notes in the log that a part of the run is over.
+    func mark(_ text: String) { state.withLock { $0.log.append("\(milliseconds(.now)) ms: \(text)") } }
+
     func fail(_ reason: String) { state.withLock { $0.failures.append(reason) } }
 
     var failures: [String] { state.withLock(\.failures) }

@@ -32,7 +32,7 @@ struct HistoryTests {
         print("history of seed \(seed): \(history.steps.count) steps")
         let outcome = try await HistoryRun.run(history)
         print("history of seed \(seed): \(outcome.summary)")
-        guard !outcome.failures.isEmpty else { return }
+        guard !outcome.failures.isEmpty else { return print(outcome.log, terminator: "") }
         print("history of seed \(seed) fails:\n\(outcome.failures.joined(separator: "\n"))\n\(outcome.log)")
         let shortest = try await shrink(history)
         Issue.record(
