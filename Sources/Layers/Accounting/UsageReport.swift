@@ -41,7 +41,7 @@ struct UsageReport {
         tasks = try pool.allTasks()
         volumes = try pool.allVolumes()
         taskSnapshots = try Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, try pool.snapshots(of: $0)) })
-        volumeSnapshots = try Dictionary(uniqueKeysWithValues: volumes.map { ($0.name, try pool.snapshots(of: $0.name)) })
+        volumeSnapshots = try Dictionary(uniqueKeysWithValues: volumes.map { ($0.name, try pool.snapshots(of: $0)) })
         let names = try Dictionary(grouping: pool.allNames().sorted { $0.key < $1.key }, by: \.value)
         layerNames = Dictionary(
             uniqueKeysWithValues: layers.map { ($0.id, names[$0.id]?.first?.key ?? $0.label) })
@@ -74,7 +74,8 @@ struct UsageReport {
             metadataUsed: space.metadataUsed, quotas: quotas, layers: layers.map(layer), tasks: try tasks.map(task),
             volumes: try volumes.map { volume in
                 PoolUsage.Entry(
-                    name: volume.name, id: volume.name, own: try pool.usage(of: volume), shared: 0, limit: volume.size,
+                    name: volume.name, id: volume.name, own: try pool.usage(of: volume, on: filesystem), shared: 0,
+                    limit: volume.size,
                     held: held(.volume(volume.name)))
             },
             snapshots: try tasks.flatMap { task in

@@ -15,11 +15,18 @@ extension Pool {
 
     /// A volume's snapshots, oldest first.
     public func snapshots(of volume: String) throws -> [VolumeSnapshot] {
-        _ = try self.volume(volume)
-        return try Files.list("\(directory(ofVolume: volume))/snapshots").filter { Volume.isName($0) }
-            .compactMap { try snapshotIfPresent($0, of: volume) }
-            .map { ($0, written: Files.modified("\(directory(ofSnapshot: $0.name, of: volume))/snapshot.json")) }
-            // A second has room for several.
+        try snapshots(of: self.volume(volume))
+    }
+
+    /// Those of a volume whose record is known.
+    public func snapshots(of volume: Volume) throws -> [VolumeSnapshot] {
+        let found = try Files.list("\(directory(ofVolume: volume.name))/snapshots").filter { Volume.isName($0) }
+            .compactMap { try snapshotIfPresent($0, of: volume.name) }
+            .sorted { $0.created < $1.created }
+        // A second has room for several.
+        guard zip(found, found.dropFirst()).contains(where: { $0.created == $1.created }) else { return found }
+        return
+            found.map { ($0, written: Files.modified("\(directory(ofSnapshot: $0.name, of: volume.name))/snapshot.json")) }
             .sorted { ($0.0.created, $0.written) < ($1.0.created, $1.written) }.map(\.0)
     }
 

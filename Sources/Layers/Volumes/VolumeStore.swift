@@ -1,4 +1,4 @@
-import Btrfs
+public import Btrfs
 import CLinux
 import Glibc
 import Linux
@@ -35,7 +35,13 @@ extension Pool {
 
     /// Bytes that a volume and its snapshots take; nil on pools without quotas.
     public func usage(of volume: Volume) throws -> UInt64? {
-        try volume.quotaGroup.flatMap { try filesystem().usage(of: QuotaGroup(level: 1, number: $0))?.used }
+        try volume.quotaGroup == nil ? nil : usage(of: volume, on: filesystem())
+    }
+
+    /// The same, of many volumes.
+    public func usage(of volume: Volume, on filesystem: borrowing Filesystem) throws -> UInt64? {
+        guard let number = volume.quotaGroup else { return nil }
+        return try filesystem.used(by: QuotaGroup(level: 1, number: number))
     }
 
     /// Makes an empty volume, which the first task that has it fills (`fillVolume`); one of this name and size is left as it is.

@@ -8,6 +8,15 @@ extension Pool {
         try allTasks().filter { $0.volumes?.contains { $0.volume == volume } == true }
     }
 
+    /// The tasks that have volumes, by the volume.
+    public func tasksByVolume() throws -> [String: [TaskRecord]] {
+        var users: [String: [TaskRecord]] = [:]
+        for task in try allTasks() {
+            for name in Set((task.volumes ?? []).map(\.volume)) { users[name, default: []].append(task) }
+        }
+        return users
+    }
+
     /// Checks that a task may have volumes: one writes, or all only read, or the volume is shared.
     ///
     /// - Throws: `PoolError` `.unknownVolume`, `.inUse` naming the task in the way, `.invalid`.

@@ -16,7 +16,7 @@ struct VolumeList: ParsableCommand {
     func run() throws {
         try requireRoot(to: "list volumes")
         let pool = try pool.open()
-        let rows = try pool.allVolumes().map { try VolumeRow($0, in: pool) }
+        let rows = try VolumeRow.all(in: pool)
         if json.json { return try printJSON(rows) }
         printTable(
             ["NAME", "SIZE", "USED", "SNAPSHOTS", "USED BY", "MADE"],

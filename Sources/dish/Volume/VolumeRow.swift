@@ -1,3 +1,4 @@
+import Btrfs
 import Layers
 import Manifest
 import Spec
@@ -22,14 +23,29 @@ struct VolumeRow: Encodable {
     let path: String
 
     init(_ volume: Volume, in pool: Pool) throws {
+        try self.init(volume, in: pool, on: pool.filesystem(), users: pool.tasks(using: volume.name))
+    }
+
+    /// All volumes of a pool, by name.
+    static func all(in pool: Pool) throws -> [VolumeRow] {
+        let filesystem = try pool.filesystem()
+        let users = try pool.tasksByVolume()
+        var rows: [VolumeRow] = []
+        for volume in try pool.allVolumes() {
+            rows.append(try VolumeRow(volume, in: pool, on: filesystem, users: users[volume.name] ?? []))
+        }
+        return rows
+    }
+
+    private init(_ volume: Volume, in pool: Pool, on filesystem: borrowing Filesystem, users: [TaskRecord]) throws {
         name = volume.name
         created = volume.created
         size = volume.size
         shared = volume.shared == true
         schedule = volume.schedule?.description
-        used = try pool.usage(of: volume)
-        snapshots = try pool.snapshots(of: volume.name)
-        users = try pool.tasks(using: volume.name).map(\.name)
+        used = try pool.usage(of: volume, on: filesystem)
+        snapshots = try pool.snapshots(of: volume)
+        self.users = users.map(\.name)
         path = pool.data(ofVolume: volume.name)
     }
 }
