@@ -53,6 +53,7 @@ extension Pool {
         let id = try Subvolume.info(staged.root).id
         for subvolume in try filesystem.nestedSubvolumes(in: id) {
             let directory = try filesystem.openDirectory(subvolume.directory, of: id)
+            try directory.removeProtection()
             let (number, name) = (directory.number, subvolume.name)
             let copy = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
             do {

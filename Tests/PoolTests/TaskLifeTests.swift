@@ -69,7 +69,7 @@ struct TaskLifeTests {
             _ = try await host.startAgent()
             #expect(try await host.task("fails").state == .failed && lines("\(failed.paths.root)/runs") == 3)
             let wrong = try await host.dish("run", "--rm", "--restart", "always", "//os:base", "--", "/bin/true")
-            #expect(wrong.code == 1 && wrong.errors.contains("exclude each other"), "\(wrong)")
+            #expect(wrong.code == 1 && wrong.errors.contains("can't be started again"), "\(wrong)")
         }
     }
 

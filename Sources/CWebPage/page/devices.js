@@ -28,7 +28,7 @@ function work(report) {
     lines.push(`Balance ${isRunning ? "under way" : "paused"}: ${completed} of about ${expected} block groups written anew`);
   }
   if (report.replacement !== undefined) lines.push(`A device is being replaced: ${percent(report.replacement / 10)}`);
-  const degraded = report.degradedMounts.at(-1);
+  const degraded = report.degradedMounts?.at(-1);
   if (degraded) lines.push(`Mounted without all devices ${age(degraded.time)} ago: ${degraded.present.length} of ${degraded.deviceCount} were there`);
   lines.push(`Compression: ${report.settings?.compression ?? "none"}; mounted with ${oneLine(report.mountOptions)}`);
   return lines;
@@ -37,8 +37,8 @@ function work(report) {
 // What the pool is on, and how that is.
 export function devices(report) {
   const number = (text) => ({ text, isNumber: true });
-  const states = new Map(report.states.map(({ device, state }) => [device, state]));
-  const state = (device) => states.get(device.id);
+  const states = new Map((report.states ?? []).map(({ device, state }) => [device, state]));
+  const state = (device) => states.get(device.id) ?? "unknown";
   const problems = report.problems.map((problem) => element("li", {}, oneLine(problem)));
   return element(
     "section", { "aria-label": "Devices", class: "devices" }, element("h3", {}, "Devices"),
