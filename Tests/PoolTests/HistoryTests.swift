@@ -4,7 +4,7 @@ import Testing
 
 /// Clients, faults and invariants over histories from seeds (docs/failures.md, "Histories").
 ///
-/// They still find what isn't mended yet (docs/failures.md), so they run with `make soak`, or when a seed is asked for.
+/// They still find what isn't mended yet (docs/failures.md), so they run with `make histories`, or when a seed is asked for.
 @Suite(.requiresRoot, .serialized, .enabled(if: getenv("DISH_SOAK") != nil || getenv("DISH_HISTORY_SEED") != nil))
 struct HistoryTests {
     private static func number(_ variable: String) -> UInt64? { getenv(variable).flatMap { UInt64(String(cString: $0)) } }
