@@ -30,7 +30,7 @@ demo:
 	@scripts/setup build run
 	@scripts/demo
 
-test: lint test-unit fuzz-short test-pool test-host
+test: build-tests lint test-unit fuzz-short test-pool test-host
 
 build-tests:
 	@scripts/setup build run test install
