@@ -96,7 +96,12 @@ struct AccountingTests {
 
             // A base that others stand on has everything and frees nothing of it but its stored tree.
             let base = try #require(usage.layers.first { $0.id == layers[0].hex }?.held)
-            #expect(base.referenced >= 300 * 49_152 && base.freed < 100_000, "\(base)")
+            // One block of its metadata is the root of the subvolume with the stored tree.
+            var stored = stat()
+            try #require(stat("\(pool.path)/layers/\(layers[0].hex)/index/tree", &stored) == 0)
+            let tree = (UInt64(stored.st_size) + 4095) / 4096 * 4096
+            #expect(base.referenced >= 300 * 49_152 && base.exclusive == tree && base.metadata < 116_384, "\(base) \(tree)")
+            print("base: \(base.exclusive) exclusive, its stored tree has \(tree); \(base.metadata) metadata")
 
             // A snapshot alone frees what only it still has.
             let task = try #require(tasks.last)
