@@ -151,7 +151,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentAPI", "Btrfs", "Layers", "Linux", "Networks", "Registry", "Runtime", "Spec", "TaskHelper",
+                "Agent", "AgentAPI", "Btrfs", "Fixtures", "Layers", "Linux", "Networks", "Registry", "Runtime", "Spec",
+                "TaskHelper",
                 .product(name: "Logging", package: "swift-log"), .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -164,7 +165,7 @@ let package = Package(
             ], swiftSettings: settings),
         // What the privileged tests stand on.
         .target(
-            name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux"], path: "Tests/Fixtures",
+            name: "Fixtures", dependencies: ["Btrfs", "CLinux", "Linux", "Spec"], path: "Tests/Fixtures",
             exclude: [
                 "bridge_sender.py", "browser.py", "faulty_proxy.py", "image_corpus.py", "independent_trees.py",
                 "small_registry.py",

@@ -36,12 +36,8 @@ struct HostResources: Sendable {
     func unenforceable(_ request: TaskRequest) -> [FieldFault] {
         var faults = cgroups.unenforceable(request.limits, disks: disks)
         let limits = request.limits
-        let rates = [
-            ("ioReadBps", limits.ioReadBps), ("ioWriteBps", limits.ioWriteBps), ("ioReadIops", limits.ioReadIops),
-            ("ioWriteIops", limits.ioWriteIops),
-        ]
-        if disks.isEmpty, let rate = rates.first(where: { $0.1 != nil }) {
-            faults.append(FieldFault(rate.0, "needs the pool's devices, and /sys/fs/btrfs names none for \(pool)"))
+        if disks.isEmpty, let rate = Limits.diskRates.first(where: { limits[keyPath: $0.path] != nil }) {
+            faults.append(FieldFault(rate.name, "needs the pool's devices, and /sys/fs/btrfs names none for \(pool)"))
         }
         if limits.disk != nil, !hasQuotas {
             faults.append(FieldFault("disk", "needs simple quotas (Linux 6.7 or later), and the pool at \(pool) has none"))
@@ -81,7 +77,7 @@ struct HostResources: Sendable {
         }
         if !cgroups.controllers.contains("cpu") { limits.cpuWeight = nil }
         if !cgroups.controllers.contains("memory") { (limits.memoryMin, limits.memoryLow) = (nil, nil) }
-        // What isn't enforced is left out.
+        // Limits that aren't enforced are left out.
         return CgroupLimits(limits, disks: cgroups.controllers.contains("io") ? disks.map(\.number) : [])
     }
 

@@ -1,7 +1,7 @@
 import AgentAPI
 import Spec
 
-/// Whether the limits of a request make sense, whatever the host can enforce.
+/// The check of a request's limits that doesn't depend on what the host can enforce.
 struct LimitsCheck {
     let limits: Limits
     let `class`: TaskClass

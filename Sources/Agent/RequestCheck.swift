@@ -8,9 +8,6 @@ struct RequestCheck {
     init(_ request: TaskRequest) { self.request = request }
 
     func run() throws(AgentError) {
-        do {
-            try request.check()
-        } catch { throw AgentError(error, in: "") }
         if let command = request.command, command.first?.isEmpty != false {
             throw AgentError(.invalid, "command: is empty; name a program, or leave the field out", field: "command")
         }

@@ -36,6 +36,7 @@ struct TaskAdmission: Sendable {
         var request = try defaults.complete(request)
         let account = try defaults.account(&request, root: pool.root(of: layer.id))
         _ = try TaskConfinement(request, hasAccount: account != nil)
+        do throws(FieldFault) { try request.check() } catch { throw AgentError(error, in: "") }
         try RequestCheck(request).run()
         if request.command == nil,
             let (name, _) = request.environment.first(where: { "\($0)\($1)".utf8.contains(UInt8(ascii: "\n")) })

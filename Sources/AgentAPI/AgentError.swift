@@ -52,7 +52,7 @@ extension AgentError {
         self.init(.invalid, "\(path): \(fault.reason)", field: path)
     }
 
-    /// What is wrong, without the name of the field, which whoever talks to people has other words for.
+    /// The message without the field's name, for which a program may have another word.
     public var reason: Substring {
         guard let field, message.hasPrefix("\(field): ") else { return message[...] }
         return message.dropFirst(field.count + 2)

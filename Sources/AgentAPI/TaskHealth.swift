@@ -1,12 +1,12 @@
-/// What a task's health checks have found since it was started.
+/// The results of a task's health checks since its start.
 public struct TaskHealth: Sendable, Codable, Equatable {
-    /// Whether its startup checks have succeeded; true without any.
+    /// True if its startup checks have succeeded, or it has none.
     public var started: Bool
     /// False once a liveness check has failed.
     public var live: Bool
-    /// Whether its readiness checks succeed; without any, whether it has started.
+    /// True if its readiness checks succeed; without any, if it has started.
     public var ready: Bool
-    /// What the last check that failed said.
+    /// The message of the last check that failed.
     public var reason: String?
 
     public init(started: Bool, live: Bool, ready: Bool, reason: String? = nil) {

@@ -24,7 +24,7 @@ public struct LimitsChange: Sendable, Codable, Equatable {
 }
 
 extension LimitsChange {
-    /// What changes, for people: `memory 1G, cpu lifted`.
+    /// The change for people: `memory 1G, cpu lifted`.
     public var summary: String {
         ((limits.isEmpty ? [] : [limits.summary]) + lift.map { "\($0) lifted" }).joined(separator: ", ")
     }

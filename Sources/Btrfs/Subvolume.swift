@@ -89,7 +89,7 @@ public enum Subvolume {
         let directory = try parent(of: path)
         let subvolume = try open(path)
         let hadDirectory = try directory.removeProtection()
-        guard try subvolume.isProtected() else { return hadDirectory }
+        guard subvolume.isProtected() else { return hadDirectory }
         try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
         try subvolume.removeProtection()
         return true

@@ -25,7 +25,7 @@ extension CgroupHost {
         }
     }
 
-    /// What a limit needs beside its controller and this host hasn't got.
+    /// The requirement of a limit beside its controller that this host lacks; nil for none.
     private func missing(_ name: String, _ value: JSONValue, _ disks: [WholeDisk]) -> String? {
         switch name {
         case "memorySwap" where value != .integer(0) && !hasSwapAccounting:

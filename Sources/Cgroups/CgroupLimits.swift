@@ -1,6 +1,6 @@
 public import Spec
 
-/// What a task's control groups are set to: its limits, and the disks that those of I/O are about.
+/// The settings of a task's control groups: limits, and the disks that those of I/O apply to.
 public struct CgroupLimits: Sendable, Equatable {
     public var limits: Limits
     /// `MAJOR:MINOR` of whole disks.
@@ -11,19 +11,21 @@ public struct CgroupLimits: Sendable, Equatable {
     /// Microseconds of CPU time in every 100,000; the kernel takes no fewer than 1000, and no more than fit 44 bits.
     var cpuMicroseconds: UInt64? { limits.cpu.map { min(max(10, $0), 1 << 37) * 100 } }
 
-    /// What `memory.swap.max` shall be; nil: as much as there is.
+    /// The value of `memory.swap.max`; nil for no limit.
     var swap: UInt64? { limits.memorySwap ?? (limits.memory == nil ? nil : 0) }
 
     /// The line of `io.max` for a disk; without limits: that lifts them.
     func io(of disk: String) -> String {
-        func word(_ value: UInt64?) -> String { value.map { "\($0)" } ?? "max" }
-        return
-            "\(disk) rbps=\(word(limits.ioReadBps)) wbps=\(word(limits.ioWriteBps)) riops=\(word(limits.ioReadIops)) wiops=\(word(limits.ioWriteIops))"
+        let words = zip(Self.rateWords, Limits.diskRates).map { word, rate in
+            word + (limits[keyPath: rate.path].map { "\($0)" } ?? "max")
+        }
+        return ([disk] + words).joined(separator: " ")
     }
 
-    var limitsIO: Bool {
-        [limits.ioReadBps, limits.ioWriteBps, limits.ioReadIops, limits.ioWriteIops].contains { $0 != nil }
-    }
+    /// The words of a line of `io.max`, in the order of `Limits.diskRates`.
+    private static let rateWords = ["rbps=", "wbps=", "riops=", "wiops="]
+
+    var limitsIO: Bool { Limits.diskRates.contains { limits[keyPath: $0.path] != nil } }
 }
 
 /// As a helper is told them: names and values. Helpers of older agents run on, so their names stay.
@@ -32,8 +34,8 @@ extension CgroupLimits {
     public var settings: [(name: String, value: String)] {
         var list = limits.values.compactMap { name, value -> (name: String, value: String)? in
             switch value {
-            // The pool's quota has it.
-            case .integer where name.json == "disk" || name.json.hasPrefix("ioRead") || name.json.hasPrefix("ioWrite"): nil
+            // The pool's quota has the one; the others are told by disk.
+            case .integer where name.json == "disk" || Limits.diskRates.contains { $0.name == name.json }: nil
             case .integer(let number) where name.json == "memorySwap" && number >= Int64(Limits.most): (name.option, "max")
             case .integer(let number): (name.option, "\(number)")
             case .text(let text): (name.option, text)
@@ -47,7 +49,7 @@ extension CgroupLimits {
     /// Takes one of `settings` back in. False for what is unknown or misread: that would be no limit.
     public mutating func set(_ name: String, to value: String) -> Bool {
         if name == "io" { return setIO(value) }
-        guard let field = Limits.table.fields.first(where: { $0.name.option == name })?.name else { return false }
+        guard let field = Limits.fields.first(where: { $0.name.option == name })?.name else { return false }
         let unlimited = name == "memory-swap" && value == "max"
         let number = unlimited ? Int64(Limits.most) : Int64(value)
         return limits.set(field, to: field.json == "cpuset" ? .text(value) : number.map { .integer($0) } ?? .null)
@@ -58,12 +60,10 @@ extension CgroupLimits {
         guard words.count == 5 else { return false }
         let numbers = words[0].split(separator: ":", omittingEmptySubsequences: false)
         guard numbers.count == 2, numbers.allSatisfy({ UInt32($0) != nil }) else { return false }
-        let rates: [(prefix: String, name: String)] = [
-            ("rbps=", "ioReadBps"), ("wbps=", "ioWriteBps"), ("riops=", "ioReadIops"), ("wiops=", "ioWriteIops"),
-        ]
-        for (rate, word) in zip(rates, words.dropFirst()) {
-            guard word.hasPrefix(rate.prefix) else { return false }
-            let value = word.dropFirst(rate.prefix.utf8.count)
+        for (place, rate) in Limits.diskRates.enumerated() {
+            let (prefix, word) = (Self.rateWords[place], words[place + 1])
+            guard word.hasPrefix(prefix) else { return false }
+            let value = word.dropFirst(prefix.utf8.count)
             if value == "max" { continue }
             guard let number = Int64(value), limits.set(FieldName(rate.name), to: .integer(number)) else { return false }
         }

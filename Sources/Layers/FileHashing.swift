@@ -28,7 +28,7 @@ final class FileHashing: Sendable {
         /// Files that are being read.
         var running = 0
         var workers = 0
-        /// Whether `finish` or `stop` waits for those.
+        /// True while `finish` or `stop` waits for those.
         var isAwaited = false
         var done: [(node: Int, digest: ContentDigest)] = []
         var failure: (node: Int, error: any Error)?

@@ -1,9 +1,8 @@
-import CLinux
 import Glibc
 import Linux
 
-/// What a task makes for itself when it is first booted, and no other may have: what the image's first-boot units make (docs/builder.md),
-/// the machine's id, and the seed of random numbers.
+/// Files that belong to one task, made when it first booted: those of the image's first-boot units (docs/builder.md), the machine's id,
+/// and the seed of random numbers.
 ///
 /// All of it was written by whoever ran in the task: files are opened within the root and checked, and there is a bound on everything.
 struct FirstBootFiles: ~Copyable {
@@ -15,7 +14,7 @@ struct FirstBootFiles: ~Copyable {
     /// - Parameter root: a root file system that nobody else has.
     init(in root: String) throws(SystemError) { self.root = try OwnedFD.open(root, O_RDONLY | O_DIRECTORY) }
 
-    /// Takes them out, so that what is booted from this root makes its own.
+    /// Removes them, so that a task booted from this root makes its own.
     func remove() throws {
         for (path, isDirectory) in try made() {
             if isDirectory { try empty(path) } else { try remove(path) }
@@ -24,14 +23,17 @@ struct FirstBootFiles: ~Copyable {
         try forgetMachine()
     }
 
-    /// What the units make, by what keeps them from running again.
+    /// The files that the units make, read from their conditions.
     private func made() throws -> [(path: String, isDirectory: Bool)] {
         guard let directory = try? root.open(inRoot: Self.units, O_RDONLY | O_DIRECTORY) else { return [] }
-        let names = try Files.list("/proc/self/fd/\(directory.number)").filter {
-            $0.hasPrefix("dish-first-boot-") && $0.hasSuffix(".service")
+        var names: [String] = []
+        try directory.forEachEntry { entry throws(SystemError) in
+            let name = String(decoding: entry.name, as: UTF8.self)
+            if name.hasPrefix("dish-first-boot-"), name.hasSuffix(".service") { names.append(name) }
+            return names.count < Self.mostUnits
         }
         var made: [(String, Bool)] = []
-        for name in names.sorted().prefix(Self.mostUnits) {
+        for name in names.sorted() {
             guard let file = try? root.open(inRoot: "\(Self.units)/\(name)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { continue }
             let status = try file.status()
             guard status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.longestUnit else { continue }
@@ -46,10 +48,12 @@ struct FirstBootFiles: ~Copyable {
     }
 
     private func remove(_ path: String) throws {
-        guard let directory = try? root.open(inRoot: Files.parent(of: path), DISH_O_PATH | O_DIRECTORY) else { return }
+        guard let directory = try? root.open(inRoot: Files.parent(of: path), O_RDONLY | O_DIRECTORY) else { return }
         let (number, name) = (directory.number, Files.name(of: path))
+        if unlinkat(number, name, 0) == 0 { return }
+        if errno == EPERM, try FileProtection.remove(of: Array(name.utf8), in: number), unlinkat(number, name, 0) == 0 { return }
         // A directory in its place is something else.
-        guard unlinkat(number, name, 0) < 0, ![ENOENT, EISDIR, ENOTDIR].contains(errno) else { return }
+        guard ![ENOENT, EISDIR, ENOTDIR].contains(errno) else { return }
         throw SystemError("remove", path)
     }
 
@@ -60,10 +64,12 @@ struct FirstBootFiles: ~Copyable {
 
     /// An id of 32 digits; an empty file is one that is given at the boot (machine-id(5)).
     private func forgetMachine() throws {
-        guard let file = try? root.open(inRoot: "/etc/machine-id", O_RDWR | O_NOFOLLOW | O_NONBLOCK) else { return }
+        guard let file = try? root.open(inRoot: "/etc/machine-id", O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return }
         let status = try file.status()
         guard status.st_mode & S_IFMT == S_IFREG, (32...33).contains(status.st_size) else { return }
-        let number = file.number
+        try file.removeProtection()
+        let writable = try OwnedFD.open("/proc/self/fd/\(file.number)", O_WRONLY)
+        let number = writable.number
         try retryingInterrupts("empty", "/etc/machine-id") { ftruncate(number, 0) }
     }
 }

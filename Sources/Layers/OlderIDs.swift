@@ -6,7 +6,7 @@ extension Tree {
     /// Bytes of large files that a tree with an id of version 1 may have: every one of them was read to make that id.
     private static let mostOlder: UInt64 = 1 << 50
 
-    /// Whether an id is that of this tree: by the format's current version; by version 1, in which files had the SHA-256 of their
+    /// True if an id is that of this tree: by the format's current version; by version 1, in which files had the SHA-256 of their
     /// content, whatever was in it; or with Btrfs' own properties, which were part of ids once. What was stored then keeps its id.
     ///
     /// - Parameters:

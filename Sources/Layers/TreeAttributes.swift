@@ -28,7 +28,7 @@ func readAttributes(
 }
 
 extension TreeNode.Attribute {
-    /// Whether it says how Btrfs stores a file (`btrfs property`, `chattr +c`), not what is in it.
+    /// True if it says how Btrfs stores a file (`btrfs property`, `chattr +c`), not what is in it.
     var isProperty: Bool { Self.isProperty(name) }
 
     static func isProperty(_ name: [UInt8]) -> Bool { name.starts(with: "btrfs.".utf8) }

@@ -5,7 +5,7 @@ struct TreeIndex: Sendable {
     private let order: [UInt32]
 
     init(_ tree: Tree) {
-        // What is taken from it is a tree as they are read now.
+        // Nodes taken from it are as they are read now.
         let nodes = tree.nodes.withoutProperties()
         let inodes = nodes.indices.map { nodes.inode($0) }
         self.nodes = nodes

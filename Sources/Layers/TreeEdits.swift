@@ -38,7 +38,7 @@ extension Tree {
                     && after.names(of: index).map { after.path($0) } != before.names(of: other).map { before.path($0) }
         }
         var edits: [TreeEdit] = []
-        // What is below something that is gone, or no directory any more, goes with it.
+        // Everything below a directory goes with it.
         for index in old.nodes.indices where !isHere[index] {
             let parent = before.parent(index)
             guard isDirectory[parent] else { continue }

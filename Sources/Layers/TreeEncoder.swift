@@ -6,7 +6,7 @@ struct TreeEncoder {
     private struct Level {
         let end: Int
         var hash = SHA256()
-        /// What is hashed next.
+        /// The bytes that are hashed next.
         var record = Array("dish.tree.1\0".utf8)
     }
 

@@ -61,7 +61,11 @@ struct DirectoryNames: Sendable {
         try meter.addNodes(1)
         try meter.addBytes(name.count)
         guard let start = UInt32(exactly: bytes.count) else { throw SystemError("read directory", code: EFBIG) }
-        entries.append(Entry(inode: inode, start: start, length: UInt8(name.count), type: type))
+        // Btrfs has no longer ones, but other file systems that are imported from may.
+        guard let length = UInt8(exactly: name.count) else {
+            throw SystemError("read a name", shownName(Array(name)), code: ENAMETOOLONG)
+        }
+        entries.append(Entry(inode: inode, start: start, length: length, type: type))
         bytes.append(contentsOf: name)
     }
 }

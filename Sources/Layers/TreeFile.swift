@@ -26,24 +26,17 @@ enum TreeFile {
     ///
     /// - Parameter durable: whether the file and its name are on disk on return.
     static func write(_ tree: Tree, subvolume: String, to path: String, durable: Bool) throws {
-        let unfinished = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).new"
-        let file = try OwnedFD.open(unfinished, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        do {
-            try encode(tree, subvolume) { try Files.write($0, to: file.number, unfinished) }
-            let number = file.number
-            if durable { try retryingInterrupts("sync", unfinished) { fdatasync(number) } }
-            try retryingInterrupts("rename '\(unfinished)' to", path) { rename(unfinished, path) }
-        } catch {
-            unlink(unfinished)
-            throw error
+        try Files.replace(path, mode: 0o600, durable: durable) { file, name throws(SystemError) in
+            try encode(tree, subvolume) { bytes throws(SystemError) in try Files.write(bytes, to: file, name) }
         }
-        if durable { try Files.syncDirectory(Files.parent(of: path)) }
     }
 
-    private static func encode(_ tree: Tree, _ subvolume: String, _ body: ([UInt8]) throws -> Void) rethrows {
+    private static func encode<Failure: Error>(
+        _ tree: Tree, _ subvolume: String, _ body: ([UInt8]) throws(Failure) -> Void
+    ) throws(Failure) {
         var hash = SHA256()
         var writer = RecordWriter(bytes: magic)
-        func flush() throws {
+        func flush() throws(Failure) {
             hash.update(data: writer.bytes)
             try body(writer.bytes)
             writer.bytes.removeAll(keepingCapacity: true)
@@ -186,7 +179,7 @@ private struct Reader {
         return true
     }
 
-    /// Whether all was read, and its SHA-256 is what follows.
+    /// True if all was read, and its SHA-256 follows.
     mutating func isWhole() -> Bool {
         guard left == 0, position == filled else { return false }
         var expected = [UInt8](repeating: 0, count: 32)

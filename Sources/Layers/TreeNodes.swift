@@ -133,7 +133,7 @@ struct TreeNodes: RandomAccessCollection, Sendable {
         return one.count - other.count
     }
 
-    /// Whether a node is certainly the same as one of another tree but for its inode and what lies below it. False means that their values
+    /// True if a node is certainly the same as one of another tree but for its inode and what lies below it. False means that their values
     /// have to be compared.
     func isEqual(_ index: Int, _ other: TreeNodes, _ otherIndex: Int) -> Bool {
         func hasAttributes(_ nodes: TreeNodes, _ index: Int) -> Bool {

@@ -7,7 +7,7 @@ import Linux
 /// directory in its place, which it makes up at each look: its time is now, and it can't be changed. Trees have it as
 /// `TreeNode.placeholder`; on disk it becomes that.
 extension Pool {
-    /// Takes what `chattr` has set on a subvolume's top directory away: it couldn't be renamed.
+    /// Removes flags of `chattr` from a subvolume's top directory: it couldn't be renamed.
     func removeProtection(of subvolume: String) throws {
         try OwnedFD.open(subvolume, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).removeProtection()
     }
@@ -70,16 +70,37 @@ extension Tree {
         guard status.st_mode & S_IFMT == S_IFDIR, status.st_ino == TreeReader.placeholderInode else { return nil }
         let above = try directory.status()
         try directory.removeProtection()
-        try retryingInterrupts("remove the place of the subvolume", shownName(name)) {
-            name.withCString { unlinkat(number, $0, AT_REMOVEDIR) }
+        let unfinished = Array(".dish-\(UInt64.random(in: 0 ... .max)).new".utf8)
+        try retryingInterrupts("create directory", shownName(name)) {
+            unfinished.withCString { mkdirat(number, $0, 0o755) }
         }
-        try retryingInterrupts("create directory", shownName(name)) { name.withCString { mkdirat(number, $0, 0o755) } }
+        do {
+            let inode = try makePlaceholder(unfinished, in: directory)
+            // In one step: without room for it the place stays.
+            try retryingInterrupts("replace the place of the subvolume", shownName(name)) {
+                unfinished.withCString { old in name.withCString { renameat(number, old, number, $0) } }
+            }
+            let old = above.st_mtim
+            try retryingInterrupts("set time of the directory of", shownName(name)) {
+                futimens(number, [above.st_atim, old])
+            }
+            return inode
+        } catch {
+            _ = unfinished.withCString { unlinkat(number, $0, AT_REMOVEDIR) }
+            throw error
+        }
+    }
+
+    /// Gives an empty directory what `TreeNode.placeholder` has.
+    ///
+    /// - Returns: its inode.
+    private static func makePlaceholder(_ name: FileName, in directory: borrowing OwnedFD) throws -> UInt64 {
         let made = try directory.directory(name)
         let placeholder = TreeNode.placeholder(name)
         let file = made.number
         try retryingInterrupts("set owner of", shownName(name)) { fchown(file, placeholder.user, placeholder.group) }
         try retryingInterrupts("set mode of", shownName(name)) { fchmod(file, mode_t(placeholder.mode)) }
-        // What a directory gives to those made in it isn't the place's.
+        // A directory may pass attributes on to those made in it.
         for attribute in try ExtendedAttributes(of: file).names() {
             let path = "/proc/self/fd/\(file)"
             try retryingInterrupts("remove attribute of", shownName(name)) {
@@ -88,8 +109,6 @@ extension Tree {
         }
         let time = timespec(tv_sec: Int(placeholder.seconds), tv_nsec: Int(placeholder.nanoseconds))
         try retryingInterrupts("set time of", shownName(name)) { futimens(file, [time, time]) }
-        let old = above.st_mtim
-        try retryingInterrupts("set time of the directory of", shownName(name)) { futimens(number, [above.st_atim, old]) }
         return UInt64(try made.status().st_ino)
     }
 }

@@ -97,7 +97,9 @@ struct TreeReader: ~Copyable {
             }
             levels[levels.count - 1].next += 1
             let entry = level.names[level.next]
-            guard let directory = level.directory else { preconditionFailure("a directory that is read is open") }
+            guard let directory = level.directory else {
+                throw SystemError("read a directory that is not open", shownPath(of: level.node), code: EBADF)
+            }
             try add(entry.name, entry.inode, isDirectory: entry.isDirectory, in: directory)
         }
     }
@@ -119,7 +121,7 @@ struct TreeReader: ~Copyable {
             // The kernel makes it up at each look: there is nothing of it but its name.
             return nodes.append(.placeholder(name))
         }
-        // Where another subvolume is, the directory has that one's number, which may be that of a file here.
+        // The entry of another subvolume has that one's number, which may be that of a file here.
         if let unchanged, UInt64(status.st_ino) == inode, UInt64(status.st_dev) == device {
             // The first of them is an entry, which is counted.
             try meter.addNodes(unchanged.count - 1)

@@ -138,7 +138,9 @@ public struct TreeRestore {
         try copy(name, from: source, to: target)
         while let level = levels.last {
             try Cancellation.check()
-            guard let open = level.open else { preconditionFailure("directories that are copied are open") }
+            guard let open = level.open else {
+                throw SystemError("copy a directory that is not open", text(level.name), code: EBADF)
+            }
             if level.next < level.names.count {
                 level.next += 1
                 try copy(level.names[level.next - 1].name, from: open.source, to: open.target)

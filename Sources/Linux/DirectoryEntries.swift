@@ -91,27 +91,13 @@ extension OwnedFD {
     }
 
     /// Tells whether a file or directory has one of the flags `immutable` and `append-only`.
-    public borrowing func isProtected() throws(SystemError) -> Bool {
-        var flags: UInt32 = 0
-        // A file system without such flags protects nothing.
-        guard dish_get_file_flags(number, &flags) == 0 else { return false }
-        return flags & (DISH_FS_IMMUTABLE | DISH_FS_APPEND) != 0
-    }
+    public borrowing func isProtected() -> Bool { FileProtection.isSet(on: number) }
 
     /// Takes the flags `immutable` and `append-only` of a file or directory away.
     ///
     /// - Returns: whether it had one of them.
     @discardableResult
-    public borrowing func removeProtection() throws(SystemError) -> Bool {
-        var flags: UInt32 = 0
-        let number = number
-        // A file system without such flags protects nothing.
-        guard dish_get_file_flags(number, &flags) == 0 else { return false }
-        let kept = flags & ~(DISH_FS_IMMUTABLE | DISH_FS_APPEND)
-        if kept == flags { return false }
-        try retryingInterrupts("remove the flags of an immutable file") { dish_set_file_flags(number, kept) }
-        return true
-    }
+    public borrowing func removeProtection() throws(SystemError) -> Bool { try FileProtection.remove(number) }
 }
 
 /// A name for messages: what could move a terminal's cursor is shown as `?`.

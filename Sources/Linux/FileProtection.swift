@@ -3,6 +3,14 @@ import Glibc
 
 /// The flags `immutable` and `append-only` (chattr(1)), which keep even root from changing a file or a directory's entries.
 public enum FileProtection {
+    private static let flags = DISH_FS_IMMUTABLE | DISH_FS_APPEND
+
+    static func isSet(on file: CInt) -> Bool {
+        var flags: UInt32 = 0
+        // A file system without such flags protects nothing.
+        return dish_get_file_flags(file, &flags) == 0 && flags & Self.flags != 0
+    }
+
     /// Removes them from an open directory and from what has a name in it.
     ///
     /// - Parameter name: empty for the directory alone.
@@ -22,11 +30,14 @@ public enum FileProtection {
         return wasDirectory || wasProtected
     }
 
-    private static func remove(_ file: CInt) throws(SystemError) -> Bool {
+    /// Removes them from what is open.
+    ///
+    /// - Returns: whether it had one of them.
+    static func remove(_ file: CInt) throws(SystemError) -> Bool {
         var flags: UInt32 = 0
         // A file system without such flags protects nothing.
         guard dish_get_file_flags(file, &flags) == 0 else { return false }
-        let kept = flags & ~(DISH_FS_IMMUTABLE | DISH_FS_APPEND)
+        let kept = flags & ~Self.flags
         if kept == flags { return false }
         try retryingInterrupts("remove the flags of an immutable file") { dish_set_file_flags(file, kept) }
         return true

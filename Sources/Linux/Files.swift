@@ -67,10 +67,22 @@ public enum Files {
         _ path: String, with bytes: some Collection<UInt8>, mode: mode_t = 0o644, durable: Bool = true,
         syncsName: Bool = true
     ) throws(SystemError) {
+        try replace(path, mode: mode, durable: durable, syncsName: syncsName) { file, name throws(SystemError) in
+            try write(bytes, to: file, name)
+        }
+    }
+
+    /// The same with content that is written piece by piece.
+    ///
+    /// - Parameter body: writes to a file that is open, whose path it is given for messages.
+    public static func replace(
+        _ path: String, mode: mode_t = 0o644, durable: Bool = true, syncsName: Bool = true,
+        body: (_ file: CInt, _ name: String) throws(SystemError) -> Void
+    ) throws(SystemError) {
         let unfinished = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).new"
         let file = try OwnedFD.open(unfinished, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
         do {
-            try write(bytes, to: file.number, unfinished)
+            try body(file.number, unfinished)
             if durable {
                 let number = file.number
                 try retryingInterrupts("sync", unfinished) { fdatasync(number) }

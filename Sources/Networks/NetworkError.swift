@@ -1,4 +1,4 @@
-/// What can be wrong with a network.
+/// A failure of a network.
 public struct NetworkError: Error, CustomStringConvertible, Equatable {
     public enum Code: Sendable {
         case invalid

@@ -203,9 +203,7 @@ extension FieldKind {
 private enum Conversion {
     @Sendable static func json<Number: FixedWidthInteger>(_ number: Number) -> JSONValue? { .integer(Int64(clamping: number)) }
 
-    @Sendable static func json(_ number: Double) -> JSONValue? {
-        Int64(exactly: number).map { .integer($0) } ?? .number(number)
-    }
+    @Sendable static func json(_ number: Double) -> JSONValue? { JSONValue(seconds: number) }
 
     @Sendable static func integer<Number: FixedWidthInteger>(_ value: JSONValue) -> Number? {
         switch value {

@@ -7,7 +7,7 @@ extension FieldKind {
             case .bytes: text == "0" ? .integer(0) : ByteCount(text).map { .integer(Int64($0.bytes)) }
             case .cores: Self.thousandths(text).map { .integer(Int64($0)) }
             case .count: Int64(text).map { .integer($0) }
-            case .seconds: Self.seconds(text).map { $0 == $0.rounded() ? .integer(Int64($0)) : .number($0) }
+            case .seconds: Self.seconds(text).map { JSONValue(seconds: $0) }
             case .flag: text == "true" ? true : text == "false" ? false : nil
             case .word(let words, let older): words.contains(text) ? .text(text) : older[text].map { .text($0) }
             case .text: .text(text)
@@ -39,7 +39,7 @@ extension FieldKind {
         }
     }
 
-    /// What it is, with its bounds: `a size from 1M`, `from 1 to 10000`.
+    /// The kind with its bounds: `a size from 1M`, `from 1 to 10000`.
     public var bounds: String {
         switch self {
         case .bytes(let range):

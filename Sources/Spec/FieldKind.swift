@@ -1,4 +1,4 @@
-/// What a setting's value may be. Everything that reads, checks or describes a setting goes by this.
+/// The kind of a setting's value. Everything that reads, checks or describes a setting uses it.
 public indirect enum FieldKind: Sendable {
     /// A size: bytes in JSON, `512M` for people.
     case bytes(ClosedRange<UInt64>)
@@ -19,12 +19,12 @@ public indirect enum FieldKind: Sendable {
     case settings(SettingsTable)
 }
 
-/// What a setting is called and may be, whoever has it.
+/// The description of a setting, without its owner's type.
 public struct FieldDescription: Sendable {
     public let name: FieldName
     public let kind: FieldKind
     public internal(set) var isRequired = false
-    /// What holds without it, in words.
+    /// The default, in words.
     public let standard: String
     /// One sentence.
     public let about: String
@@ -32,7 +32,7 @@ public struct FieldDescription: Sendable {
     public internal(set) var older: [String] = []
 }
 
-/// All that can be said about settings without a value of theirs.
+/// The description of a settings type.
 public struct SettingsTable: Sendable {
     /// As the API's documents call them: `Limits`.
     public let name: String
@@ -48,8 +48,8 @@ public struct SettingsTable: Sendable {
 }
 
 extension FieldKind {
-    /// - Throws: `FieldFault` without a path for a value that isn't of this kind, or beyond its bounds. It doesn't repeat texts: they may
-    ///   be secret.
+    /// - Throws: `FieldFault` without a path for a value that isn't of this kind, or beyond its bounds. It repeats a text only
+    ///   where that has a form: those without may be secret.
     public func check(_ value: JSONValue) throws(FieldFault) {
         switch (self, value) {
         case (.bytes(let range), .integer(let number)), (.cores(let range), .integer(let number)):
@@ -65,13 +65,12 @@ extension FieldKind {
         case (.flag, .boolean): return
         case (.text(let form, let length), .text(let text)):
             guard !text.utf8.contains(0) else { throw FieldFault("", "can't have a NUL character in it") }
-            // What a form says of a short text says more than its length.
-            if text.utf8.count < 256, let fault = form.fault(text) { throw FieldFault("", fault) }
             let count = text.unicodeScalars.count
+            // A form says more than a length, unless it would repeat a long text.
+            if length.contains(count) || count < 256, let fault = form.fault(text) { throw FieldFault("", fault) }
             guard length.contains(count) else {
                 throw FieldFault("", "must have \(length.lowerBound) to \(length.upperBound) characters, not \(count)")
             }
-            if let fault = form.fault(text) { throw FieldFault("", fault) }
         case (.list(let element, let count), .list(let values)):
             guard count.contains(values.count) else {
                 if values.isEmpty { throw FieldFault("", "can't be empty; leave it out") }
@@ -99,7 +98,7 @@ extension FieldKind {
 
     private var outside: String { "must be \(bounds)" }
 
-    /// What JSON has for it, in words.
+    /// The kind of its JSON value, in words.
     var name: String {
         switch self {
         case .bytes, .cores, .count: "a whole number"

@@ -30,7 +30,7 @@ public struct FieldName: Sendable, Hashable, CustomStringConvertible {
 public struct FieldFault: Error, Equatable {
     /// Names and indices from the outermost settings inwards: `limits.memoryMin`, `health[0].tcp`; empty for the settings themselves.
     public var path: String
-    /// What is wrong, to be read after the name: `must be a size like 512M, not 'x'`.
+    /// The fault, to be read after the name: `must be a size like 512M, not 'x'`.
     public let reason: String
 
     public init(_ path: String = "", _ reason: String) { (self.path, self.reason) = (path, reason) }

@@ -1,6 +1,6 @@
-/// A question that the agent asks a running task again and again.
+/// A check that the agent repeats while a task runs.
 public struct HealthCheck: Settings {
-    /// What is asked.
+    /// The thing that is checked.
     public enum Probe: Sendable, Equatable {
         /// A command inside the task, as root, that must exit with 0.
         case command([String])
@@ -12,27 +12,23 @@ public struct HealthCheck: Settings {
         case unit(String)
     }
 
-    /// What hangs on the answer.
+    /// The consequence of a failure.
     public enum Purpose: String, Sendable, Codable, CaseIterable {
-        /// Until it has succeeded once no other check runs. When it fails the task is restarted by its policy.
+        /// No other check runs until it has succeeded once. The task is restarted by its policy when it fails.
         case startup
         /// When it fails the task is restarted by its policy.
         case liveness
-        /// When it fails the task is told to be not ready, and runs on.
+        /// The task is reported as not ready while it fails.
         case readiness
     }
 
     public var probe: Probe
     public var purpose: Purpose
-    /// Seconds between the end of one question and the next.
+    /// Seconds, as `timeout` and `startPeriod`.
     public var interval: Double = 10
-    /// Seconds until no answer is a failure.
     public var timeout: Double = 5
-    /// How many failures in a row count as one.
     public var failures: Int = 3
-    /// How many successes in a row count as one.
     public var successes: Int = 1
-    /// Seconds from the start in which failures don't count.
     public var startPeriod: Double = 0
 
     public init() { self.init(.command([])) }
@@ -45,25 +41,25 @@ public struct HealthCheck: Settings {
 
 extension HealthCheck {
     public static let name = "HealthCheck"
-    public static let about = "A question that a running task is asked again and again."
+    public static let about = "A check that is repeated while the task runs."
     public static let oneOf = ["command", "http", "tcp", "unit"]
     public static let fields: [Field<HealthCheck>] = [
         .word(
             "purpose", \.purpose, default: "`readiness`",
-            "`startup`: no other check runs until it has succeeded once. `liveness`: when it fails, the task is restarted by its policy. `readiness`: while it fails, a replica gets no connections."
+            "Consequence of a failure. `startup`: no other check runs until it has succeeded once. `liveness`: the task is restarted by its policy. `readiness`: a replica gets no connections."
         ),
         .texts(
             "command", \.command, .any, 0...131_071, count: 1...1000, default: "",
-            "A command inside, as root, that must exit with 0."),
-        .optional("http", \.http, "A request that must be answered with a status from 200 to 399."),
-        .count("tcp", \.tcp, 1...65535, default: "", "A port that must take a connection."),
-        .text("unit", \.unit, .unitName, 1...199, default: "", "A unit of the systemd inside that must be active."),
-        .seconds("interval", \.interval, 0.1...86400, default: "`10s`", "The wait between the end of one check and the next."),
-        .seconds("timeout", \.timeout, 0.001...3600, default: "`5s`", "How long an answer may take."),
-        .count("failures", \.failures, 1...1_000_000, default: "`3`", "How many failures in a row count as one."),
-        .count("successes", \.successes, 1...1_000_000, default: "`1`", "How many successes in a row count as one."),
+            "Command inside, run as root, that must exit with 0."),
+        .optional("http", \.http, "HTTP request that must be answered with a status from 200 to 399."),
+        .count("tcp", \.tcp, 1...65535, default: "", "Port that must accept a connection."),
+        .text("unit", \.unit, .unitName, 1...199, default: "", "Unit of the systemd inside that must be active."),
+        .seconds("interval", \.interval, 0.1...86400, default: "`10s`", "Time between the end of one check and the next."),
+        .seconds("timeout", \.timeout, 0.001...3600, default: "`5s`", "Longest time that a check may take."),
+        .count("failures", \.failures, 1...1_000_000, default: "`3`", "Number of failures in a row that count as a failure."),
+        .count("successes", \.successes, 1...1_000_000, default: "`1`", "Number of successes in a row that count as a success."),
         .seconds(
-            "startPeriod", \.startPeriod, 0...86400, default: "none", "A time after the start in which failures don't count."),
+            "startPeriod", \.startPeriod, 0...86400, default: "none", "Time after the start in which failures are ignored."),
     ]
 
     // The probe as the fields of which there is one.
@@ -85,7 +81,7 @@ extension HealthCheck {
     }
 }
 
-/// What is asked for.
+/// The request of an HTTP check.
 public struct HTTPProbe: Settings {
     public var port: UInt16 = 0
     public var path = "/"
@@ -95,9 +91,9 @@ public struct HTTPProbe: Settings {
     public init(port: UInt16, path: String) { (self.port, self.path) = (port, path) }
 
     public static let name = "HTTPProbe"
-    public static let about = "What is asked for."
+    public static let about = "The request of an HTTP check."
     public static let fields: [Field<HTTPProbe>] = [
-        .count("port", \.port, 1...65535, default: "", "A port of the task.").required(),
-        .text("path", \.path, .requestPath, 1...4096, default: "`/`", "What is asked for, like `/healthz`."),
+        .count("port", \.port, 1...65535, default: "", "Port of the task.").required(),
+        .text("path", \.path, .requestPath, 1...4096, default: "`/`", "Path of the request, like `/healthz`."),
     ]
 }

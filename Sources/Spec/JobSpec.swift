@@ -1,22 +1,19 @@
-/// What `PUT /v1/jobs/NAME` takes: a job as it shall be (docs/jobs.md).
+/// The desired state of a job: the body of `PUT /v1/jobs/NAME` (docs/jobs.md).
 public struct JobSpec: Settings {
-    /// How a new version comes.
+    /// The rollout of a new version.
     public struct Update: Settings {
         public enum Order: String, Sendable, Codable, CaseIterable {
             case startFirst = "start-first"
             case stopFirst = "stop-first"
         }
 
-        /// How many replicas are replaced at a time.
         public var batch = 1
         public var order = Order.startFirst
-        /// Seconds that the replicas of a batch may take to be ready.
+        /// Seconds, as `pause` and `minReady`.
         public var deadline = 120
-        /// Whether the job goes back to the last healthy version when they take longer.
         public var rollback = true
-        /// Seconds between two batches.
         public var pause = 0
-        /// Seconds that a new replica must have been ready for before it counts; nil: as the agent is told, 5 by default.
+        /// Nil: the agent's, 5 by default.
         public var minReady: Int?
 
         public init() {}
@@ -42,20 +39,17 @@ public struct JobSpec: Settings {
         }
     }
 
-    /// Letters, digits and dashes, 56 at most.
     public var name: String
     public var replicas = 1
-    /// What each replica is made from; its name and owner are the agent's to give, its published ports are the job's.
+    /// Template of the replicas. The agent sets name and owner; published ports are the job's.
     public var task: TaskRequest
-    /// Seconds that a replica may take to end before it is killed.
+    /// Seconds, as `drain`.
     public var stopTimeout: UInt32 = 10
-    /// Seconds that a replica which an update ends runs on after it has left the ports and names.
     public var drain = 2
     public var update = Update()
     public var dependsOn: [Dependency] = []
-    /// Seconds without a scheduler after which the replicas are stopped; nil: they run on.
+    /// Seconds; nil: the replicas run on.
     public var stopWithoutScheduler: Int?
-    /// When the image, if it is a registry's, is fetched as the job is applied.
     public var pull = ImagePullPolicy.missing
 
     public init() { self.init(name: "", task: TaskRequest()) }
@@ -68,55 +62,55 @@ public struct JobSpec: Settings {
 
 extension JobSpec {
     public static let name = "JobSpec"
-    public static let about = "A job as it shall be."
+    public static let about = "Desired state of a job."
     public static let fields: [Field<JobSpec>] = [
-        .text("name", \.name, .jobName, 1...56, default: "", "Its name; its replicas are called `NAME-1`, `NAME-2`, …")
+        .text("name", \.name, .jobName, 1...56, default: "", "Name of the job. Its replicas are called `NAME-1`, `NAME-2`, …")
             .required(),
-        .count("replicas", \.replicas, 0...1000, default: "`1`", "How many tasks of it run."),
+        .count("replicas", \.replicas, 0...1000, default: "`1`", "Number of replicas."),
         .word(
             "pull", \.pull, default: "`missing`",
-            "When an image of a registry is fetched as the job is applied: if the pool hasn't got it, in any case, or never."),
+            "When to fetch an image of a registry as the job is applied: if the pool lacks it, always, or never."),
         .settings(
             "task", \.task,
-            "What each replica is made from. Name, owner, pool and terminal are the agent's to give; secrets are named, not given."
+            "Template of the replicas. The agent sets name, owner, pool and terminal; secrets are given by name only."
         ).required(),
-        .seconds("stopTimeout", \.stopTimeout, 0...86400, default: "`10s`", "How long it may take to end before it is killed."),
+        .seconds("stopTimeout", \.stopTimeout, 0...86400, default: "`10s`", "Time to end before a replica is killed."),
         .seconds(
             "drain", \.drain, 0...86400, default: "`2s`",
-            "How long a replica that an update ends runs on after it has left the ports and names."),
-        .settings("update", \.update, default: "", "How a new version comes."),
-        .list("dependsOn", \.dependsOn, atMost: 1000, "Jobs that must be there before a replica starts."),
+            "Time that a replica replaced by an update runs on after it has left ports and names."),
+        .settings("update", \.update, default: "", "Rollout of a new version."),
+        .list("dependsOn", \.dependsOn, atMost: 1000, "Jobs that must be up before a replica starts."),
         .seconds(
             "stopWithoutScheduler", \.stopWithoutScheduler, 1...31_536_000, default: "they run on",
-            "How long the host's scheduler must have been away for the replicas to be stopped. They are started when it is back."),
+            "Time without the host's scheduler after which the replicas are stopped. They are started when it is back."),
     ]
 }
 
 extension JobSpec.Update {
     public static let name = "JobUpdate"
-    public static let about = "How a new version comes."
+    public static let about = "Rollout of a new version."
     public static let fields: [Field<JobSpec.Update>] = [
-        .count("batch", \.batch, 1...1000, default: "`1`", "How many replicas are replaced at a time."),
+        .count("batch", \.batch, 1...1000, default: "`1`", "Number of replicas replaced at a time."),
         .word(
             "order", \.order, default: "`start-first`",
-            "Whether the new replicas of a batch are ready before old ones go, or old ones go first."),
-        .seconds("deadline", \.deadline, 1...86400, default: "`2m`", "How long the replicas of a batch may take to be ready."),
+            "Order within a batch: start new replicas before stopping old ones, or stop first."),
+        .seconds("deadline", \.deadline, 1...86400, default: "`2m`", "Time for the replicas of a batch to become ready."),
         .flag(
             "rollback", \.rollback, default: "`true`",
-            "Whether the job goes back to the last healthy version when they take longer."),
-        .seconds("pause", \.pause, 0...86400, default: "none", "The wait between two batches."),
+            "Roll back to the last healthy version if they do not become ready."),
+        .seconds("pause", \.pause, 0...86400, default: "none", "Time between two batches."),
         .seconds(
-            "minReady", \.minReady, 0...86400, default: "`5s`, or as the agent is told",
-            "How long a new replica must have been ready, without a restart, before it counts. It comes on top of the deadline."),
+            "minReady", \.minReady, 0...86400, default: "`5s`, or the agent's",
+            "Time that a new replica must have been ready, without a restart, to count. It is added to the deadline."),
     ]
 }
 
 extension JobSpec.Dependency {
     public static let name = "JobDependency"
-    public static let about = "A job that must be there."
+    public static let about = "A job that must be up first."
     public static let shorthand: String? = "job"
     public static let fields: [Field<JobSpec.Dependency>] = [
-        .text("job", \.job, .jobName, 1...56, default: "", "The other job's name.").required(),
-        .word("condition", \.condition, default: "`ready`", "Whether all its replicas must be ready, or only run."),
+        .text("job", \.job, .jobName, 1...56, default: "", "Name of the other job.").required(),
+        .word("condition", \.condition, default: "`ready`", "State of its replicas: all ready, or all started."),
     ]
 }

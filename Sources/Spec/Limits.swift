@@ -1,4 +1,4 @@
-/// What a task may use at most, and what it is promised; nil for none (docs/resources.md).
+/// The limits and guarantees of a task; nil for none (docs/resources.md).
 public struct Limits: Settings {
     /// Thousandths of a CPU.
     public var cpu: UInt64?
@@ -29,32 +29,38 @@ public struct Limits: Settings {
 
 extension Limits {
     public static let name = "Limits"
-    public static let about = "What a task may use at most, and what it is promised."
+    public static let about = "Limits and guarantees of a task."
 
     public static let fields: [Field<Limits>] = [
-        .cores("cpu", \.cpu, 1...100_000_000, "CPUs it may use at most."),
-        .count("cpuWeight", \.cpuWeight, weights, default: "its class's", "Its share when tasks compete for CPUs."),
-        .text("cpuset", \.cpuset, .cpuList, 1...1000, default: "all", "The CPUs it may run on."),
-        .bytes("memory", \.memory, 1 << 20...most, "Memory it may use at most; reaching it ends the whole task."),
-        .bytes("memoryMin", \.memoryMin, 0...most, default: "its class's", "Memory that is never taken from it."),
-        .bytes("memoryLow", \.memoryLow, 0...most, "Memory that is taken from it only when nobody else has any to give."),
-        .bytes("memoryHigh", \.memoryHigh, 1 << 20...most, "Memory above which it is slowed down and has to give some back."),
+        .cores("cpu", \.cpu, 1...100_000_000, "Most CPUs that the task may use."),
+        .count("cpuWeight", \.cpuWeight, weights, default: "depends on `class`", "Share of CPU time when tasks compete."),
+        .text("cpuset", \.cpuset, .cpuList, 1...1000, default: "all", "CPUs that the task may run on."),
+        .bytes("memory", \.memory, 1 << 20...most, "Most memory. The whole task is killed when it needs more."),
         .bytes(
-            "memorySwap", \.memorySwap, 0...most, default: "none where memory is limited, else as much as there is",
-            "Swap it may use beside its memory. Memory isn't counted in."),
+            "memoryMin", \.memoryMin, 0...most, default: "depends on `class`", "Memory that is never reclaimed from the task."),
+        .bytes("memoryLow", \.memoryLow, 0...most, "Memory that is reclaimed only when no other task has any to give."),
+        .bytes("memoryHigh", \.memoryHigh, 1 << 20...most, "Memory above which the task is throttled and memory is reclaimed."),
+        .bytes(
+            "memorySwap", \.memorySwap, 0...most, default: "none if `memory` is set, else all",
+            "Most swap, not counting memory."),
         .count(
-            "ioWeight", \.ioWeight, weights, default: "its class's", "Its share when tasks compete for the pool's devices."),
-        .bytes("ioReadBps", \.ioReadBps, 1...most, "Bytes a second that it may read from each of the pool's devices."),
-        .bytes("ioWriteBps", \.ioWriteBps, 1...most, "Bytes a second that it may write to each of the pool's devices."),
-        .count("ioReadIops", \.ioReadIops, rates, "Operations a second that read from each of the pool's devices."),
-        .count("ioWriteIops", \.ioWriteIops, rates, "Operations a second that write to each of the pool's devices."),
-        .count("pids", \.pids, 1...4_194_304, default: "the host's share for tasks", "Processes and threads it may have."),
+            "ioWeight", \.ioWeight, weights, default: "depends on `class`", "Share of the pool's devices when tasks compete."),
+        .bytes("ioReadBps", \.ioReadBps, 1...most, "Bytes read per second from each of the pool's devices."),
+        .bytes("ioWriteBps", \.ioWriteBps, 1...most, "Bytes written per second to each of the pool's devices."),
+        .count("ioReadIops", \.ioReadIops, rates, "Reads per second from each of the pool's devices."),
+        .count("ioWriteIops", \.ioWriteIops, rates, "Writes per second to each of the pool's devices."),
+        .count("pids", \.pids, 1...4_194_304, default: "a share of the host's", "Most processes and threads."),
         .bytes(
-            "hugepages", \.hugepages, 0...most, "Huge pages of the host's default size it may use; of other sizes it gets none."),
-        .bytes("disk", \.disk, 1 << 20...most, "What it may write to its root file system."),
+            "hugepages", \.hugepages, 0...most, "Most huge pages of the host's default size. Other sizes are not available."),
+        .bytes("disk", \.disk, 1 << 20...most, "Most bytes written to the root file system."),
     ]
 
-    /// An amount beyond what any host has: as much as there is.
+    /// The limits that each disk of the pool has.
+    public static let diskRates: [(name: String, path: Field<Limits>.Path<UInt64?>)] = [
+        ("ioReadBps", \.ioReadBps), ("ioWriteBps", \.ioWriteBps), ("ioReadIops", \.ioReadIops), ("ioWriteIops", \.ioWriteIops),
+    ]
+
+    /// An amount beyond any host's: no limit.
     public static let most: UInt64 = 1 << 60
     private static let weights: ClosedRange<Int64> = 1...10_000
     private static let rates: ClosedRange<Int64> = 1...Int64(UInt32.max)

@@ -1,4 +1,4 @@
-/// What may be called how.
+/// Rules for names.
 public enum Names {
     /// A volume or a snapshot of one: letters, digits, dots, dashes and underscores, 63 at most, a letter or digit first.
     public static func isVolume(_ name: String) -> Bool {

@@ -1,4 +1,4 @@
-/// Whether a task that ended by itself is started again, and how patiently.
+/// The restarts of a task that ended by itself.
 public struct RestartPolicy: Settings {
     public enum Mode: String, Sendable, Codable, CaseIterable {
         case no
@@ -21,24 +21,24 @@ public struct RestartPolicy: Settings {
     public init(_ mode: Mode = .no, attempts: Int? = nil) { (self.mode, self.attempts) = (mode, attempts) }
 
     public static let name = "RestartPolicy"
-    public static let about = "Whether a task that ended by itself is started again."
+    public static let about = "Restarts of a task that ended by itself."
     public static let shorthand: String? = "mode"
     public static let fields: [Field<RestartPolicy>] = [
         .word(
             "mode", \.mode, older: ["never": "no"], default: "`no`, for a job `always`",
-            "After which ends: none, those with an error, or all."),
+            "Exits that cause a restart: none, failures, or all."),
         .count(
             "attempts", \.attempts, 1...1_000_000, default: "no limit",
-            "How often within the window. After one more end the task has failed; another replica takes its place."),
-        .seconds("window", \.window, 0...31_536_000, default: "`10m`", "The time in which attempts are counted."),
+            "Most restarts within `window`. One more exit and the task has failed; a job replaces it."),
+        .seconds("window", \.window, 0...31_536_000, default: "`10m`", "Time in which attempts are counted."),
         .seconds(
             "backoff", \.backoff, 0...31_536_000, default: "`1s`",
-            "The wait before the first restart; each further one after a short run is twice as long."
+            "Delay before the first restart. It doubles after each short run."
         ).older("delay"),
-        .seconds("longestBackoff", \.longestBackoff, 0...31_536_000, default: "`5m`", "The longest wait.").older("longest_delay"),
+        .seconds("longestBackoff", \.longestBackoff, 0...31_536_000, default: "`5m`", "Longest delay.").older("longest_delay"),
         .seconds(
             "resetAfter", \.resetAfter, 0...31_536_000, default: "`10m`",
-            "How long it must have run for the wait to be short again."),
+            "Running time after which the delay starts anew."),
     ]
 }
 

@@ -1,7 +1,7 @@
-/// What people may set about one thing. All that reads, writes, checks, compares or describes it goes by its table of fields, so that a
-/// setting is defined in one place (docs/adding-a-setting.md).
+/// A group of settings with a table of fields. Reading, writing, checks, comparison and descriptions use the table, so that a setting is
+/// defined in one place (docs/adding-a-setting.md).
 public protocol Settings: Sendable, Equatable, Codable {
-    /// As the API's documents call them: `Limits`.
+    /// Name in the API's documents: `Limits`.
     static var name: String { get }
     /// One sentence.
     static var about: String { get }
@@ -51,11 +51,12 @@ extension Settings {
     }
 
     public init(from decoder: any Decoder) throws {
-        do {
-            try self.init(reading: JSONValue(from: decoder))
-        } catch let fault as FieldFault {
+        let json = JSONValue.object(try Self.table.values(in: decoder.container(keyedBy: FieldKey.self)))
+        do throws(FieldFault) {
+            try self.init(reading: json)
+        } catch {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "\(fault.path): \(fault.reason)", underlyingError: fault))
+                .init(codingPath: decoder.codingPath, debugDescription: "\(error.path): \(error.reason)", underlyingError: error))
         }
     }
 
@@ -64,21 +65,21 @@ extension Settings {
     /// - Throws: `FieldFault` for the first value out of its bounds.
     public func check() throws(FieldFault) { try FieldKind.settings(Self.table).check(json) }
 
-    /// What is set, in the table's order.
+    /// The values that are set, in the table's order.
     public var values: [(name: FieldName, value: JSONValue)] {
         Self.fields.compactMap { field in field.read(self).map { (field.name, $0) } }
     }
 
-    /// False for a name that no field has, and for a value that the field can't have.
+    public static func field(_ name: String) -> Field<Self>? { fields.first { $0.name.json == name } }
+
+    /// Returns false for a name that no field has, and for a value that the field can't have.
     public mutating func set(_ name: FieldName, to value: JSONValue) -> Bool {
-        guard let field = Self.fields.first(where: { $0.name == name }), (try? field.kind.check(value)) != nil else {
-            return false
-        }
+        guard let field = Self.field(name.json), (try? field.kind.check(value)) != nil else { return false }
         return (try? field.write(&self, value)) != nil
     }
 
-    /// Whether nothing is set.
-    public var isEmpty: Bool { Self.fields.allSatisfy { $0.read(self) == nil } }
+    /// True if no value is set.
+    public var isEmpty: Bool { values.isEmpty }
 
     /// Takes the values that a change has, and lifts what it lifts.
     ///
@@ -86,7 +87,7 @@ extension Settings {
     /// - Throws: `FieldFault` for a name that no field has, and for one that is both set and lifted.
     public mutating func apply(_ change: Self, lifting lifted: [String]) throws(FieldFault) {
         for (index, name) in lifted.enumerated() {
-            guard let field = Self.fields.first(where: { $0.name.json == name }), let lift = field.lift else {
+            guard let field = Self.field(name), let lift = field.lift else {
                 let names = Self.fields.filter { $0.lift != nil }.map(\.name.json).sorted().joined(separator: ", ")
                 throw FieldFault("lift[\(index)]", "there is no '\(name)' to be lifted; there are \(names)")
             }
@@ -96,7 +97,7 @@ extension Settings {
         for field in Self.fields { if let value = field.read(change) { try field.write(&self, value) } }
     }
 
-    /// What is set, for people: `memory 1G, cpu 0.5`.
+    /// The values for people: `memory 1G, cpu 0.5`.
     public var summary: String {
         Self.fields.compactMap { field in field.read(self).map { "\(field.name.spoken) \(field.kind.text(of: $0))" } }
             .joined(separator: ", ")
@@ -106,9 +107,7 @@ extension Settings {
     ///
     /// - Throws: `FieldFault` with the field's name.
     public mutating func set(_ name: FieldName, written text: String) throws(FieldFault) {
-        guard let field = Self.fields.first(where: { $0.name == name }) else {
-            throw FieldFault(name.json, "there is no such field")
-        }
+        guard let field = Self.field(name.json) else { throw FieldFault(name.json, "there is no such field") }
         do throws(FieldFault) {
             try field.write(&self, try field.kind.value(of: text))
         } catch { throw error.inside(name.json) }

@@ -1,9 +1,9 @@
-/// How a task stands to others when something runs short (docs/resources.md, "Classes").
+/// Quality of service of a task (docs/resources.md, "Classes").
 public enum TaskClass: String, Sendable, Codable, CaseIterable {
-    /// What it may use is set aside for it; one that doesn't fit is refused.
+    /// Its limits are reserved; a task that does not fit is refused.
     case guaranteed
-    /// Its `memoryMin` and `memoryLow` are set aside; beyond that it shares what is left.
+    /// Its `memoryMin` and `memoryLow` are reserved; the rest is shared.
     case burstable
-    /// Nothing is set aside; it gives way first.
+    /// Nothing is reserved; it is throttled first.
     case bestEffort = "best-effort"
 }

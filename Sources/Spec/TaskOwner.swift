@@ -15,10 +15,10 @@ public struct TaskOwner: Settings {
     }
 
     public static let name = "TaskOwner"
-    public static let about = "The job a task is a replica of."
+    public static let about = "Job that a task is a replica of."
     public static let fields: [Field<TaskOwner>] = [
-        .text("job", \.job, .any, 1...200, "Its name.").required(),
-        .count("version", \.version, 0...1_000_000_000, "The version that it was made from.").required(),
-        .count("replica", \.replica, 0...1_000_000, "Its number, from 0.").required(),
+        .text("job", \.job, .any, 1...200, "Name of the job.").required(),
+        .count("version", \.version, 0...1_000_000_000, "Version of the job that the task was made from.").required(),
+        .count("replica", \.replica, 0...1_000_000, "Number of the replica, from 0.").required(),
     ]
 }

@@ -1,14 +1,14 @@
-/// What a task may ask of the kernel beside what everybody may (docs/security.md, "Capabilities and system calls").
+/// A preset of capabilities and system calls (docs/security.md, "Capabilities and system calls").
 public enum TaskSecurity: String, Sendable, Codable, CaseIterable {
-    /// What a booted system needs for one that is booted; for a command, what programs of one purpose need.
+    /// Enough for a service; for a booted image, enough for its init.
     case `default`
-    /// For a command: no capability, no way to get one.
+    /// No capability and no way to gain one; for commands.
     case confined
-    /// What a booted system needs, for a command too.
+    /// Enough for an init, also for a command.
     case system
 }
 
-/// Capabilities that a task has beside, or has not of, those that its security gives it: `NET_RAW`, `CAP_NET_RAW`.
+/// Capabilities to add to and drop from those of a preset: `NET_RAW`, `CAP_NET_RAW`.
 public struct TaskCapabilities: Settings {
     public var add: [String] = []
     public var drop: [String] = []
@@ -20,7 +20,7 @@ public struct TaskCapabilities: Settings {
     public static let name = "TaskCapabilities"
     public static let about = "Capabilities, like `NET_RAW`."
     public static let fields: [Field<TaskCapabilities>] = [
-        .texts("add", \.add, .capability, 1...40, count: 0...100, "Those it has beside what its security gives it."),
-        .texts("drop", \.drop, .capability, 1...40, count: 0...100, "Those it hasn't; `all` for all that aren't added."),
+        .texts("add", \.add, .capability, 1...40, count: 0...100, "Capabilities to add, like `SYS_PTRACE`."),
+        .texts("drop", \.drop, .capability, 1...40, count: 0...100, "Capabilities to drop; `all` for all that are not added."),
     ]
 }

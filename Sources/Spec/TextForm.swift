@@ -1,6 +1,6 @@
 /// A form that a text must have.
 public struct TextForm: Sendable {
-    /// What it is, for references: "an absolute path".
+    /// Name for references: "an absolute path".
     public let name: String
     /// The form as a regular expression of JSON Schema (ECMA 262), for editors; the check may be stricter.
     public let pattern: String?
@@ -22,10 +22,10 @@ public struct TextForm: Sendable {
     /// Any text.
     public static let any = TextForm("a text")
 
-    /// What is wrong with a text that is called so; nil when nothing is.
+    /// The fault of a text, with the text's name; nil for none.
     public func fault(_ text: String, _ what: String) -> String? { check(text, what) }
 
-    /// What is wrong with a text, to be read after its name.
+    /// The fault of a text, to be read after its name; nil for none.
     func fault(_ text: String) -> String? {
         guard let fault = check(text, "") else { return nil }
         return String(fault.drop { $0 == " " })

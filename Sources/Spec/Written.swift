@@ -1,6 +1,6 @@
 /// A value that people write as one text, and JSON has as the same: it is parsed where it comes in, and nowhere else.
 public protocol Written: Sendable, Equatable, Codable, CustomStringConvertible {
-    /// What the text is, for references, with a pattern for editors.
+    /// The form for references, with a pattern for editors.
     static var form: TextForm { get }
     /// - Throws: `FieldFault` without a path.
     init(parsing text: String) throws(FieldFault)

@@ -6,19 +6,19 @@ import Spec
 extension Settings {
     /// The help of an option: what the field is, and what it may be.
     static func help(_ name: String) -> ArgumentHelp {
-        guard let field = table.field(name) else { preconditionFailure("there is no field '\(name)'") }
+        guard let field = field(name)?.description else { preconditionFailure("there is no field '\(name)'") }
         let standard = field.standard.isEmpty ? "" : "; default: \(field.standard)"
         return ArgumentHelp("\(field.about) (\(field.kind.bounds)\(standard))")
     }
 
-    /// What was given, and the names of what `max` lifts.
+    /// The given values, and the names of those that `max` lifts.
     ///
     /// - Throws: `ValidationError` with the option that can't be so.
     static func read(_ options: some ParsableArguments) throws -> (settings: Self, lifted: [String]) {
         var settings = Self()
         var lifted: [String] = []
         for (label, value) in Mirror(reflecting: options).children {
-            guard let label, let field = table.field(String(label.dropFirst())),
+            guard let label, let field = field(String(label.dropFirst())),
                 let text = (value as? Option<String?>)?.wrappedValue
             else { continue }
             if text == "max" {
@@ -33,18 +33,31 @@ extension Settings {
     }
 }
 
-/// Values that are written as one text are arguments as they are; what is wrong with one comes after its option's name.
+/// Values written as one text, as arguments.
 extension Written {
     static func argument(_ text: String) throws -> Self {
         do throws(FieldFault) { return try Self(parsing: text) } catch { throw ValidationError(error.reason) }
     }
 }
 
+/// Errors of the agent in the words of the command line.
 enum SettingOptions {
-    /// What the agent says of a setting, with the option that it was given by.
+    /// Options of `run` whose name isn't the field's.
+    private static let options = [
+        "allowedMounts": "allow-mount", "capabilities.add": "cap-add", "capabilities.drop": "cap-drop", "directory": "workdir",
+        "environment": "env", "restart.mode": "restart", "secrets": "stored-secret", "secretValues": "secret",
+        "volumes": "volume",
+    ]
+
+    /// The error with the option in place of the field's name, where there is one.
     static func named(_ error: any Error) -> any Error {
-        guard let error = error as? AgentError, let field = error.field, field.hasPrefix("limits.") else { return error }
+        guard let error = error as? AgentError, let field = error.field else { return error }
         if error.code == .unenforceable { return AgentError(error.code, "\(error.message): --best-effort") }
-        return AgentError(error.code, "--\(FieldName(String(field.dropFirst(7))).option): \(error.reason)")
+        let path = String(field.prefix { $0 != "[" })
+        let option =
+            path.hasPrefix("limits.")
+            ? FieldName(String(path.dropFirst(7))).option : options[path] ?? options[path.prefix { $0 != "." }.description]
+        guard let option, error.message.hasPrefix("\(field): ") else { return error }
+        return AgentError(error.code, "--\(option): \(error.reason)")
     }
 }

@@ -1,3 +1,4 @@
+import Fixtures
 import AgentAPI
 import FoundationEssentials
 import Testing

@@ -95,7 +95,7 @@ struct DeviceStateTests {
         await host.takeDown(path, disks)
     }
 
-    /// How often each half is mounted alone: as often as the other, and more often.
+    /// The number of lone mounts of each half: equal, and different.
     @Test(arguments: [(1, 1), (3, 2), (9, 1)])
     func halvesThatWereWrittenAloneAreToldBeforeTheyAreRead(_ first: Int, _ second: Int) async throws {
         try await run { host, path, folder, disks in

@@ -42,7 +42,7 @@ extension Streams {
                 }
                 try Self.put("\(root)/etc/machine-id", with: (String(repeating: "a", count: 32) + "\n").utf8)
                 try Self.put("\(root)/var/lib/systemd/random-seed", with: "seed".utf8)
-                // What leads out, never ends, or isn't a unit.
+                // Entries that lead out, never end, or aren't units.
                 #expect(symlink(outside, "\(root)/outside") == 0 && symlink("\(outside)/directory", "\(root)/link") == 0)
                 #expect(mkfifo("\(units)/dish-first-boot-pipe.service", 0o600) == 0)
                 #expect(symlink("/dev/zero", "\(units)/dish-first-boot-endless.service") == 0)

@@ -54,7 +54,7 @@ struct History: Sendable {
     var steps: [Step]
 
     static let clients = 5
-    /// What fails has lanes of its own: processes, and the state.
+    /// Faults have lanes of their own: processes, and the state.
     static let lanes = clients + 2
 
     static let tasks = ["t0", "t1", "t2"]

@@ -7,7 +7,7 @@ import Synchronization
 
 /// The clients of a history: ask for what it says, and tell the model what they were answered.
 extension HistoryRun {
-    /// What is behind an answer.
+    /// The request behind an answer.
     private struct Request {
         let action: History.Action
         let begin = ContinuousClock.now

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Synchronization
 
-/// What fails in a history. Only processes of its own host are killed.
+/// The faults of a history. Only processes of its own host are killed.
 extension HistoryRun {
     func perform(_ fault: History.Fault) async {
         let begin = ContinuousClock.now

@@ -6,9 +6,9 @@ import Layers
 import Linux
 import Synchronization
 
-/// What a history leaves behind.
+/// The leftovers of a history.
 extension HistoryRun {
-    /// What there is of tasks, jobs and volumes.
+    /// The tasks, jobs and volumes that exist.
     func everything() async throws -> Set<String> {
         let inventory = try Inventory(pool: pool, of: host)
         let pool = try Pool(at: pool)
@@ -25,7 +25,7 @@ extension HistoryRun {
             .union(rules.split(separator: "\n").map { "rule \($0)" })
     }
 
-    /// How many files the agent has open, which is idle.
+    /// Number of files that the idle agent has open.
     func descriptors() throws -> Int {
         guard let pid = agent.withLock({ $0?.pid }) else { throw FixtureError("there is no agent") }
         return try Files.list("/proc/\(pid)/fd").count

@@ -1,7 +1,7 @@
 import AgentAPI
 import Synchronization
 
-/// What clients have asked for and were answered, and what must be so in the end.
+/// The requests and answers of clients, and the state that they imply.
 ///
 /// Each object is a register: requests write values to it. A value is allowed at the end if some request that may have written
 /// it didn't end before an acknowledged one of another value began.
@@ -14,7 +14,7 @@ final class HistoryModel: Sendable {
         case refused(String)
     }
 
-    /// What a request writes to one object, and when.
+    /// A request's write to one object, with its time.
     struct Write: Sendable {
         /// Nil for any.
         let value: String?

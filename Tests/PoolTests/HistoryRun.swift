@@ -34,7 +34,7 @@ final class HistoryRun: Sendable {
 
     struct Outcome {
         let failures: [String]
-        /// What was answered.
+        /// The answers.
         let summary: String
         let log: String
     }
@@ -70,7 +70,7 @@ final class HistoryRun: Sendable {
         await converge("after the history")
         model.mark("converged")
         try await checkEvents()
-        // What was acknowledged outlives the agent, and its next start touches nothing.
+        // Acknowledged changes outlive the agent, and its next start touches nothing.
         let processes = try await host.client.tasks().map { "\($0.name) \($0.state) \($0.processes?.leader ?? 0)" }.sorted()
         try await replaceAgent(after: 0) {}
         await converge("after the next start of the agent")

@@ -58,7 +58,7 @@ extension Streams {
                         let same = try independent("compare", here, other.data(ofSnapshot: "s\(step)", of: name))
                         #expect(same.isSuccess, "seed \(seed), step \(step): \(same.output)")
                     }
-                    // What is here has flags that what came from elsewhere hasn't.
+                    // Trees here have flags that received ones lack.
                     var sink = MemorySink()
                     let snapshots = try pool.snapshots(of: name)
                     try pool.writeVolume(name, snapshots[0], since: snapshots[2], to: &sink)

@@ -94,7 +94,7 @@ struct Kettle: Settings {
         #expect(value == seconds.map { $0 == $0.rounded() ? .integer(Int64($0)) : .number($0) })
     }
 
-    /// What is written for people can be read back.
+    /// Texts for people can be read back.
     @Test func textsOfValuesAreTheirValues() throws {
         for field in Limits.table.fields {
             for value in field.kind.bound {

@@ -124,7 +124,7 @@ public struct DeviceMemory: Sendable, Codable, Equatable {
 extension PoolRegistry {
     private func deviceFile(_ filesystem: String) -> String { "\(records(ofFilesystem: filesystem))/devices.json" }
 
-    /// What this host has seen of a file system's devices. A file that can't be read is set aside as `devices.json.damaged`.
+    /// The record of a file system's devices on this host. A file that can't be read is set aside as `devices.json.damaged`.
     func deviceMemory(_ filesystem: String) throws -> DeviceMemory {
         let file = deviceFile(filesystem)
         guard Files.exists(file) else { return DeviceMemory() }

@@ -2,30 +2,38 @@ public import Btrfs
 
 /// How a pool's devices are, and whether all its content has the copies that it should have.
 public struct PoolHealth: Sendable, Equatable {
-    /// Something wrong with a device.
-    public struct DeviceProblem: Sendable, Equatable {
-        public enum Kind: String, Sendable {
-            case missing
-            /// It lacks commits that others have, and has some that they lack: each was written to without the other.
-            case diverged
-            /// It lacks commits that others have: they were written to without it.
-            case stale
-            /// It has become smaller than its part of the file system.
-            case cut
-            /// It has had errors.
-            case failing
-        }
+    /// The state of a device: the worst that is known of it.
+    public enum DeviceState: String, Sendable, Codable, CaseIterable {
+        case ok, missing
+        /// It has become smaller than its part of the file system.
+        case cut
+        /// It lacks commits that others have, and has some that they lack: each was written to without the other.
+        case diverged
+        /// It lacks commits that others have: they were written to without it.
+        case stale
+        /// It has had errors.
+        case failing
 
-        public let device: UInt64
-        public let path: String
-        public let kind: Kind
-        public let errors: DeviceErrors
-        public let behind: DeviceMemory.Behind?
+        init(_ device: Device, _ behind: DeviceMemory.Behind?) {
+            if device.isMissing {
+                self = .missing
+            } else if device.isCut {
+                self = .cut
+            } else if let behind {
+                self = behind.isWrittenAlone ? .diverged : .stale
+            } else {
+                self = device.isHealthy ? .ok : .failing
+            }
+        }
     }
 
-    /// How a device is.
-    public enum DeviceState: String, Sendable, Codable, CaseIterable {
-        case ok, missing, cut, diverged, stale, failing
+    /// A device whose state is not `ok`.
+    public struct DeviceProblem: Sendable, Equatable {
+        public let device: UInt64
+        public let path: String
+        public let kind: DeviceState
+        public let errors: DeviceErrors
+        public let behind: DeviceMemory.Behind?
     }
 
     /// Content that fewer devices may fail for than for the rest of its kind: it was written while a device was missing.
@@ -57,7 +65,7 @@ public struct PoolHealth: Sendable, Equatable {
 
     public func state(ofDevice id: UInt64) -> DeviceState {
         for case .device(let problem) in problems where problem.device == id {
-            return DeviceState(rawValue: problem.kind.rawValue) ?? .failing
+            return problem.kind
         }
         return .ok
     }
@@ -71,9 +79,11 @@ public struct PoolHealth: Sendable, Equatable {
         self.devices = devices
         var problems: [Problem] = devices.compactMap { device in
             let behind = behind.first { $0.device == device.id }
-            guard let kind = Self.kind(device, behind) else { return nil }
-            return .device(
-                DeviceProblem(device: device.id, path: device.path, kind: kind, errors: device.errors, behind: behind))
+            let state = DeviceState(device, behind)
+            return state == .ok
+                ? nil
+                : .device(
+                    DeviceProblem(device: device.id, path: device.path, kind: state, errors: device.errors, behind: behind))
         }
         // As long as a device is missing, replacing that is what is to be done.
         if !isChanging, !devices.contains(where: \.isMissing) {
@@ -84,14 +94,6 @@ public struct PoolHealth: Sendable, Equatable {
             }
         }
         self.problems = problems
-    }
-
-    /// The worst that is wrong with a device; nil for nothing.
-    private static func kind(_ device: Device, _ behind: DeviceMemory.Behind?) -> DeviceProblem.Kind? {
-        if device.isMissing { return .missing }
-        if device.isCut { return .cut }
-        if let behind { return behind.isWrittenAlone ? .diverged : .stale }
-        return device.isHealthy ? nil : .failing
     }
 }
 
@@ -129,6 +131,7 @@ extension PoolHealth.DeviceProblem: CustomStringConvertible {
         let commits = behind.map { "its last commit was \($0.generation), the others' \($0.newest)" } ?? ""
         let left = "files without checksums (chattr +C) may be read from it as they were"
         return switch kind {
+        case .ok: "\(name) is ok"
         case .diverged:
             "\(name) and the others were written to without each other (\(commits)): what was written to it alone is not in the pool any more, bring that back from elsewhere; \(left); give it the pool's content: dish pool scrub start; where such files matter, \(advice)"
         case .stale:

@@ -12,7 +12,7 @@ public struct LayerDescription: Sendable, Codable, Equatable {
     public var label: String
     /// When it was built, in seconds since 1970; nil for now.
     public var created: Int64?
-    /// What the image was called where it was sent; nil when its label says so, and for the layers below it.
+    /// The name of the image at the sender; nil where it is the label, and for the layers below it.
     public var name: String?
 
     public init(

@@ -35,7 +35,7 @@ extension Tree {
 
 extension Tree {
     private func requireShortPaths(_ what: String) throws {
-        // Where the directories above end, and how long their paths are.
+        // The ends of the directories above, and the lengths of their paths.
         var above: [(end: Int, length: Int)] = []
         for index in nodes.indices.dropFirst() {
             while let last = above.last, index >= last.end { above.removeLast() }

@@ -126,7 +126,7 @@ private struct OldContent {
 
     subscript(place: Int) -> Int { Int(found[place]) }
 
-    /// Where those of a content are.
+    /// The places of those with a content.
     func range(_ wanted: Content) -> Range<Int> {
         let start = found.lowerBound { Self.precedes(content($0), wanted) }
         return start..<max(start, found.lowerBound { !Self.precedes(wanted, content($0)) })

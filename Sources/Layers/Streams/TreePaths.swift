@@ -46,7 +46,7 @@ struct TreePaths {
         return path
     }
 
-    /// Whether a node is the only name of its file.
+    /// True if a node is the only name of its file.
     func isAlone(_ index: Int) -> Bool { groups.isEmpty || !tree.nodes.isLinked(index) || groups[tree.nodes.inode(index)] == nil }
 
     /// All names of a node's file, its own among them, in the order of the tree.

@@ -38,7 +38,7 @@ public struct VolumeSnapshot: Sendable, Codable, Equatable {
 }
 
 extension Volume {
-    /// Whether a volume or a snapshot can be called so.
+    /// True for a valid name of a volume or a snapshot.
     public static func isName(_ name: String) -> Bool { Names.isVolume(name) }
 
     static func requireName(_ name: String, _ what: String) throws {

@@ -248,7 +248,7 @@ extension Pool {
         }
         guard let origin else { return false }
         try filesystem().sync()
-        // Where nothing was written since, no tree is needed.
+        // No tree is needed if nothing was written since.
         if try Tree.changedInodes(in: self.data(ofVolume: volume), after: data.creation).isEmpty { return true }
         let old = try self.tree(of: origin, of: volume)
         return try TreeDigest(Tree(ofSnapshot: self.data(ofVolume: volume), of: old)).id == TreeDigest(old).id

@@ -10,21 +10,21 @@ enum JobLanguage {
         "a job", title: "jobs",
         [KeySchema(ofJob("name")), KeySchema(ofTask("image")), KeySchema(ofJob("pull")), KeySchema(ofJob("replicas"))]
             + taskFields.filter { $0.name.json != "image" }.map { KeySchema($0) } + [
-                KeySchema("stop", .mapping(stop), "How a replica is ended."), KeySchema(ofJob("update")),
+                KeySchema("stop", .mapping(stop), "Stopping of replicas."), KeySchema(ofJob("update")),
                 KeySchema(ofJob("dependsOn")),
                 KeySchema(
                     "without_scheduler", .wordOrMapping("keep", withoutScheduler), default: "`keep`",
-                    "What becomes of the replicas while the host's scheduler is away."),
+                    "Replicas while the host's scheduler is away."),
             ])
 
-    /// What of a task isn't the agent's to give, or the key `stop`.
+    /// The fields of a task that have a key of their own.
     static let taskFields = TaskRequest.table.fields.filter { field in
         ![
             "name", "pool", "stopSignal", "terminal", "interactive", "attach", "removeWhenDone", "owner", "secretValues",
         ].contains(field.name.json)
     }
 
-    /// What of a job has a key of the same name.
+    /// The fields of a job that have a key of the same name.
     static let jobFields = ["name", "pull", "replicas", "update", "dependsOn"].map(ofJob)
 
     /// Fields with the names that they have under the key `stop`.

@@ -36,7 +36,7 @@ extension TreeApplier {
         }
     }
 
-    /// Whether something holds of a file that was just made: to look costs a tenth of what it costs to set it again.
+    /// True if something holds of a file that was just made: to look costs a tenth of what it costs to set it again.
     private func isNew(_ path: [UInt8], _ holds: (stat) -> Bool) throws -> Bool {
         guard let file, file.isPlain, file.path == path else { return false }
         return holds(try status(of: file.descriptor, path))

@@ -76,7 +76,7 @@ public final class TreeApplier {
         }
     }
 
-    /// What the tree was made of may have files that nobody may change, as long as they have those flags. Flags are no part of a tree.
+    /// The source of the tree may have files that nobody may change, as long as they have those flags. Flags are no part of a tree.
     private func apply(_ command: StreamCommand, _ data: UnsafeRawBufferPointer) throws {
         do {
             try applyOnce(command, data)
