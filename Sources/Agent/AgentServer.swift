@@ -85,7 +85,7 @@ public struct AgentServer: Sendable {
     /// A connection on which nothing is being answered must bring a whole head of a request within so long, the TLS handshake
     /// included: nothing that is less than that counts.
     private static func connections(_ limits: ConnectionLimits) -> HTTP1Channel.Configuration {
-        .init(additionalChannelHandlers: [ConnectionHandler(limits)], idleTimeout: .seconds(10))
+        .init(additionalChannelHandlers: [ClientWatch(), ConnectionHandler(limits)], idleTimeout: .seconds(10))
     }
 
     private var quiet: Logger {
@@ -132,12 +132,16 @@ public struct AgentServer: Sendable {
             guard let state = TaskStatus.State(rawValue: query.get("state") ?? "exited") else {
                 return failure(AgentError(.invalid, "'\(query.get("state") ?? "")' is not a task's state"))
             }
-            return await answer { try await tasks.wait(name(context), until: state, seconds: seconds) }
+            return await answer {
+                let name = try name(context)
+                return try await context.whileConnected { try await tasks.wait(name, until: state, seconds: seconds) }
+            }
         }
         router.get("/v1/tasks/:name/wait-removed") { request, context in
             let seconds = request.uri.queryParameters.get("seconds", as: Int.self) ?? 60
             return await answer {
-                try await tasks.waitUntilRemoved(name(context), seconds: seconds)
+                let name = try name(context)
+                try await context.whileConnected { try await tasks.waitUntilRemoved(name, seconds: seconds) }
                 return Done()
             }
         }

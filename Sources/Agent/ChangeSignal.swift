@@ -4,11 +4,16 @@ import Synchronization
 final class ChangeSignal: Sendable {
     private struct State {
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        /// Waits that were cancelled before they began.
+        var cancelled: Set<Int> = []
         var next = 0
         var observers: [@Sendable () -> Void] = []
     }
 
     private let state = Mutex(State())
+
+    /// How many wait now.
+    var waiting: Int { state.withLock { $0.waiters.count + $0.cancelled.count } }
 
     func signal() {
         let (waiting, observers) = state.withLock { state in
@@ -29,28 +34,48 @@ final class ChangeSignal: Sendable {
     /// It runs on the caller's actor up to the moment it waits: what the caller has seen of the actor's state before the
     /// call can't change unnoticed. Who is no actor gives a condition instead.
     ///
-    /// - Parameter condition: asked once it would hear a signal: whether there is still something to wait for.
+    /// - Parameters:
+    ///   - deadline: nil for none.
+    ///   - condition: asked once it would hear a signal: whether there is still something to wait for.
+    /// - Throws: `CancellationError` when the task that waits was cancelled; nothing of the wait is left then.
     func wait(
-        until deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
+        until deadline: ContinuousClock.Instant?, isolation: isolated (any Actor)? = #isolation,
         while condition: () -> Bool = { true }
-    ) async {
+    ) async throws(CancellationError) {
         let ticket = state.withLock { state in
             state.next += 1
             return state.next
         }
         var timer: Task<Void, any Error>?
-        await withCheckedContinuation { waiter in
-            state.withLock { $0.waiters[ticket] = waiter }
-            guard condition() else {
-                state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
-                return
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let waits = state.withLock { state in
+                    guard state.cancelled.remove(ticket) == nil else { return false }
+                    state.waiters[ticket] = waiter
+                    return true
+                }
+                guard waits else { return waiter.resume() }
+                guard condition() else { return wake(ticket) }
+                // Only now: a timer that is over at once must find somebody to wake.
+                guard let deadline else { return }
+                timer = Task {
+                    try await Task.sleep(until: deadline)
+                    wake(ticket)
+                }
             }
-            // Only now: a timer that is over at once must find somebody to wake.
-            timer = Task {
-                try await Task.sleep(until: deadline)
-                state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+        } onCancel: {
+            let waiter = state.withLock { state in
+                let waiter = state.waiters.removeValue(forKey: ticket)
+                if waiter == nil { state.cancelled.insert(ticket) }
+                return waiter
             }
+            waiter?.resume()
         }
         timer?.cancel()
+        // One that was cancelled after its end left its number.
+        state.withLock { _ = $0.cancelled.remove(ticket) }
+        if Task.isCancelled { throw CancellationError() }
     }
+
+    private func wake(_ ticket: Int) { state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume() }
 }

@@ -162,20 +162,35 @@ public final class EventLog: Sendable {
     }
 
     /// Events as they happen, after those that have happened since one. Nothing for some seconds is an empty batch.
-    public func follow(after sequence: UInt64, from time: Int64 = .min) -> AsyncThrowingStream<[AgentEvent], any Error> {
+    ///
+    /// - Parameter end: returns when there shall be no more.
+    func follow(
+        after sequence: UInt64, from time: Int64 = .min, until end: @escaping @Sendable () async throws -> Void
+    ) -> AsyncThrowingStream<[AgentEvent], any Error> {
         AsyncThrowingStream { continuation in
             let task = Task {
-                var seen = sequence
-                while !Task.isCancelled {
-                    // What is too old for the caller is not looked at again.
-                    let noted = self.last
-                    let batch = try await self.events(after: seen, from: time)
-                    seen = max(seen, noted, batch.last?.sequence ?? 0)
-                    continuation.yield(batch)
-                    let heard = seen
-                    await self.changes.wait(until: .now + .seconds(10)) { self.last <= heard }
+                await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        var seen = sequence
+                        while true {
+                            // What is too old for the caller is not looked at again.
+                            let noted = self.last
+                            let batch = try await self.events(after: seen, from: time)
+                            seen = max(seen, noted, batch.last?.sequence ?? 0)
+                            continuation.yield(batch)
+                            let heard = seen
+                            try await self.changes.wait(until: .now + .seconds(10)) { self.last <= heard }
+                        }
+                    }
+                    group.addTask { try await end() }
+                    do {
+                        try await group.next()
+                        continuation.finish()
+                    } catch {
+                        continuation.finish(throwing: error)
+                    }
+                    group.cancelAll()
                 }
-                continuation.finish()
             }
             continuation.onTermination = { _ in task.cancel() }
         }

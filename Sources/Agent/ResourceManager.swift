@@ -124,7 +124,7 @@ actor ResourceManager {
         let promised = tasks.filter { $0.request.class == .guaranteed || ResourceClaim($0.request).memory > 0 }
         if promised.isEmpty, protection == nil || protection! == (0, 0) { return }
         do {
-            let host = try HostResources.current(pool)
+            let host = try await blocking { try HostResources.current(pool) }
             guard host.cgroups.controllers.contains("memory"), let unified = host.cgroups.unified else { return }
             let limits = promised.map { host.effective($0.request, configuration.resources).limits }
             let sums = (limits.reduce(0) { $0 + ($1.memoryMin ?? 0) }, limits.reduce(0) { $0 + ($1.memoryLow ?? 0) })
@@ -149,7 +149,8 @@ actor ResourceManager {
     /// Bounds what all tasks take together, so that those without limits leave the host its share.
     func bound() async {
         do {
-            let host = try HostResources.current(configuration.pool)
+            let pool = configuration.pool
+            let host = try await blocking { try HostResources.current(pool) }
             guard host.cgroups.hasSystemd, host.cgroups.controllers.contains("memory"),
                 let systemctl = Executable.find("systemctl")
             else { return }

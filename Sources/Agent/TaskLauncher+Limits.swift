@@ -15,7 +15,7 @@ extension TaskLauncher {
     ///   - before: what it had; nil when that isn't known.
     func setLimits(_ task: TaskIntent, isRunning: Bool, since before: TaskIntent?) async throws {
         let pool = configuration.pool
-        let host = try HostResources.current(pool)
+        let host = try await blocking { try HostResources.current(pool) }
         if isRunning {
             let limits = host.effective(task.request, configuration.resources)
             try await tellHelper(.limits(limits), of: task)

@@ -23,13 +23,13 @@ struct TaskLauncher: Sendable {
     /// - Parameter generation: the number of the run; those after the first go on with the root that is there.
     /// - Throws: `HostTrouble` when this host can't start any task at present; then nothing was begun.
     func prepare(_ task: TaskIntent, generation: Int) async throws {
-        try HostTrouble.check(configuration)
+        let configuration = configuration
+        try await blocking { try HostTrouble.check(configuration) }
         async let network: Void = connect(task, again: generation > 1)
         async let helper: Void = startHelper(task, generation)
         async let entry: Void = blocking { try writeEntryFiles(of: task) }
         let pool = pool
         let intents = IntentStore(configuration)
-        let journal = TaskJournal(of: task, configuration)
         let runtime = runtime
         try await blocking {
             if generation == 1 {
@@ -38,7 +38,7 @@ struct TaskLauncher: Sendable {
                 try pool.completeTask(task.record, limit: task.request.limits.disk)
             }
             intents.writeSpare(task)
-            try journal?.prepare()
+            try TaskJournal(of: task, configuration)?.prepare()
             try makeMountPoints(of: task)
             let confinement = try TaskConfinement(task.request, hasAccount: task.account != nil)
             let allowed = Spawn.Capabilities(named: confinement.allowedToFiles, gainsNothing: false)
@@ -58,10 +58,12 @@ struct TaskLauncher: Sendable {
     }
 
     private func startHelper(_ task: TaskIntent, _ generation: Int) async throws {
-        let (spec, environment) = try helperSpec(task, generation)
-        let inUnit = Files.isDirectory("/run/systemd/system")
-        let spawn = spec.spawn(helper: configuration.helper, environment: environment, inUnit: inUnit)
-        try await blocking { try spec.write() }
+        let spawn = try await blocking {
+            let (spec, environment) = try helperSpec(task, generation)
+            try spec.write()
+            return spec.spawn(
+                helper: configuration.helper, environment: environment, inUnit: Files.isDirectory("/run/systemd/system"))
+        }
         guard spawn.detached else {
             var result = try await Command(spawn).run()
             // systemd may not be done yet with the unit of the run before.

@@ -11,7 +11,7 @@ import TaskHelper
 extension TaskManager {
     /// Starts a task again that has ended; one that runs already is no error.
     public func startAgain(_ name: String, because: String = "asked for over the API") async throws -> TaskStatus {
-        let task = try readyToStart(name)
+        let task = try await readyToStart(name)
         if case .alive = task.machine.state, task.machine.run.wish == .run { return describe(task) }
         try await handle(.start, task.intent.id, because: because)
         return try await started(task, "start", seconds: 60)
@@ -23,7 +23,7 @@ extension TaskManager {
     public func restart(
         _ name: String, timeout: UInt32, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
-        let task = try readyToStart(name)
+        let task = try await readyToStart(name)
         RunningOperation.current?.note("waits for its end, at most \(timeout) s, and its start")
         try await handle(.restart(seconds: timeout), task.intent.id, because: because)
         return try await started(task, "restart", seconds: Int(timeout) + 60)
@@ -38,21 +38,34 @@ extension TaskManager {
     }
 
     /// The task, if it may be started.
-    private func readyToStart(_ name: String) throws -> ManagedTask {
+    private func startable(_ name: String) throws -> ManagedTask {
         guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
         let task = try find(name)
         guard task.machine.run.wish != .remove else {
             throw AgentError(.conflict, "the task '\(task.intent.name)' is being removed")
         }
+        return task
+    }
+
+    /// The task, if it may be started, and has what it needs for that.
+    private func readyToStart(_ name: String) async throws -> ManagedTask {
+        let task = try startable(name)
         guard task.machine.isAtRest else { return task }
+        let (intent, network, pool) = (task.intent, configuration.network, configuration.pool)
         do {
-            // While it was at rest, another program may have taken them.
-            for port in task.intent.ports { try configuration.network.requireAvailable(port) }
-            _ = try admission(without: task.intent.id).limits(task.intent.request)
+            let host = try await blocking {
+                // While it was at rest, another program may have taken them.
+                for port in intent.ports { try network.requireAvailable(port) }
+                let host = try HostResources.current(pool)
+                _ = try host.notEnforced(intent.request)
+                return host
+            }
+            let now = try startable(intent.id)
+            if now.machine.isAtRest { try admission(without: intent.id).reserve(now.intent.request, on: host) }
+            return now
         } catch {
             throw Self.refusal(error)
         }
-        return task
     }
 
     /// Returns once a helper has had a task's run, which may be over by then.
@@ -78,7 +91,7 @@ extension TaskManager {
                     "\(what) task '\(task.intent.name)': it is \(task.machine.visible.rawValue) after \(seconds) s; see: dish events \(task.intent.name)"
                 )
             }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
         throw Self.unknown(id)
     }
@@ -217,7 +230,10 @@ extension TaskManager {
         let directory = configuration.state(of: intent.id)
         var run = TaskRun()
         do {
-            if Files.exists("\(directory)/run.json") { run = try StateFile.read(TaskRun.self, "\(directory)/run.json") }
+            run = try await blocking {
+                let path = "\(directory)/run.json"
+                return Files.exists(path) ? try StateFile.read(TaskRun.self, path) : TaskRun()
+            }
         } catch {
             run = await lostRun(of: intent, error)
         }

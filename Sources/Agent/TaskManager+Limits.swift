@@ -12,11 +12,11 @@ extension TaskManager {
     }
 
     /// - Parameter id: a task that is there already, and doesn't compete with itself.
-    func admission(without id: String?, layer: LayerID? = nil) -> TaskAdmission {
+    func admission(without id: String?) -> TaskAdmission {
         TaskAdmission(
             configuration: configuration, others: tasks.values.map(\.intent).filter { $0.id != id },
             reserving: reserving.filter { $0.id != id }, lastAddress: lastAddress,
-            jobPorts: jobPorts, layer: layer)
+            jobPorts: jobPorts)
     }
 
     /// What the host has, and what of it is set aside and used.
@@ -62,7 +62,10 @@ extension TaskManager {
             try intent.request.limits.apply(change.limits, lifting: change.lift)
         } catch { throw AgentError(error, in: error.path.hasPrefix("lift") ? "" : "limits") }
         intent.request.bestEffort = before.request.bestEffort || change.bestEffort
-        intent.notEnforced = try admission(without: id).limits(intent.request)
+        let (pool, wanted) = (configuration.pool, intent.request)
+        let host = try await blocking { try HostResources.current(pool) }
+        intent.notEnforced = try host.notEnforced(wanted)
+        try admission(without: id).reserve(wanted, on: host)
         intent.isResized = true
         // From here on it counts, for others that ask to be admitted.
         replaceLimits(of: id, by: intent)

@@ -58,7 +58,7 @@ extension TaskManager {
         let deadline = ContinuousClock.now + .seconds(max(0, min(seconds, 86400)))
         while let task = tasks[id], ContinuousClock.now < deadline {
             if let failure = task.removalFailure { throw failure }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
         if let left = tasks[id] { throw AgentError(.failed, "the task '\(left.intent.name)' is still there after \(seconds) s") }
     }

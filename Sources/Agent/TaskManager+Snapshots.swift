@@ -79,20 +79,23 @@ extension TaskManager {
         while all.contains(where: { $0.name == kept }) { (kept, number) = ("before-\(Self.timeName())-\(number)", number + 1) }
         // Under way, it must be over first.
         let deadline = ContinuousClock.now + .seconds(60)
-        while case .settling = tasks[id]?.machine.state, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+        while case .settling = tasks[id]?.machine.state, ContinuousClock.now < deadline {
+            try await changes.wait(until: deadline)
+        }
         if case .settling = try readyToRollBack(id).machine.state {
             throw AgentError(
                 .failed, "roll back task '\(task.intent.name)': what is left of its last run hasn't ended after 60 s; try again")
         }
         let rollback = TaskRun.Rollback(snapshot: toImage ? nil : snapshot ?? last, keptAs: kept)
         let generation = tasks[id]?.generation ?? 0
-        let timeout = try timeout ?? (canShutDown(task.intent) ? 10 : 0)
+        let seconds: UInt32
+        if let timeout { seconds = timeout } else { seconds = try await canShutDown(task.intent) ? 10 : 0 }
         events.record(
             .task, task.intent.name, id: id, "rollback",
             reason: "to \(rollback.target): \(because); what was is kept as '\(kept)'")
-        RunningOperation.current?.note("gives it \(rollback.target) once its run is over, in \(timeout) s at most")
-        try await handle(.rollBack(rollback, seconds: timeout), id, because: "rolled back: \(because)")
-        return try await rolledBack(id, rollback, after: generation, seconds: Int(timeout) + 120)
+        RunningOperation.current?.note("gives it \(rollback.target) once its run is over, in \(seconds) s at most")
+        try await handle(.rollBack(rollback, seconds: seconds), id, because: "rolled back: \(because)")
+        return try await rolledBack(id, rollback, after: generation, seconds: Int(seconds) + 120)
     }
 
     /// The task, if it is neither on its way out nor being rolled back.
@@ -105,10 +108,10 @@ extension TaskManager {
     }
 
     /// Whether a task can end by itself when it is asked to: one that is booted needs what its init runs.
-    private func canShutDown(_ intent: TaskIntent) throws -> Bool {
+    private func canShutDown(_ intent: TaskIntent) async throws -> Bool {
         guard intent.boots else { return true }
-        let root = try OwnedFD.open("\(configuration.pool.directory(ofTask: intent.id))/rootfs", O_RDONLY | O_DIRECTORY)
-        return root.contains("sbin/init")
+        let path = "\(configuration.pool.directory(ofTask: intent.id))/rootfs"
+        return try await blocking { try OwnedFD.open(path, O_RDONLY | O_DIRECTORY).contains("sbin/init") }
     }
 
     private func rolledBack(
@@ -122,7 +125,7 @@ extension TaskManager {
             }
             if isOver, task.machine.isAtRest { break }
             if isOver, case .alive = task.machine.state, task.generation > generation { break }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
         guard let task = tasks[id] else { throw Self.unknown(id) }
         guard task.machine.run.rollback != rollback else {

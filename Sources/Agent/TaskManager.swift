@@ -82,22 +82,24 @@ public actor TaskManager {
     public func start(
         _ given: TaskRequest, layer: String? = nil, id: String? = nil, because: String = "asked for over the API"
     ) async throws -> TaskStatus {
-        guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
         if let id, let made = status(of: id) {
             // An earlier agent ended between making it and starting it: whoever asks again wants it to run.
             return try await hasNeverRun(id) ? startAgain(id, because: because) : made
         }
-        if let drainReason {
-            throw AgentError(
-                .conflict,
-                "this host is being drained and takes no new tasks (\(drainReason)); it does again after: dish host undrain")
-        }
-        var request = given
+        try requireOpen()
         var intent: TaskIntent
         let secrets: RequestedSecrets
         do {
-            secrets = try RequestedSecrets(takingFrom: &request, store: SecretStore(configuration))
-            intent = try admission(without: nil, layer: layer.flatMap { LayerID($0) }).admit(request, id: id)
+            let configuration = configuration
+            let survey: TaskSurvey
+            (secrets, survey) = try await blocking {
+                var request = given
+                let secrets = try RequestedSecrets(takingFrom: &request, store: SecretStore(configuration))
+                return (secrets, try TaskSurvey(request, layer: layer.flatMap { LayerID($0) }, configuration))
+            }
+            // Others may have come meanwhile, and the host may be being drained: from here on nothing is waited for.
+            try requireOpen()
+            intent = try admission(without: nil).admit(survey, id: id)
             intent.credentials = secrets.credentials.isEmpty ? nil : secrets.credentials
         } catch {
             throw Self.refusal(error)
@@ -109,7 +111,8 @@ public actor TaskManager {
         operation?.allowCancelling {}
         tasks[intent.id] = ManagedTask(
             intent: intent,
-            machine: TaskMachine(policy: request.restart, removesWhenDone: request.removeWhenDone, boot: boot))
+            machine: TaskMachine(
+                policy: intent.request.restart, removesWhenDone: intent.request.removeWhenDone, boot: boot))
         tasks[intent.id]?.because = because
         busy += 1
         defer { busy -= 1 }
@@ -133,11 +136,25 @@ public actor TaskManager {
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
             if let cancellation = operation?.cancellation { throw cancellation }
-            throw AgentError(
-                AgentError(of: error).code, "start task '\(intent.name)': \(HostTrouble.explain(error, configuration.pool))")
+            let explained = await explain(error)
+            throw AgentError(AgentError(of: error).code, "start task '\(intent.name)': \(explained)")
         }
         changes.signal()
         return status(of: intent.id) ?? gone(intent)
+    }
+
+    /// - Throws: `AgentError` when no new tasks are taken.
+    private func requireOpen() throws {
+        guard !isShuttingDown else { throw AgentError(.failed, "the agent is shutting down") }
+        guard let drainReason else { return }
+        throw AgentError(
+            .conflict,
+            "this host is being drained and takes no new tasks (\(drainReason)); it does again after: dish host undrain")
+    }
+
+    private func explain(_ error: any Error) async -> String {
+        let pool = configuration.pool
+        return (try? await blocking { HostTrouble.explain(error, pool) }) ?? "\(error)"
     }
 
     /// - Parameter reason: why no new tasks are taken; nil: they are.
@@ -162,7 +179,7 @@ public actor TaskManager {
         let deadline = ContinuousClock.now + .seconds(max(0, min(seconds, 86400)))
         while let status = status(of: id) {
             if status.state == state || status.state.hasEnded || ContinuousClock.now >= deadline { return status }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
         throw Self.unknown(name)
     }
@@ -188,7 +205,7 @@ public actor TaskManager {
             guard ContinuousClock.now < deadline else {
                 throw AgentError(.failed, "the task '\(now.intent.name)' did not end; see: dish logs \(now.intent.name)")
             }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
         return gone(task.intent)
     }
@@ -197,10 +214,14 @@ public actor TaskManager {
 
     /// Finds again the tasks of an earlier agent, which run on without it.
     public func recover() async throws {
-        for change in HostPreparation.apply() { logger.info("host: \(change)") }
-        try TaskJournal.writeSettings(configuration)
-        // Notes the date.
-        _ = SteadyTime(configuration)
+        let configuration = configuration
+        let changes = try await blocking {
+            defer { _ = SteadyTime(configuration) }  // Notes the date.
+            let changes = HostPreparation.apply()
+            try TaskJournal.writeSettings(configuration)
+            return changes
+        }
+        for change in changes { logger.info("host: \(change)") }
         let store = IntentStore(configuration)
         for (id, found) in try await blocking({ try store.all() }) {
             let intent: TaskIntent
@@ -233,7 +254,7 @@ public actor TaskManager {
     public func shutDown() async {
         isShuttingDown = true
         let deadline = ContinuousClock.now + .seconds(10)
-        while busy > 0, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+        while busy > 0, ContinuousClock.now < deadline, !Task.isCancelled { try? await changes.wait(until: deadline) }
         events.record(.agent, "dishd", "stopped", reason: "it was told to; tasks go on")
         await events.flush()
         guard tasks.isEmpty else { return }

@@ -54,11 +54,11 @@ extension AgentServer {
                     because: context.because())
             }
         }
-        router.get("/v1/events") { request, _ in try await events(request) }
+        router.get("/v1/events") { request, context in try await events(request, context) }
     }
 
     /// One JSON object a line; with `follow=true` without an end.
-    private func events(_ request: Request) async throws -> Response {
+    private func events(_ request: Request, _ context: AgentRequestContext) async throws -> Response {
         let query = request.uri.queryParameters
         let log = tasks.events
         // Numbers have no gaps, so the last so many are those after a number.
@@ -73,8 +73,9 @@ extension AgentServer {
         }
         let body: ResponseBody
         if follows {
+            let client = try await context.client()
             body = ResponseBody { writer in
-                for try await batch in log.follow(after: since, from: from) {
+                for try await batch in log.follow(after: since, from: from, until: { try await client.departure() }) {
                     // An empty line now and then would tell a reader nothing; it shows here that it is gone.
                     let lines = try selected(batch)
                     try await writer.write(lines.readableBytes > 0 ? lines : ByteBuffer(string: "\n"))

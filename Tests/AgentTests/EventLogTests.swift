@@ -66,7 +66,7 @@ import Testing
             log.record(.host, "h", "before", reason: "r")
             async let seen: [UInt64] = {
                 var seen: [UInt64] = []
-                for try await batch in log.follow(after: 0) {
+                for try await batch in log.follow(after: 0, until: { try await Task.sleep(for: .seconds(3600)) }) {
                     seen += batch.map(\.sequence)
                     if seen.last == 501 { break }
                 }

@@ -98,7 +98,7 @@ import Testing
         let undoing = ChangeSignal()
         let isOpen = Mutex(false)
         operation.allowCancelling {
-            await undoing.wait(until: .now + .seconds(60)) { !isOpen.withLock { $0 } }
+            try await undoing.wait(until: .now + .seconds(60)) { !isOpen.withLock { $0 } }
             throw AgentError(.failed, "no")
         }
         let cancelling = Task { try await operations.cancel(operation.status.id, by: "a") }
@@ -116,11 +116,11 @@ import Testing
     @Test func whoWaitsIsToldOfTheEnd() async throws {
         let operations = operations(directory)
         let operation = try await begin(operations)
-        await operation.wait(until: .now + .milliseconds(10))
+        try await operation.wait(until: .now + .milliseconds(10))
         #expect(operation.status.state == .running)
         async let waiting: Void = operation.wait(until: .now + .seconds(60))
         await operations.end(operation, AgentError(.failed, "no room"), result: nil)
-        await waiting
+        try await waiting
         #expect(operation.status.state == .failed && operation.status.error?.message == "no room")
     }
 

@@ -62,7 +62,7 @@ struct PackagePullTests {
             let images = manager(configuration, tasks) { name in
                 fetched.withLock { $0.append(name) }
                 // Whatever becomes of whoever asked for it.
-                while !isOpen.withLock({ $0 }) { await ChangeSignal().wait(until: .now + .milliseconds(10)) }
+                while !isOpen.withLock({ $0 }) { try? await ChangeSignal().wait(until: .now + .milliseconds(10)) }
                 return layer
             }
             let (first, second) = ("r.example/a:1", "r.example/b:1")

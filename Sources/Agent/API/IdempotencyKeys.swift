@@ -62,7 +62,7 @@ actor IdempotencyKeys {
             let digest = hexadecimal(ContentHash.bytes(body))
             var record = Record(
                 digest: digest, name: hexadecimal((0..<6).map { _ in UInt8.random(in: 0...255) }), at: now)
-            if let earlier = try? StateFile.read(Record.self, file), Self.isFresh(earlier.at, now) {
+            if let earlier = await read(file), Self.isFresh(earlier.at, now) {
                 guard earlier.digest == digest else {
                     throw AgentError(.conflict, "this Idempotency-Key came with another body before; take another key")
                 }
@@ -84,13 +84,17 @@ actor IdempotencyKeys {
     func end(_ ticket: Ticket, status: Int, body: String) async {
         defer { underWay.remove(ticket.file) }
         guard (200..<300).contains(status) else {
-            unlink(ticket.file)
+            _ = try? await blocking { unlink(ticket.file) }
             return
         }
-        guard var record = try? StateFile.read(Record.self, ticket.file) else { return }
+        guard var record = await read(ticket.file) else { return }
         (record.status, record.answer) = (status, body)
         // It is done, and whoever asked is told so. Who asks again finds what was made, under the name that is written down.
         try? await write(record, ticket.file, durable: ticket.isDurable)
+    }
+
+    private func read(_ file: String) async -> Record? {
+        try? await blocking { try StateFile.read(Record.self, file) }
     }
 
     private func write(_ record: Record, _ file: String, durable: Bool) async throws {

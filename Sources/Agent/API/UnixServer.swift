@@ -15,11 +15,13 @@ struct UnixServer<Responder: HTTPResponder>: Sendable where Responder.Context ==
     ///
     /// - Parameter descriptor: the socket; it is closed in the end.
     func run(_ descriptor: CInt, whenReady: @Sendable () async -> Void) async throws {
-        let http = HTTP1Channel { [responder, logger] request, writer, channel in
-            let context = AgentRequestContext(source: .init(channel: channel, logger: logger))
-            let response = try await responder.respond(to: request, context: context)
-            try await writer.write(response: response.head, body: response.body)
-        }
+        let http = HTTP1Channel(
+            responder: { [responder, logger] request, writer, channel in
+                let context = AgentRequestContext(source: .init(channel: channel, logger: logger))
+                let response = try await responder.respond(to: request, context: context)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            configuration: .init(additionalChannelHandlers: [ClientWatch()]))
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(descriptor) { [logger] channel in http.setup(channel: channel, logger: logger) }

@@ -30,7 +30,7 @@ extension JobManager {
                 throw AgentError(.conflict, "the job '\(name)' is \(status.state.rawValue): somebody else asked for it")
             case .waiting, .updating, .degraded: break
             }
-            await changes.wait(until: .now + .seconds(5))
+            try await changes.wait(until: .now + .seconds(5))
         }
     }
 

@@ -166,10 +166,13 @@ public actor JobManager {
     private func check(_ spec: JobSpec) async throws {
         let validation = validation(of: spec)
         try validation.check()
-        let host = try HostResources.current(configuration.pool)
-        try validation.ofTask { try LimitsCheck(spec.task).run(cpus: host.cpus) }
-        let secrets = SecretStore(configuration)
-        for (index, use) in spec.task.secrets.enumerated() where secrets.status(use.secret) == nil {
+        let (pool, secrets) = (configuration.pool, SecretStore(configuration))
+        let (cpus, missing) = try await blocking {
+            let missing = Set(spec.task.secrets.map(\.secret).filter { secrets.status($0) == nil })
+            return (try HostResources.current(pool).cpus, missing)
+        }
+        try validation.ofTask { try LimitsCheck(spec.task).run(cpus: cpus) }
+        for (index, use) in spec.task.secrets.enumerated() where missing.contains(use.secret) {
             throw validation.fault(
                 "task.secrets[\(index)]",
                 "there is no secret '\(use.secret)'; make it: dish secret create \(use.secret) FILE", .notFound)
@@ -197,7 +200,7 @@ public actor JobManager {
     /// Refuses ports that a task or a program of the host has.
     private func checkPorts(_ validation: JobValidation) async throws {
         let own = jobs[validation.spec.name]?.job.spec.task.publish ?? []
-        let seen = await tasks.list()
+        let (seen, network) = (await tasks.list(), configuration.network)
         for (index, port) in try validation.ports().enumerated() {
             if let task = seen.first(where: { $0.publish.contains { $0.conflicts(with: port) } }) {
                 throw validation.fault(
@@ -205,9 +208,11 @@ public actor JobManager {
             }
             guard !own.contains(where: { $0.conflicts(with: port) }) else { continue }
             do {
-                try configuration.network.requireFamily(of: port)
-                try configuration.network.requireAvailable(port)
-                try configuration.network.requireAnswers(on: port)
+                try await blocking {
+                    try network.requireFamily(of: port)
+                    try network.requireAvailable(port)
+                    try network.requireAnswers(on: port)
+                }
             } catch let error as NetworkError {
                 throw validation.fault(
                     "task.publish[\(index)]", error.description, error.code == .conflict ? .conflict : .invalid)
@@ -304,7 +309,7 @@ public actor JobManager {
             guard ContinuousClock.now < deadline else {
                 throw AgentError(.failed, "the job '\(name)' is still being removed; see: dish job status \(name)")
             }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
     }
 
@@ -329,7 +334,7 @@ public actor JobManager {
         while true {
             let status = try await status(name)
             if condition(status) || ContinuousClock.now >= deadline { return status }
-            await changes.wait(until: deadline)
+            try await changes.wait(until: deadline)
         }
     }
 
@@ -376,7 +381,7 @@ public actor JobManager {
 
     /// Writes a job as it is now. One write at a time, so that the last state is the one that stays.
     func save(_ name: String) async throws {
-        while saving.contains(name) { await changes.wait(until: .now + .seconds(1)) }
+        while saving.contains(name) { try await changes.wait(until: .now + .seconds(1)) }
         guard let job = jobs[name]?.job else { return }
         saving.insert(name)
         defer {

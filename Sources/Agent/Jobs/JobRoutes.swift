@@ -27,7 +27,8 @@ struct JobRoutes {
             let seconds = request.uri.queryParameters.get("seconds", as: Int.self) ?? 60
             return await answer {
                 let known = try await decode(JobStatus.self, from: request)
-                return try await jobs.wait(name(context), seconds: seconds) { $0 != known }
+                let name = try name(context)
+                return try await context.whileConnected { try await jobs.wait(name, seconds: seconds) { $0 != known } }
             }
         }
         router.post("/v1/jobs/:name/stop") { _, context in

@@ -58,6 +58,8 @@ struct MetricsSnapshot: Sendable {
             let labels: KeyValuePairs = ["route": answer.route, "method": answer.method, "status": "\(answer.status)"]
             text.sample(MetricsText.labels(labels), count)
         }
+        text.begin("dish_api_requests_under_way", .gauge, "Requests that are being answered, those that wait included.")
+        text.sample("", requests.underWay)
         text.begin("dish_api_request_duration_seconds", .histogram, "Time until a request's answer began.")
         for (route, durations) in requests.durations.sorted(by: { $0.key < $1.key }) {
             text.histogram(

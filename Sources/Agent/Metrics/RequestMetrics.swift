@@ -24,11 +24,17 @@ final class RequestMetrics: Sendable {
         var answers: [Answer: UInt64] = [:]
         /// By route.
         var durations: [String: Durations] = [:]
+        /// Requests that are being answered, those included that wait for something or whose answer has no end.
+        var underWay = 0
     }
 
     private let state = Mutex(Totals())
 
     var totals: Totals { state.withLock { $0 } }
+
+    func begin() { state.withLock { $0.underWay += 1 } }
+
+    func end() { state.withLock { $0.underWay -= 1 } }
 
     func record(_ answer: Answer, seconds: Double) {
         let bucket = Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
@@ -58,11 +64,22 @@ struct RequestMetricsMiddleware: RouterMiddleware {
                 .init(route: context.endpointPath ?? "", method: method, status: status),
                 seconds: Double(seconds) + Double(attoseconds) / 1e18)
         }
+        metrics.begin()
         do {
-            let response = try await next(request, context)
+            var response = try await next(request, context)
             record(response.status.code)
+            guard response.body.contentLength == nil else {
+                metrics.end()
+                return response
+            }
+            let stream = response.body
+            response.body = ResponseBody { [metrics] writer in
+                defer { metrics.end() }
+                try await stream.write(writer)
+            }
             return response
         } catch {
+            metrics.end()
             record((error as? any HTTPResponseError)?.status.code ?? 500)
             throw error
         }

@@ -15,7 +15,9 @@ struct OperationRoutes {
             let seconds = request.uri.queryParameters.get("seconds", as: Int.self) ?? 60
             return await answer {
                 let operation = try await operations.find(id(context))
-                await operation.wait(until: .now + .seconds(max(0, min(seconds, 86400))))
+                try await context.whileConnected {
+                    try await operation.wait(until: .now + .seconds(max(0, min(seconds, 86400))))
+                }
                 return operation.status
             }
         }

@@ -63,7 +63,11 @@ final class RunningOperation: Sendable {
                 return (state.isUndoing, Self.cancellation(state))
             }
             if isOpen {
-                await changes.wait(until: .now + .seconds(60)) { state.withLock { $0.isUndoing } }
+                do {
+                    try await changes.wait(until: .now + .seconds(60)) { state.withLock { $0.isUndoing } }
+                } catch {
+                    throw AgentError(of: error)
+                }
             } else if let cancellation {
                 throw cancellation
             } else {
@@ -118,9 +122,9 @@ final class RunningOperation: Sendable {
     }
 
     /// Returns once it has ended, or the time is over.
-    func wait(until deadline: ContinuousClock.Instant) async {
+    func wait(until deadline: ContinuousClock.Instant) async throws(CancellationError) {
         while !status.state.hasEnded, ContinuousClock.now < deadline {
-            await changes.wait(until: deadline) { !status.state.hasEnded }
+            try await changes.wait(until: deadline) { !status.state.hasEnded }
         }
     }
 

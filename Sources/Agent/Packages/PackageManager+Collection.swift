@@ -13,7 +13,7 @@ extension PackageManager {
     /// Collects what is to go now, and finds out whether the pool is full nevertheless.
     func collect() async {
         if isCollecting {
-            while isCollecting { await changes.wait(until: .now + .seconds(60)) }
+            while isCollecting, !Task.isCancelled { try? await changes.wait(until: .now + .seconds(60)) }
             return
         }
         isCollecting = true

@@ -41,7 +41,7 @@ extension PackageManager {
             }
             note(name, names)
             // Bytes are counted without a word.
-            await changes.wait(until: .now + .seconds(operation == nil ? 60 : 1))
+            try await changes.wait(until: .now + .seconds(operation == nil ? 60 : 1))
         }
         if let cancellation = operation?.cancellation { throw cancellation }
         guard content.packages[name]?.layer != nil else {

@@ -182,7 +182,7 @@ public actor PackageManager {
     private func pull(_ name: String) async {
         while !Task.isCancelled, pulls[name] != nil {
             pulls[name]?.state = .queued
-            while active >= policy.pulls, !Task.isCancelled { await changes.wait(until: .now + .seconds(60)) }
+            while active >= policy.pulls, !Task.isCancelled { try? await changes.wait(until: .now + .seconds(60)) }
             if Task.isCancelled { break }
             active += 1
             let failure = await attempt(name)
@@ -215,7 +215,7 @@ public actor PackageManager {
             events.record(.image, name, "pull failed", reason: "\(failure.reason); it is tried again in \(delay / 1000) s")
             changed()
             while let pull = pulls[name], !Task.isCancelled, case let left = pull.retryAt - HostClock.now, left > 0 {
-                await changes.wait(until: .now + .milliseconds(left))
+                try? await changes.wait(until: .now + .milliseconds(left))
             }
         }
         changed()
@@ -273,9 +273,9 @@ public actor PackageManager {
     // MARK: Status
 
     /// Returns once something has changed since an answer, or after so many seconds.
-    public func status(after revision: UInt64?, seconds: Int) async -> PackagesStatus {
+    public func status(after revision: UInt64?, seconds: Int) async throws -> PackagesStatus {
         let deadline = ContinuousClock.now + .seconds(max(0, min(seconds, 3600)))
-        while let revision, self.revision == revision, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+        while let revision, self.revision == revision, ContinuousClock.now < deadline { try await changes.wait(until: deadline) }
         return await status()
     }
 

@@ -7,11 +7,13 @@ struct PackageRoutes {
 
     func add(to router: Router<AgentRequestContext>) {
         let packages = packages
-        router.get("/v1/packages") { request, _ in
+        router.get("/v1/packages") { request, context in
             let query = request.uri.queryParameters
             let revision = query.get("after", as: UInt64.self)
             let seconds = query.get("seconds", as: Int.self) ?? 0
-            return await answer { await packages.status(after: revision, seconds: seconds) }
+            return await answer {
+                try await context.whileConnected { try await packages.status(after: revision, seconds: seconds) }
+            }
         }
         router.post("/v1/packages") { request, _ in
             let waits = request.uri.queryParameters.get("wait") == "true"

@@ -21,9 +21,11 @@ public actor HostDrain {
 
     /// Before any job is looked after.
     public func recover() async {
-        guard Files.exists(path) else { return }
+        let path = path
         do {
-            status = try StateFile.read(DrainStatus.self, path)
+            guard let found = try await blocking({ Files.exists(path) ? try StateFile.read(DrainStatus.self, path) : nil })
+            else { return }
+            status = found
         } catch {
             // That there was a file is what counts.
             status = DrainStatus(since: Int64(time(nil)), reason: "its file '\(path)' can't be read")
@@ -46,8 +48,11 @@ public actor HostDrain {
 
     public func undrain(because: String) async throws {
         guard status != nil else { return }
-        guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove", path) }
-        try Files.syncDirectory(Files.parent(of: path))
+        let path = path
+        try await blocking {
+            guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove", path) }
+            try Files.syncDirectory(Files.parent(of: path))
+        }
         status = nil
         await pass()
         tasks.events.record(.host, HostResources.name(), "undrained", reason: because)

@@ -127,10 +127,11 @@ public actor SchedulerHeartbeat {
     private func message(at now: Int64) async throws -> HostHeartbeat {
         let pressure = await packages.pressure()
         let pool = configuration.pool
+        let isWritable = try await blocking { pool.isWritable }
         var message = HostHeartbeat(
             host: host, name: HostResources.name(), boot: boot, agentStarted: started, sequence: sequence + 1,
             at: UsageReader.wallClock(), uptime: now, capacity: try await tasks.host(),
-            pool: .init(path: pool.path, pressure: pressure, isWritable: pool.isWritable))
+            pool: .init(path: pool.path, pressure: pressure, isWritable: isWritable))
         sequence += 1
         message.sequence = sequence
         (message.epoch, message.revision, message.refusals) = (link.memory.epoch, link.memory.revision, link.memory.refusals)
