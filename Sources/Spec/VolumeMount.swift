@@ -26,5 +26,20 @@ public struct VolumeMount: Written {
         self.init(volume: parts[0], path: "/" + components.joined(separator: "/"), readOnly: parts.count == 3 && parts[2] == "ro")
     }
 
+    private enum Key: CodingKey {
+        case volume, path, readOnly
+    }
+
+    /// Agents of version 0.1.0 wrote an object for each into the files of tasks.
+    public init(from decoder: any Decoder) throws {
+        guard let object = try? decoder.container(keyedBy: Key.self) else {
+            try self.init(parsing: try decoder.singleValueContainer().decode(String.self), for: decoder)
+            return
+        }
+        let (volume, path) = (try object.decode(String.self, forKey: .volume), try object.decode(String.self, forKey: .path))
+        let suffix = try object.decode(Bool.self, forKey: .readOnly) ? ":ro" : ""
+        try self.init(parsing: "\(volume):\(path)\(suffix)", for: decoder)
+    }
+
     public var description: String { "\(volume):\(path)\(readOnly ? ":ro" : "")" }
 }

@@ -8,12 +8,15 @@ public protocol Written: Sendable, Equatable, Codable, CustomStringConvertible {
 
 extension Written {
     public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
+        try self.init(parsing: try decoder.singleValueContainer().decode(String.self), for: decoder)
+    }
+
+    /// - Throws: `DecodingError` at the decoder's place.
+    init(parsing text: String, for decoder: any Decoder) throws {
         do throws(FieldFault) {
             try self.init(parsing: text)
         } catch {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: error.reason)
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: error.reason))
         }
     }
 
