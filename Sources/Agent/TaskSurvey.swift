@@ -33,7 +33,11 @@ struct TaskSurvey: Sendable {
                 "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave --pool out, or start another agent for it: dishd --pool \(wanted)",
                 field: "pool")
         }
-        layer = try TaskManager.naming("image") { try pool.resolve(known?.hex ?? given.image) }.id
+        layer = try TaskManager.naming("image") {
+            let layer = try pool.resolve(known?.hex ?? given.image).id
+            try pool.requireWhole(layer)
+            return layer
+        }
         let root = pool.root(of: layer)
         let defaults = try ImageDefaults(root: root)
         var request = try defaults.complete(given)

@@ -17,6 +17,9 @@ public enum Subvolume {
         public let receivedUUID: String?
         /// The transaction of the last change.
         public let generation: UInt64
+        /// The transaction of the last change to what is in it: unlike `generation` it stays when a snapshot is made of it, or its
+        /// blocks move.
+        public let changed: UInt64
         /// The transaction that made it: what is in it from its source is older or of the same.
         public let creation: UInt64
         /// When that was, in seconds since 1970.
@@ -138,7 +141,7 @@ public enum Subvolume {
             id: info.treeid, parentID: info.parent_id, isReadOnly: info.flags & 1 != 0,
             uuid: formatUUID(info.uuid), parentUUID: parentUUID == none ? nil : parentUUID,
             receivedUUID: receivedUUID == none ? nil : receivedUUID, generation: info.generation,
-            creation: info.otransid, created: Int64(info.otime.sec))
+            changed: info.ctransid, creation: info.otransid, created: Int64(info.otime.sec))
     }
 
     /// Whether the path is the root of a subvolume: on Btrfs that is inode 256.

@@ -11,8 +11,9 @@ public enum ContentHash {
         defer { buffer.deallocate() }
         let number = file.number
         while true {
-            try Cancellation.check()
             let count = try retryingInterrupts("read", path) { Glibc.read(number, buffer.baseAddress, buffer.count) }
+            // The smallest file takes a block.
+            try Cancellation.check(reading: max(count, 4096))
             if count == 0 { return Array(hash.finalize()) }
             hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }

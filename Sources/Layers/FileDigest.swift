@@ -133,6 +133,7 @@ enum FileDigest {
                 if count == 0 { break }
                 done += count
             }
+            try Cancellation.check(reading: done)
             if done < wanted { (buffer.baseAddress! + done).initializeMemory(as: UInt8.self, repeating: 0, count: wanted - done) }
             guard try body(UnsafeRawBufferPointer(rebasing: buffer[..<wanted])) else { return }
             position += UInt64(wanted)

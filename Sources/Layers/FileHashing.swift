@@ -40,8 +40,9 @@ final class FileHashing: Sendable {
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "dish.hash", attributes: .concurrent)
     private let idle = DispatchSemaphore(value: 0)
-    private let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
     private let cancellation = Cancellation.current
+    /// Threads beside those of whoever finds files. Work with a pace has none: they would wait most of the time.
+    private let mostWorkers = Cancellation.current?.isPaced == true ? 0 : max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
 
     /// A file of a tree whose digest can't be computed.
     struct Failure: Error {
@@ -53,7 +54,7 @@ final class FileHashing: Sendable {
     func add(_ node: Int, _ name: [UInt8], in directory: OpenDirectory) throws(Failure) {
         let (isNew, isFull) = state.withLock { state in
             state.waiting.append(Item(node: node, name: name, directory: directory))
-            let isNew = state.workers < processors
+            let isNew = state.workers < mostWorkers
             if isNew { state.workers += 1 }
             return (isNew, state.isFull)
         }

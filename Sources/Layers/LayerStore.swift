@@ -66,7 +66,7 @@ extension Pool {
             entries: digest.entries, size: digest.size, packages: packages)
         let entry = "\(staged.path)/layer"
         try Files.makeDirectories(entry, mode: 0o700)
-        try StateFile.write(layer, "\(entry)/layer.json", syncsName: false)
+        try StateFile.writeWithCopy(layer, "\(entry)/layer.json", syncsName: false)
         // Before it is read-only: a read-only subvolume can't be moved, only the directory it is in.
         try removeProtection(of: staged.root)
         try retryingInterrupts("move", staged.root) { rename(staged.root, "\(entry)/rootfs") }

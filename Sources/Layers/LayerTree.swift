@@ -7,6 +7,7 @@ extension Pool {
     /// A layer's tree: as it was stored when the layer was published or, when that is missing or not of this
     /// copy of the layer, read from the layer and stored.
     public func tree(of id: LayerID) throws -> Tree {
+        try requireUndamaged(id)
         let uuid = try Subvolume.info(root(of: id)).uuid
         if let tree = try storedTree(in: directory(ofLayer: id), subvolume: uuid) { return tree }
         guard let tree = try Tree(of: root(of: id)).identified(as: id, root: root(of: id)) else {

@@ -62,6 +62,7 @@ extension Pool {
             guard try layer(task.layer) != nil else {
                 throw PoolError(.unknownImage, "the image '\(task.image)' was removed meanwhile")
             }
+            try requireWhole(task.layer)
             var groups: [QuotaGroup] = []
             if let number = task.quotaGroup {
                 let filesystem = try filesystem()

@@ -8,11 +8,12 @@ import Glibc
 ///
 /// When the task is cancelled, so is the call's `Cancellation`: the call is waited for, and ends early where it checks that.
 ///
+/// - Parameter pace: the rate at which the call reads content; nil for no limit.
 /// - Throws: what the call throws; `SystemError` with `EAGAIN` when there can be no more threads.
 public func blocking<Result: Sendable>(
-    _ body: @escaping @Sendable () throws -> Result
+    pace: ReadPace? = nil, _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
-    let cancellation = Cancellation()
+    let cancellation = Cancellation(pace: pace)
     return try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { continuation in
             do {

@@ -6,11 +6,17 @@ import Synchronization
 /// passes `current` to them. Loops over content check it once for each piece that they read.
 public final class Cancellation: Sendable {
     private let flag = Atomic<Bool>(false)
+    private let pace: ReadPace?
 
     /// That of the work that this thread or task does; nil for work that can't be cancelled this way.
     @TaskLocal public static var current: Cancellation?
 
-    public init() {}
+    /// - Parameter pace: the rate at which the work reads content; nil for no limit.
+    public init(pace: ReadPace? = nil) {
+        self.pace = pace
+    }
+
+    public var isPaced: Bool { pace != nil }
 
     public func cancel() { flag.store(true, ordering: .relaxed) }
 
@@ -19,6 +25,12 @@ public final class Cancellation: Sendable {
     /// - Throws: `CancellationError` when the current work, or the task it belongs to, was cancelled.
     public static func check() throws(CancellationError) {
         if Task.isCancelled || current?.isCancelled == true { throw CancellationError() }
+    }
+
+    /// Checks the same after content was read, and waits as long as the work's pace asks for.
+    public static func check(reading bytes: Int) throws(CancellationError) {
+        try check()
+        try current?.pace?.wait(afterReading: bytes)
     }
 
     /// Runs a closure as part of another thread's work.

@@ -229,6 +229,8 @@ struct Dishd: AsyncParsableCommand {
             group.addTask { try await volumes.run() }
             let monitor = PoolMonitor(pool: pool, registry: registry, events: tasks.events, logger: ready)
             group.addTask { try await monitor.run() }
+            let layers = LayerWatch(pool: pool, registry: registry, events: tasks.events, logger: ready)
+            group.addTask { try await layers.run() }
             try await group.next()
             group.cancelAll()
         }

@@ -47,7 +47,7 @@ struct MetricsTests {
         let pool = PoolFigures(
             path: "/pool", space: .init(total: 100, available: 50), hasQuotas: true, isReadOnly: false,
             health: PoolHealth([device], [], isChanging: false),
-            layers: 4, layerBytes: 40, volumes: [.init(name: "data", used: 1, size: 2)])
+            layers: 4, damagedLayers: 0, layerBytes: 40, volumes: [.init(name: "data", used: 1, size: 2)])
         let requests = RequestMetrics()
         requests.record(.init(route: "/v1/tasks/:name", method: "GET", status: 200), seconds: 0.003)
         requests.record(.init(route: "/v1/tasks/:name", method: "GET", status: 200), seconds: 100)

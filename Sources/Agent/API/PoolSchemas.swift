@@ -22,6 +22,8 @@ extension APIObject {
             APIField("mountOptions", .any, "What it is mounted with.", required: true),
             APIField("scrub", .object(.scrubStatus), "The one under way."),
             APIField("lastScrub", .object(.scrubRecord), "The last one that ended."),
+            APIField("layerChecks", .object(.layerChecks), "How far layers are checked.", required: true),
+            APIField("damagedLayers", .list(of: .object(.damagedLayer), atMost: 100_000), "Those that failed.", required: true),
             APIField("balance", .object(.balanceProgress), "The one under way, or paused."),
             APIField("replacement", .count, "How much of a device is on the new one, in thousandths."),
         ])
@@ -78,6 +80,28 @@ extension APIObject {
             APIField("compression", .text(), "How what is written is compressed."),
             APIField("options", .list(of: .text(), atMost: 100), "Further options of the mount."),
             APIField("scrubEvery", .count, "After how many seconds it is scrubbed again."),
+            APIField("checkRate", .count, "Bytes of layers that are compared with their ids in a second; 0 for none."),
+        ])
+
+    static let layerChecks = APIObject(
+        "LayerChecks", "How far the content of layers is compared with their ids.",
+        [
+            APIField("rate", .count, "Bytes in a second; 0 for never.", required: true),
+            APIField("every", .count, "Seconds after which each is compared again.", required: true),
+            APIField("layers", .count, "All.", required: true),
+            APIField("checked", .count, "Those that were compared within that time and haven't changed since.", required: true),
+        ])
+
+    static let damagedLayer = APIObject(
+        "DamagedLayer", "A layer whose content isn't what its id says.",
+        [
+            APIField("id", .text(), "Its id.", required: true),
+            APIField("label", .any, "What it was built for, or imported as.", required: true),
+            APIField("names", .list(of: .any, atMost: 100_000), "Names that it had.", required: true),
+            APIField("problem", .any, "What is wrong.", required: true),
+            APIField("found", .integer(Int64.min...Int64.max), "When that was found, in seconds since 1970.", required: true),
+            APIField("tasks", .list(of: .any, atMost: 100_000), "Tasks that stand on it.", required: true),
+            APIField("place", .any, "The directory that it was moved to."),
         ])
 
     static let scrubStatus = APIObject(

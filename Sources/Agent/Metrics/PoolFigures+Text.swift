@@ -42,6 +42,9 @@ extension PoolFigures {
         }
         text.begin("dish_layers", .gauge, "Layers in the pool.")
         text.sample("", layers)
+        text.begin(
+            "dish_pool_damaged_layers", .gauge, "Layers whose content isn't what their ids say, in their places or moved away.")
+        text.sample("", damagedLayers)
         text.begin("dish_layers_bytes", .gauge, "What layers are billed for, all together.")
         text.sample("", layerBytes)
         text.begin("dish_volumes", .gauge, "Volumes in the pool.")

@@ -18,6 +18,7 @@ struct PoolFigures: Sendable {
     var isReadOnly: Bool
     var health: PoolHealth
     var layers: Int
+    var damagedLayers: Int
     /// Bytes that layers are billed for; nil on pools without quotas.
     var layerBytes: UInt64?
     var volumes: [VolumeUse]
@@ -38,7 +39,7 @@ struct PoolFigures: Sendable {
         return PoolFigures(
             path: pool.path, space: try filesystem.space(), hasQuotas: hasQuotas, isReadOnly: !pool.isWritable,
             health: try pool.health(in: registry),
-            layers: layers.count, layerBytes: layerBytes,
+            layers: layers.count, damagedLayers: try pool.damagedLayers().count, layerBytes: layerBytes,
             volumes: try pool.allVolumes().map { VolumeUse(name: $0.name, used: try? pool.usage(of: $0), size: $0.size) })
     }
 }

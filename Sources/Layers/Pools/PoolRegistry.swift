@@ -77,6 +77,11 @@ public struct PoolRegistry: Sendable {
         return entry
     }
 
+    /// What people have chosen for a pool; the defaults for one that this host doesn't know.
+    public func settings(of pool: Pool) throws -> PoolSettings {
+        try entries().first { $0.path == pool.path }?.settings ?? PoolSettings()
+    }
+
     /// Where this host keeps what it has seen of a pool: it is of use when the pool itself is not.
     public func records(ofPool pool: Pool) -> String { records(ofFilesystem: pool.filesystemUUID) }
 

@@ -122,21 +122,23 @@ public struct PoolRepair: Sendable {
         }
         let record = try? StateFile.read(Layer.self, "\(pool.layers)/\(id.hex)/layer.json")
         let isRecorded = record?.id == id
-        guard readsContent || !isRecorded || !info.isReadOnly else { return nil }
+        let isDoubtful = try !isRecorded || !info.isReadOnly || pool.damage(of: id) != nil || pool.hasChanged(id, info)
+        guard readsContent || isDoubtful else { return nil }
         let digest: TreeDigest
-        let isWhole: Bool
         do {
-            let tree = try Tree(of: root)
-            (digest, isWhole) = (TreeDigest(tree), try tree.hasID(id, root: root))
+            let (tree, problem) = try pool.contentProblem(of: id)
+            guard let tree, problem == nil else { return try setAside(layer: id, problem ?? "its content can't be read") }
+            digest = TreeDigest(tree)
         } catch let error as SystemError {
-            return try setAside(layer: id, "its content can't be read: \(error)")
+            return PoolFinding(
+                subject: subject, problem: "its content can't be compared with its id: \(error)", remedy: "repair again then",
+                isRepaired: false)
         } catch let error as PoolError where error.code == .tooLarge {
             return PoolFinding(
                 subject: subject, problem: error.description, remedy: "nothing was changed", isRepaired: false)
         }
-        guard isWhole else { return try setAside(layer: id, "its content is another than its id says") }
         if !isRecorded {
-            if !isDry { try StateFile.write(try recalled(id, digest), "\(pool.layers)/\(id.hex)/layer.json") }
+            if !isDry { try StateFile.writeWithCopy(try recalled(id, digest), "\(pool.layers)/\(id.hex)/layer.json") }
             return PoolFinding(
                 subject: subject, problem: "its record is damaged, and its content is whole",
                 remedy: "the record is written anew",
@@ -144,15 +146,25 @@ public struct PoolRepair: Sendable {
         }
         if !info.isReadOnly {
             if !isDry { try Subvolume.makeReadOnly(root) }
+            try noteWhole(id, info)
             return PoolFinding(
                 subject: subject, problem: "it can be written to, and its content is whole", remedy: "it is set read-only",
                 isRepaired: true)
         }
+        try noteWhole(id, info)
         return nil
     }
 
-    /// The record of a layer as the builds' records have it, or with what can be seen of it alone.
+    /// Notes that a layer was checked, and that nothing is wrong with it any more; where that can't be written, it is checked again.
+    private func noteWhole(_ id: LayerID, _ before: Subvolume.Info) throws {
+        guard !isDry, let now = try? Subvolume.info(pool.root(of: id)), now.changed == before.changed else { return }
+        try pool.clearDamage(of: id)
+        try pool.note(now, id)
+    }
+
+    /// The record of a layer as its copy has it, as the builds' records do, or with what can be seen of it alone.
     private func recalled(_ id: LayerID, _ digest: TreeDigest) throws -> Layer {
+        if let copy = try pool.recordOrCopy(of: id) { return copy }
         let build = try pool.builtLabels().flatMap { (try? pool.builds(of: $0)) ?? [] }.last { $0.layer == id }
         let name = try pool.allNames().filter { $0.value == id }.keys.min()
         return Layer(
@@ -163,20 +175,20 @@ public struct PoolRepair: Sendable {
 
     private func setAside(layer id: LayerID, _ problem: String) throws -> PoolFinding {
         let subject = "layer \(id.short)"
-        let records = try Files.list(pool.tasks).compactMap {
-            try? StateFile.read(TaskRecord.self, "\(pool.directory(ofTask: $0))/task.json")
+        guard let layer = try pool.setAside(id, problem, isDry: isDry) else {
+            return PoolFinding(subject: subject, problem: problem, remedy: "it was removed meanwhile", isRepaired: true)
         }
-        let tasks = records.filter { $0.layer == id }.map(\.name).sorted()
-        if !tasks.isEmpty {
+        if let place = layer.place {
+            return PoolFinding(
+                subject: subject, problem: problem, remedy: "it is moved to '\(place)'; build or pull it anew", isRepaired: true)
+        }
+        guard layer.tasks.isEmpty else {
             let remedy =
-                "remove the tasks \(tasks.joined(separator: ", ")) that stand on it, and repair again; then build or pull it anew"
+                "remove the tasks \(layer.tasks.joined(separator: ", ")) that stand on it, and repair again; then build or pull it anew"
             return PoolFinding(subject: subject, problem: problem, remedy: remedy, isRepaired: false)
         }
-        if try pool.heldLayers().contains(id) {
-            let remedy = "wait for the build, pull or start that is at work with it, and repair again"
-            return PoolFinding(subject: subject, problem: problem, remedy: remedy, isRepaired: false)
-        }
-        return try setAside("layers/\(id.hex)", subject, problem, "; build or pull it anew")
+        let remedy = "wait for the build, pull or start that is at work with it, and repair again"
+        return PoolFinding(subject: subject, problem: problem, remedy: remedy, isRepaired: false)
     }
 
     // MARK: Names
@@ -223,11 +235,14 @@ public struct PoolRepair: Sendable {
             }
             let record = "\(pool.directory(ofVolume: name))/volume.json"
             if (try? StateFile.read(Volume.self, record))?.name != name {
-                if !isDry { try StateFile.write(try recalled(volume: name), record) }
+                let volume = try recalled(volume: name)
+                if !isDry { try StateFile.writeWithCopy(volume.volume, record) }
                 findings.append(
                     PoolFinding(
                         subject: "volume \(name)", problem: "its record is damaged",
-                        remedy: "it is written anew from the quota group; a schedule of snapshots has to be given again",
+                        remedy: volume.hasCopy
+                            ? "it is written anew from its copy"
+                            : "it is written anew from the quota group; a schedule of snapshots has to be given again",
                         isRepaired: true))
             }
             findings += try snapshots(of: name)
@@ -252,10 +267,13 @@ public struct PoolRepair: Sendable {
                 return try setAside("volumes/\(volume)/snapshots/\(name)", subject, "its content can't be read: \(error)")
             }
             if !isDry {
-                let snapshot = VolumeSnapshot(
-                    name: name, id: digest.id, created: try Subvolume.info(data).created, entries: digest.entries,
+                let copy = StateFile.readCopy(VolumeSnapshot.self, record).flatMap { $0.name == name ? $0 : nil }
+                var snapshot = VolumeSnapshot(
+                    name: name, id: digest.id, created: try copy?.created ?? Subvolume.info(data).created,
+                    entries: digest.entries,
                     size: digest.size)
-                try StateFile.write(snapshot, record)
+                (snapshot.scheduled, snapshot.pinned, snapshot.subvolume) = (copy?.scheduled, copy?.pinned, copy?.subvolume)
+                try StateFile.writeWithCopy(snapshot, record)
             }
             return PoolFinding(
                 subject: subject, problem: "its record is damaged", remedy: "it is written anew from its content",
@@ -263,32 +281,31 @@ public struct PoolRepair: Sendable {
         }
     }
 
-    private func recalled(volume name: String) throws -> Volume {
+    /// The size is that which holds, whatever a copy says.
+    private func recalled(volume name: String) throws -> (volume: Volume, hasCopy: Bool) {
+        let copy = StateFile.readCopy(Volume.self, "\(pool.directory(ofVolume: name))/volume.json")
+            .flatMap { $0.name == name ? $0 : nil }
         let filesystem = try pool.filesystem()
         let info = try Subvolume.info(pool.data(ofVolume: name))
         let group = try filesystem.groups(of: .subvolume(info.id)).first { $0.level == 1 }
-        return Volume(
-            name: name, created: info.created, size: try group.flatMap { try filesystem.usage(of: $0)?.limit },
+        var volume = Volume(
+            name: name, created: copy?.created ?? info.created, size: try group.flatMap { try filesystem.usage(of: $0)?.limit },
             quotaGroup: group?.number)
+        (volume.shared, volume.schedule, volume.awaitsContent) = (copy?.shared, copy?.schedule, copy?.awaitsContent)
+        return (volume, copy != nil)
     }
 
     // MARK: What can't be put right
 
     /// - Parameter place: below the pool's path.
-    private func setAside(_ place: String, _ subject: String, _ problem: String, _ advice: String = "") throws -> PoolFinding {
-        let target = "\(pool.path)/damaged/\(place)"
-        var free = target
-        var number = 1
-        while Files.exists(free) {
-            number += 1
-            free = "\(target).\(number)"
-        }
+    private func setAside(_ place: String, _ subject: String, _ problem: String) throws -> PoolFinding {
+        let free = pool.freePlace(forDamaged: place)
         if !isDry {
             try Files.makeDirectories(Files.parent(of: free), mode: 0o700)
             _ = try pool.whileLayersStay {
                 try retryingInterrupts("set aside", "\(pool.path)/\(place)") { rename("\(pool.path)/\(place)", free) }
             }
         }
-        return PoolFinding(subject: subject, problem: problem, remedy: "it is moved to '\(free)'\(advice)", isRepaired: true)
+        return PoolFinding(subject: subject, problem: problem, remedy: "it is moved to '\(free)'", isRepaired: true)
     }
 }

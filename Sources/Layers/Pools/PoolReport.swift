@@ -1,4 +1,5 @@
 public import Btrfs
+import Glibc
 import Linux
 
 /// What there is to say of a pool's devices, of how content is spread over them, and of what is under way.
@@ -31,6 +32,8 @@ public struct PoolReport: Sendable, Codable, Equatable {
     /// The scrub under way.
     public let scrub: ScrubStatus?
     public let lastScrub: ScrubRecord?
+    public let layerChecks: LayerChecks
+    public let damagedLayers: [DamagedLayer]
     public let balance: BalanceProgress?
     /// How much of a device that is being replaced is on the new one, in thousandths.
     public let replacement: UInt64?
@@ -41,7 +44,9 @@ public struct PoolReport: Sendable, Codable, Equatable {
         let space = try filesystem.space()
         let health = try pool.health(in: registry)
         (path, uuid, total, available) = (pool.path, filesystem.uuid, space.total, space.available)
-        (healthy, problems, devices) = (health.problems.isEmpty, health.problems.map { "\($0)" }, health.devices)
+        damagedLayers = try pool.damagedLayers()
+        problems = health.problems.map { "\($0)" } + damagedLayers.map { "\($0)" }
+        (healthy, devices) = (problems.isEmpty, health.devices)
         states = health.devices.map { device in
             DeviceStatus(
                 device: device.id, state: health.state(ofDevice: device.id),
@@ -53,6 +58,9 @@ public struct PoolReport: Sendable, Codable, Equatable {
         mountOptions = try Mounts.containing(pool.path)?.options ?? ""
         scrub = try pool.scrubStatus()
         lastScrub = try ScrubHistory(of: pool, in: registry).records().last
+        let effective = settings ?? PoolSettings()
+        layerChecks = try pool.layerChecks(
+            rate: effective.effectiveCheckRate, every: effective.effectiveCheckEvery, now: Int64(time(nil)))
         balance = try filesystem.balanceProgress()
         replacement = try filesystem.replacementProgress()
     }

@@ -20,6 +20,18 @@ public struct PoolSettings: Sendable, Codable, Equatable {
     public var options: [String]?
     /// After how many seconds the agent scrubs it again; nil: never.
     public var scrubEvery: Int64?
+    /// Bytes of layers that the agent compares with their ids in a second; nil for the default, 0 for none.
+    public var checkRate: UInt64?
+
+    /// Bytes in a second.
+    public static let defaultCheckRate: UInt64 = 8 << 20
+    /// The least that can be chosen: a layer must come to its end.
+    public static let leastCheckRate: UInt64 = 64 << 10
+
+    public var effectiveCheckRate: UInt64 { checkRate ?? Self.defaultCheckRate }
+
+    /// Seconds after which each layer is compared again: as often as the pool is scrubbed, or else each week.
+    public var effectiveCheckEvery: Int64 { scrubEvery ?? 7 * 86400 }
 
     public init() {}
 

@@ -59,7 +59,7 @@ extension Pool {
     public func pinSnapshot(_ name: String, of volume: String, _ pinned: Bool) throws -> VolumeSnapshot {
         var snapshot = try snapshot(name, of: volume)
         snapshot.pinned = pinned ? true : nil
-        try StateFile.write(snapshot, "\(directory(ofSnapshot: snapshot.name, of: volume))/snapshot.json")
+        try StateFile.writeWithCopy(snapshot, "\(directory(ofSnapshot: snapshot.name, of: volume))/snapshot.json")
         return snapshot
     }
 
@@ -144,6 +144,6 @@ extension Pool {
     }
 
     func write(_ volume: Volume) throws {
-        try StateFile.write(volume, "\(directory(ofVolume: volume.name))/volume.json")
+        try StateFile.writeWithCopy(volume, "\(directory(ofVolume: volume.name))/volume.json")
     }
 }

@@ -119,7 +119,7 @@ extension Pool {
             name: name, id: id ?? digest.id, created: created, entries: digest.entries, size: digest.size)
         if scheduled { snapshot.scheduled = true }
         snapshot.subvolume = subvolume
-        try StateFile.write(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
+        try StateFile.writeWithCopy(snapshot, "\(staged.snapshot)/snapshot.json", durable: false)
         let uuid = try Subvolume.info("\(staged.snapshot)/data").uuid
         try storeTree(tree, subvolume: uuid, in: staged.snapshot, groups: groups, durable: false)
         return snapshot

@@ -83,7 +83,7 @@ extension Pool {
         var volume = Volume(name: name, created: Int64(time(nil)), size: size, quotaGroup: number)
         if awaitsContent { volume.awaitsContent = true }
         try Files.makeDirectories("\(staged.volume)/snapshots", mode: 0o700)
-        try StateFile.write(volume, "\(staged.volume)/volume.json", durable: false)
+        try StateFile.writeWithCopy(volume, "\(staged.volume)/volume.json", durable: false)
         return volume
     }
 

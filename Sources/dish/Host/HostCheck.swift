@@ -178,6 +178,9 @@ struct HostCheck: Codable {
                         "pool \(path)", .warning, ([free] + states).joined(separator: "; "),
                         problems.map { "\($0)" }.joined(separator: "; "))
                 }
+                if let layer = try Pool(at: path).damagedLayers().first {
+                    return HostCheck("pool \(path)", .warning, "\(free); the layer \(layer.id.short) is damaged", "\(layer)")
+                }
                 return HostCheck(
                     "pool \(path)", space.available < space.total / 10 ? .warning : .ok, free,
                     "make room: dish image gc, dish rm")

@@ -6,7 +6,7 @@ import Spec
 
 struct PoolSet: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Change a pool's compression, mount options and scrubs, while it is in use.",
+        commandName: "set", abstract: "Change a pool's compression, mount options, scrubs and checks, while it is in use.",
         discussion: """
             It is kept, and holds for every later mount. Compression is of what is written from now on.
 
@@ -14,6 +14,7 @@ struct PoolSet: ParsableCommand {
               dish pool set --compression zstd:3 --scrub-every 7d
               dish pool set /srv/pool --mount-options discard=async,commit=60
               dish pool set --compression none --scrub-every never --mount-options none
+              dish pool set --check-rate 32M
             """)
 
     @OptionGroup var pool: PoolPath
@@ -21,13 +22,16 @@ struct PoolSet: ParsableCommand {
     var compression: String?
     @Option(help: "Options of Btrfs, with commas: discard=async, autodefrag, commit=60, degraded, …; or none.")
     var mountOptions: String?
-    @Option(help: "How often the agent scrubs it: 7d, 12h; or never.")
+    @Option(
+        help: "How often the agent scrubs it, and checks each layer: 7d, 12h; or never, which leaves layers checked each week.")
     var scrubEvery: String?
+    @Option(help: "How much of layers the agent compares with their ids in a second: 8M, which is the default; or none.")
+    var checkRate: String?
     @OptionGroup var json: JSONOption
 
     func validate() throws {
-        if compression == nil, mountOptions == nil, scrubEvery == nil {
-            throw ValidationError("Say what to change: --compression, --mount-options, --scrub-every.")
+        if compression == nil, mountOptions == nil, scrubEvery == nil, checkRate == nil {
+            throw ValidationError("Say what to change: --compression, --mount-options, --scrub-every, --check-rate.")
         }
         if let compression, compression != "none", !PoolSettings.isCompression(compression) {
             throw ValidationError(noCompression(compression))
@@ -37,6 +41,10 @@ struct PoolSet: ParsableCommand {
         }
         if let scrubEvery, scrubEvery != "never", PoolSettings.seconds(scrubEvery) == nil {
             throw ValidationError("--scrub-every '\(scrubEvery)' is no time: write 7d, 12h, 30m, or never.")
+        }
+        if let checkRate, checkRate != "none", (ByteCount(checkRate)?.bytes ?? 0) < PoolSettings.leastCheckRate {
+            throw ValidationError(
+                "--check-rate '\(checkRate)' is no rate: write bytes in a second, at least 64K, like 8M; or none.")
         }
     }
 
@@ -51,6 +59,7 @@ struct PoolSet: ParsableCommand {
             if let compression { settings.compression = compression == "none" ? nil : compression }
             if let options { settings.options = options.isEmpty ? nil : options }
             if let scrubEvery { settings.scrubEvery = PoolSettings.seconds(scrubEvery) }
+            if let checkRate { settings.checkRate = checkRate == "none" ? 0 : ByteCount(checkRate)?.bytes }
         }
         if json.json { return try printJSON(settings) }
         print(try pool.name, to: .output)

@@ -47,6 +47,12 @@ struct PoolShow: ParsableCommand {
         let every = report.settings?.scrubEvery.map { "every \(PoolSettings.text(ofSeconds: $0))" } ?? "never by itself"
         print("scrubbed: \(every); last \(report.lastScrub.map { shown($0) } ?? "never")", to: .output)
         if let scrub = report.scrub { print("scrub under way: \(shown(scrub))", to: .output) }
+        let checks = report.layerChecks
+        print(
+            checks.rate == 0
+                ? "layers checked: never by themselves"
+                : "layers checked: \(checks.checked) of \(checks.layers); each every \(PoolSettings.text(ofSeconds: checks.every)), at \(shownBytes(checks.rate))/s",
+            to: .output)
         if let balance = report.balance { print("balance: \(shown(balance))", to: .output) }
         if let done = report.replacement { print("a device is being replaced: \(done / 10) %", to: .output) }
         if let last = report.degradedMounts.last {
