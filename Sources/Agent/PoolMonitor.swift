@@ -33,6 +33,7 @@ public actor PoolMonitor {
             await watchDevices()
             if round % 12 == 0 {
                 await scrubIfDue()
+                await keepReserve()
                 await noteUsage()
             }
             await refreshUsage()
@@ -93,6 +94,12 @@ public actor PoolMonitor {
             }
             scrub = nil
         }
+    }
+
+    /// Pools of older versions have none, and removals in a full pool spend it.
+    private func keepReserve() async {
+        let pool = pool
+        _ = await trying("keep room for removals") { try pool.keepReserve() }
     }
 
     private func noteUsage() async {

@@ -119,6 +119,8 @@ extension Pool {
     /// - Throws: `PoolError` `.inUse` naming the layers and tasks that need it.
     public func remove(_ id: LayerID) throws {
         let staged = try placeToRemove()
+        // The lock itself may be missing.
+        try freeing { try whileLayersStay {} }
         let layers = try whileLayersStay {
             let layers = try allLayers()
             let children = layers.filter { $0.parent == id }.map { "layer \($0.id.short) (\($0.label))" }
@@ -150,35 +152,12 @@ extension Pool {
         try? remove(packages)
     }
 
-    /// Nil on a pool in which there is no room to make one.
-    func placeToRemove() throws -> StagingDirectory? {
-        do {
-            return try StagingDirectory(in: self)
-        } catch let error as SystemError where error.code == ENOSPC {
-            return nil
-        }
-    }
-
-    /// Takes a directory with subvolumes away in one step, and removes it; where there is no room even for that, in place, its record first: without
-    /// that it is nothing any more.
-    ///
-    /// - Parameter place: what it is called in staging.
-    func takeAway(_ directory: String, record: String, _ what: String, as place: (StagingDirectory) -> String) throws {
-        if let staged = try placeToRemove() {
-            if rename(directory, place(staged)) == 0 { return }
-            let code = errno
-            guard code == ENOSPC || code == EDQUOT else { throw SystemError("remove", what, code: code) }
-        }
-        guard unlink("\(directory)/\(record)") == 0 || errno == ENOENT else { throw SystemError("remove", what) }
-        try StagingDirectory.removeAll(directory)
-    }
-
     /// Takes away what there always is room to take away. Without its record it is no layer any more; what a kill leaves of it
     /// makes way when the same layer comes again.
     private func removeInPlace(_ id: LayerID) throws {
         let directory = "\(layers)/\(id.hex)"
         guard Files.exists(directory) else { return }
         guard unlink("\(directory)/layer.json") == 0 || errno == ENOENT else { throw SystemError("remove layer", id.hex) }
-        try StagingDirectory.removeAll(directory)
+        try freeing { try StagingDirectory.removeAll(directory) }
     }
 }

@@ -19,6 +19,7 @@ import Linux
 /// kept/<owner>                                 layers that an agent's jobs count on
 /// cache/                                       fetched packages, by digest
 /// stuck/<random>                               what couldn't be removed
+/// reserve/<number>                             room for removals when there is none else
 /// ```
 ///
 /// Each subvolume has a parent directory of its own: snapshots into one directory wait for each
@@ -97,7 +98,9 @@ public struct Pool: Sendable {
         }
         for directory in directories { try Files.makeDirectories("\(path)/\(directory)", mode: 0o700) }
         try StateFile.write(Marker(version: version), "\(path)/pool.json")
-        return try Pool(at: path)
+        let pool = try Pool(at: path)
+        try pool.keepReserve()
+        return pool
     }
 
     /// The file system the pool is on.

@@ -5,11 +5,16 @@ import Linux
 extension StateFile {
     static func copy(of path: String) -> String { "\(path).copy" }
 
-    /// Writes a record and its copy.
+    /// Writes a record and its copy. Where there is no room for the copy there is none: an older one is another record.
     static func writeWithCopy(_ value: some Encodable, _ path: String, durable: Bool = true, syncsName: Bool = true) throws {
         let bytes = try encode(value)
         try Files.replace(path, with: bytes, durable: durable, syncsName: syncsName)
-        try Files.replace(copy(of: path), with: bytes, durable: false)
+        do {
+            try Files.replace(copy(of: path), with: bytes, durable: false)
+        } catch {
+            guard Pool.isOutOfRoom(error) else { throw error }
+            unlink(copy(of: path))
+        }
     }
 
     /// What a record's copy says; nil where there is none that can be read.

@@ -24,7 +24,12 @@ public final class StagingDirectory: Sendable {
         // The lock comes first and lies beside the directory, so that there is no moment in which
         // the directory exists and looks abandoned.
         let held = try FileLock(waitingFor: directory + ".lock")
-        try Files.makeDirectories(directory, mode: 0o700)
+        do {
+            try Files.makeDirectories(directory, mode: 0o700)
+        } catch {
+            unlink(directory + ".lock")
+            throw error
+        }
         path = directory
         lock = held
     }
@@ -48,9 +53,14 @@ public final class StagingDirectory: Sendable {
     }
 
     /// Removes a directory with subvolumes in it.
-    static func removeAll(_ path: String) throws {
+    ///
+    /// - Parameter last: a file in it that goes after the rest.
+    static func removeAll(_ path: String, last: String? = nil) throws {
         // Others may have put a file there.
-        if Files.isDirectory(path, followsLink: false) { try removeSubvolumes(path) }
+        if Files.isDirectory(path, followsLink: false) {
+            try removeSubvolumes(path)
+            for name in try Files.list(path) where last != nil && name != last { try Files.removeTree("\(path)/\(name)") }
+        }
         try Files.removeTree(path)
     }
 
@@ -58,15 +68,22 @@ public final class StagingDirectory: Sendable {
     private static let depth = 3
 
     private static func removeSubvolumes(_ directory: String, depth: Int = depth) throws {
+        var failure: SystemError?
         for name in try Files.list(directory) {
             let path = "\(directory)/\(name)"
             guard Files.isDirectory(path, followsLink: false) else { continue }
-            if Subvolume.exists(path) {
-                try Subvolume.deleteRecursively(path)
-            } else if depth > 0 {
-                try removeSubvolumes(path, depth: depth - 1)
+            do {
+                if Subvolume.exists(path) {
+                    try Subvolume.deleteRecursively(path)
+                } else if depth > 0 {
+                    try removeSubvolumes(path, depth: depth - 1)
+                }
+            } catch let error as SystemError where error.code == ENOSPC {
+                // The others may give back the room that it needs.
+                failure = error
             }
         }
+        if let failure { throw failure }
     }
 }
 
@@ -83,11 +100,11 @@ extension Pool {
             if name.hasSuffix(".lock") {
                 guard let lock = try? FileLock.acquire(path) else { continue }
                 let directory = String(path.dropLast(5))
-                removeOrReport(directory, report) { try StagingDirectory.remove(directory) }
+                removeOrReport(directory, report) { try freeing { try StagingDirectory.remove(directory) } }
                 unlink(path)
                 _ = consume lock
             } else if !Files.exists(path + ".lock") {
-                removeOrReport(path, report) { try StagingDirectory.remove(path) }
+                removeOrReport(path, report) { try freeing { try StagingDirectory.remove(path) } }
             }
         }
     }

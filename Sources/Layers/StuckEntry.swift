@@ -88,7 +88,7 @@ extension Pool {
         let all = try stuckEntries()
         return (most.map { Array(all.shuffled().prefix($0)) } ?? all).compactMap { entry in
             do {
-                if Files.exists(entry.path) { try StagingDirectory.removeAll(entry.path) }
+                if Files.exists(entry.path) { try freeing { try StagingDirectory.removeAll(entry.path) } }
                 unlink("\(entry.path).reason")
                 return nil
             } catch {

@@ -108,8 +108,10 @@ extension Pool {
         let directory = "\(keptLogs)/\(id)"
         guard Files.exists(directory) else { return }
         try? filesystem().limit(logQuotaGroup(ofTask: id), to: nil)
-        try Subvolume.deleteRecursively("\(directory)/logs")
-        try Files.removeTree(directory)
+        try freeing {
+            try Subvolume.deleteRecursively("\(directory)/logs")
+            try Files.removeTree(directory)
+        }
     }
 
     /// Removes what is kept no longer, and what a killed removal left.

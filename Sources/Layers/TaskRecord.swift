@@ -108,11 +108,13 @@ extension Pool {
         let stuck = try removeOrSetAside(directory, isRepeated: isRepeated) {
             // Taking names away needs room too, and a group that is full has none.
             try filesystem.withoutLimits(of: task.groups + [logQuotaGroup(ofTask: task.id)]) {
-                for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
-                    try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+                try freeing {
+                    for name in ["rollback"] + ((try? Files.list("\(directory)/snapshots")) ?? []).map({ "snapshots/\($0)" }) {
+                        try Subvolume.deleteRecursively("\(directory)/\(name)/rootfs")
+                    }
+                    for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
+                    try Files.removeTree(directory)
                 }
-                for name in ["rootfs", "logs"] { try Subvolume.deleteRecursively("\(directory)/\(name)") }
-                try Files.removeTree(directory)
             }
         }
         // The kernel gives space back some time after a commit: half a minute, by itself.

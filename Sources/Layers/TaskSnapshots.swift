@@ -77,7 +77,7 @@ extension Pool {
         try Volume.requireName(name, "snapshot")
         let path = "\(snapshots(ofTask: task.id))/\(name)"
         guard Files.exists(path) else { return }
-        try takeAway(path, record: "snapshot.json", "snapshot '\(name)'") { $0.snapshot }
+        try takeAway(path, record: "snapshot.json", "snapshot '\(name)'", groups: task.groups) { $0.snapshot }
         try filesystem().startCommit()
     }
 

@@ -108,6 +108,8 @@ extension Pool {
             members: table.members, shares: Array(shares.values), ownMetadata: metadata.own,
             otherMetadata: metadata.other)
         func write() throws {
+            // There was no room to make it.
+            guard isKept || Files.isDirectory(usageDirectory) else { return }
             try Files.replace(file, with: table.encoded(), mode: 0o600, durable: false)
             try StateFile.write(index, "\(usageDirectory)/index.json", durable: false)
         }

@@ -77,6 +77,10 @@ public struct PoolRepair: Sendable {
             try pool.cleanStaging()
             return []
         }
+        try part("reserve") {
+            try pool.keepReserve()
+            return []
+        }
         try part("quota groups") {
             // Which group a task has whose record is damaged nobody knows.
             if findings.allSatisfy(\.isRepaired) { try pool.removeUnusedQuotaGroups() }
@@ -84,7 +88,7 @@ public struct PoolRepair: Sendable {
         }
         try part("usage") {
             try Files.removeTree("\(pool.cache)/usage")
-            _ = try pool.refreshUsage(syncs: true)
+            _ = try pool.refreshUsage(syncs: true, isKept: false)
             return []
         }
         try part("stuck entries") {
@@ -138,7 +142,10 @@ public struct PoolRepair: Sendable {
                 subject: subject, problem: error.description, remedy: "nothing was changed", isRepaired: false)
         }
         if !isRecorded {
-            if !isDry { try StateFile.writeWithCopy(try recalled(id, digest), "\(pool.layers)/\(id.hex)/layer.json") }
+            if !isDry {
+                let layer = try recalled(id, digest)
+                try pool.freeing { try StateFile.writeWithCopy(layer, "\(pool.layers)/\(id.hex)/layer.json") }
+            }
             return PoolFinding(
                 subject: subject, problem: "its record is damaged, and its content is whole",
                 remedy: "the record is written anew",
@@ -236,7 +243,7 @@ public struct PoolRepair: Sendable {
             let record = "\(pool.directory(ofVolume: name))/volume.json"
             if (try? StateFile.read(Volume.self, record))?.name != name {
                 let volume = try recalled(volume: name)
-                if !isDry { try StateFile.writeWithCopy(volume.volume, record) }
+                if !isDry { try pool.freeing { try StateFile.writeWithCopy(volume.volume, record) } }
                 findings.append(
                     PoolFinding(
                         subject: "volume \(name)", problem: "its record is damaged",
@@ -273,7 +280,7 @@ public struct PoolRepair: Sendable {
                     entries: digest.entries,
                     size: digest.size)
                 (snapshot.scheduled, snapshot.pinned, snapshot.subvolume) = (copy?.scheduled, copy?.pinned, copy?.subvolume)
-                try StateFile.writeWithCopy(snapshot, record)
+                try pool.freeing { [snapshot] in try StateFile.writeWithCopy(snapshot, record) }
             }
             return PoolFinding(
                 subject: subject, problem: "its record is damaged", remedy: "it is written anew from its content",

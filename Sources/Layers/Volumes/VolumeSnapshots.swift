@@ -86,7 +86,10 @@ extension Pool {
             throw PoolError(
                 .inUse, "the snapshot '\(name)' of the volume '\(volume)' is being sent; try again when that has ended")
         }
-        try takeAway(directory(ofSnapshot: name, of: volume), record: "snapshot.json", "snapshot '\(name)'") { $0.snapshot }
+        let groups = try volumeIfPresent(volume)?.groups ?? []
+        try takeAway(
+            directory(ofSnapshot: name, of: volume), record: "snapshot.json", "snapshot '\(name)'", groups: groups
+        ) { $0.snapshot }
         try filesystem().startCommit()
     }
 

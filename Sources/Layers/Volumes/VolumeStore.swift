@@ -103,13 +103,22 @@ extension Pool {
         return volume
     }
 
-    /// Removes a volume with its snapshots. One that is gone is no error.
+    /// Whether there is something that is a volume, or was one: its record may be missing or damaged.
+    public func hasVolume(_ name: String) throws -> Bool {
+        try Volume.requireName(name, "volume")
+        return Files.isDirectory(directory(ofVolume: name), followsLink: false)
+    }
+
+    /// Removes a volume with its snapshots, also one whose record is missing or damaged. One that is gone is no error.
     ///
     /// - Throws: `PoolError` `.inUse` naming the tasks that have it.
     public func removeVolume(_ name: String) throws {
-        guard try volumeIfPresent(name) != nil else { return }
+        guard try hasVolume(name) else { return }
+        let groups = (try? volumeIfPresent(name))?.groups ?? []
         try whileUnused(name, "removed") {
-            try takeAway(directory(ofVolume: name), record: "volume.json", "volume '\(name)'") { $0.volume }
+            try takeAway(
+                directory(ofVolume: name), record: "volume.json", "volume '\(name)'", groups: groups
+            ) { $0.volume }
         }
         try filesystem().startCommit()
     }

@@ -25,8 +25,10 @@ struct VolumeRemove: AsyncParsableCommand {
             try await missing.accepting {
                 let reference = try VolumeReference(name)
                 // Its own error for one that isn't there.
-                _ = try pool.volume(reference.volume)
-                guard let snapshot = reference.snapshot else { return try pool.removeVolume(reference.volume) }
+                guard let snapshot = reference.snapshot else {
+                    if try !pool.hasVolume(reference.volume) { _ = try pool.volume(reference.volume) }
+                    return try pool.removeVolume(reference.volume)
+                }
                 _ = try pool.snapshot(snapshot, of: reference.volume)
                 try pool.removeSnapshot(snapshot, of: reference.volume)
             }
