@@ -10,6 +10,7 @@ extension Pool {
     /// - Returns: the layer, and the task's device nodes that aren't in it.
     public func commit(_ task: TaskRecord, as name: String) throws -> (layer: Layer, leftOut: LeftOutNodes) {
         if pin == nil { return try holdingLayers().commit(task, as: name) }
+        try Self.requireName(name)
         let staged = try StagingDirectory(in: self)
         let root = "\(directory(ofTask: task.id))/rootfs"
         // What the task has written must be in the file system's trees before the snapshot.

@@ -31,11 +31,7 @@ extension Pool {
     ///
     /// - Parameter commits: whether that is on disk on return, or the caller commits the file system.
     public func name(_ name: String, _ id: LayerID, commits: Bool = true) throws {
-        guard Self.isName(name) else {
-            throw PoolError(
-                .invalid,
-                "'\(name)' can't be an image name: use 1 to 200 printable characters without blanks, fewer if they are not ASCII")
-        }
+        try Self.requireName(name)
         let path = "\(names)/\(Self.encode(name))"
         if try Files.readTextIfPresent(path) == id.hex { return }
         try Files.replace(path, with: id.hex.utf8, syncsName: commits)
@@ -80,6 +76,14 @@ extension Pool {
     /// Whether people can call a layer so: printable, without blanks, and short enough for a file's name.
     static func isName(_ name: String) -> Bool {
         (1...200).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 32 && $0 != 127 } && encode(name).utf8.count <= 230
+    }
+
+    /// - Throws: `PoolError` `.invalid` for what no image can be called.
+    public static func requireName(_ name: String) throws {
+        guard !isName(name) else { return }
+        throw PoolError(
+            .invalid,
+            "'\(name)' can't be an image name: use 1 to 200 printable characters without blanks, fewer if they are not ASCII")
     }
 
     /// Slashes, dots and percent signs become `%XX`, so that a name is one safe path component.

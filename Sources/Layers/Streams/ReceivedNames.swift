@@ -20,7 +20,9 @@ struct ReceivedNaming {
     func require(_ description: LayerDescription, in pool: Pool) throws {
         switch names {
         case .none: return
-        case .name(let name): try check(name)
+        case .name(let name):
+            try Pool.requireName(name)
+            try check(name)
         case .fromFile(let replacing):
             for name in Self.names(of: description) {
                 try check(name)

@@ -25,6 +25,11 @@ public struct ImageImport: Sendable {
     /// - Returns: the image's layer and its name, if it has one.
     public func run(_ source: ImageSource, names: ReceivedNames = .none) async throws -> (layer: Layer, name: String?) {
         let pool = pool
+        if case .name(let name) = names {
+            // Before anything is read. What a registry has is looked up for it.
+            try Pool.requireName(name)
+            if case .registry = source {} else { try policy.checkName(name) }
+        }
         try await blocking { try pool.cleanStaging() }
         let cache = try BlobCache(pool)
         // What an archive unpacks to; it goes with this value.

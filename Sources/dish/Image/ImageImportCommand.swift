@@ -28,6 +28,7 @@ struct ImageImportCommand: AsyncParsableCommand {
     @OptionGroup var naming: ReceivedNameOptions
     @OptionGroup var registry: RegistryOptionGroup
     @OptionGroup var pool: PoolOptions
+    @OptionGroup var json: JSONOption
 
     func run() async throws {
         try requireRoot(to: "import images")
@@ -38,6 +39,7 @@ struct ImageImportCommand: AsyncParsableCommand {
         let imported = try await transferring { report in
             try await ImageImport(pool, options, policy: policy, report: report).run(source, names: names)
         }
+        if json.json { return try printJSON(ImageList.Row(imported.layer, names: pool.allNames())) }
         if let name = imported.name { return print("\(name) \(imported.layer.id.hex)", to: .output) }
         print(imported.layer.id.hex, to: .output)
         ReceivedNameOptions.suggest(imported.layer.id)
