@@ -50,6 +50,7 @@ public actor PoolMonitor {
             switch problem {
             case .device: record("device \(problem.kind)", "\(problem)")
             case .content: record("copies missing", "\(problem)")
+            case .unchecked: record("checksums off", "\(problem)")
             }
         }
         for (subject, old) in problems where now[subject] == nil {
@@ -60,6 +61,7 @@ public actor PoolMonitor {
                     "device healthy",
                     "\(subject) was \(old.kind) and \(isThere ? "is healthy" : "is no part of the pool any more")")
             case .content(let thin): record("copies complete", "all \(subject) has the profile \(thin.wanted.rawValue)")
+            case .unchecked(let option): record("checksums on", "the pool isn't mounted with \(option) any more")
             }
         }
         if now.isEmpty != problems.isEmpty {

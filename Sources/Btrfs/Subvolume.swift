@@ -122,6 +122,11 @@ public enum Subvolume {
         try setFlags(of: path, "set read-only") { $0 | UInt64(BTRFS_SUBVOL_RDONLY) }
     }
 
+    /// Opens one to writing again that nobody has seen yet.
+    public static func makeWritable(_ path: String) throws {
+        try setFlags(of: path, "open for writing") { $0 & ~UInt64(BTRFS_SUBVOL_RDONLY) }
+    }
+
     private static func setFlags(of path: String, _ operation: String, _ change: (UInt64) -> UInt64) throws {
         let subvolume = try open(path)
         var flags: UInt64 = 0

@@ -75,8 +75,9 @@ extension Pool {
         try StateFile.write(tree.fileCapabilities, "\(entry)/\(Self.fileCapabilities)", durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
         let filesystem = try filesystem()
+        let isRewritten = try giveChecksums(in: staged, "\(entry)/rootfs", parent: packages ?? parent)
         // The kernel has committed the flag, and all before it, already: there is little left to wait for.
-        if isSynced { try filesystem.commit() } else { try filesystem.sync() }
+        if isSynced, !isRewritten { try filesystem.commit() } else { try filesystem.sync() }
         let target = "\(layers)/\(id.hex)"
         guard rename(entry, target) == 0 else {
             let code = errno

@@ -49,6 +49,36 @@ public enum FileData {
         }
     }
 
+    /// Writes a file's content anew so that it has checksums, which the kernel gives none that was made without. Names, owner, mode,
+    /// attributes and times stay.
+    ///
+    /// - Parameters:
+    ///   - file: open for reading and writing. Nobody else uses it.
+    ///   - copy: an empty file of the same file system, open for both.
+    public static func giveChecksums(
+        _ file: borrowing OwnedFD, through copy: borrowing OwnedFD, _ name: String, _ check: () throws -> Void
+    ) throws {
+        let (number, place) = (file.number, copy.number)
+        var status = stat()
+        try retryingInterrupts("stat", name) { fstat(number, &status) }
+        try allowChecksums(place, name)
+        try copyRange(number, at: 0, to: place, at: 0, length: Int64(status.st_size), name, check)
+        // Writing takes capabilities away.
+        try FileAttributes.copy(from: number, to: place, status)
+        try retryingInterrupts("truncate", name) { ftruncate(number, 0) }
+        try allowChecksums(number, name)
+        try retryingInterrupts("copy", name) { dish_clone_range(number, 0, place, 0, 0) }
+        try FileAttributes.copy(from: place, to: number, status)
+    }
+
+    /// Lets what is written to an empty file have checksums, or to the files that are made in a directory.
+    public static func allowChecksums(_ file: CInt, _ name: String) throws(SystemError) {
+        var flags: UInt32 = 0
+        try retryingInterrupts("read flags of", name) { dish_get_file_flags(file, &flags) }
+        let own = flags & ~DISH_FS_NO_COPY_ON_WRITE
+        try retryingInterrupts("set flags of", name) { dish_set_file_flags(file, own) }
+    }
+
     /// Copies what isn't a hole.
     private static func copyData(
         _ from: CInt, at first: Int64, to: CInt, at place: Int64, length: Int64, _ name: String, _ check: () throws -> Void

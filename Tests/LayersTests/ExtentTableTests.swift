@@ -83,6 +83,24 @@ struct ExtentTableTests {
         #expect(data(table) == [[257]: 8192])
     }
 
+    @Test func whatHasNoChecksumsIsCountedBySubvolume() throws {
+        func extent(_ address: UInt64, of inode: UInt64, _ hasChecksums: Bool) -> DataExtent {
+            DataExtent(
+                address: address << 20, size: 8192, content: 8192, inode: inode, length: 4096, hasChecksums: hasChecksums)
+        }
+        var table = ExtentTable()
+        let mixed = [extent(1, of: 5, false), extent(2, of: 5, false), extent(3, of: 6, true), extent(4, of: 7, false)]
+        _ = update(&table, [(256, 1), (257, 1)], [256: mixed, 257: [extent(3, of: 5, true)]])
+        #expect(table.members.map(\.unchecked) == [UncheckedFiles(files: 2, bytes: 12_288), nil])
+        // A snapshot has what its source had until it is read, and what didn't change stays known.
+        let read = update(
+            &table, [(256, 1), (257, 1), (258, 2)], [258: [extent(1, of: 5, false)]], sources: [258: 256], limit: 0)
+        #expect(read == [258] && table.members[0].unchecked?.files == 2 && table.members[2].unchecked?.files == 1)
+        #expect(try ExtentTable(table.encoded())?.members == table.members)
+        _ = update(&table, [(256, 3)], [256: [extent(3, of: 6, true)]])
+        #expect(table.members.map(\.unchecked) == [nil])
+    }
+
     @Test func groupsWithoutExtentsAreForgotten() throws {
         var table = ExtentTable()
         var list: [(UInt64, UInt64)] = [(256, 1)]

@@ -37,6 +37,13 @@ struct PoolHealthTests {
         #expect(PoolHealth([device(1)], [part(.data, .single), part(.metadata, .dup)], isChanging: false).problems.isEmpty)
     }
 
+    @Test func aMountWithoutChecksumsIsAProblem() {
+        let problems = PoolHealth([device(1)], [], isChanging: false, options: "rw,nodatasum,nodatacow,space_cache=v2").problems
+        #expect(problems.map(\.subject) == ["mount"] && problems.map(\.kind) == ["without checksums"])
+        #expect(problems[0].description.contains("mounted with nodatacow"))
+        #expect(PoolHealth([device(1)], [], isChanging: false, options: "rw,datasum,compress=zstd:3").problems.isEmpty)
+    }
+
     @Test(arguments: [("7d", Int64(604_800)), ("12h", 43200), ("30m", 1800), ("1m", 60), ("100m", 6000)])
     func timesAreWrittenAsTheyAreRead(_ text: String, _ seconds: Int64) {
         #expect(PoolSettings.seconds(text) == seconds && PoolSettings.text(ofSeconds: seconds) == text)

@@ -24,6 +24,9 @@ extension APIObject {
             APIField("lastScrub", .object(.scrubRecord), "The last one that ended."),
             APIField("layerChecks", .object(.layerChecks), "How far layers are checked.", required: true),
             APIField("damagedLayers", .list(of: .object(.damagedLayer), atMost: 100_000), "Those that failed.", required: true),
+            APIField(
+                "unchecked", .list(of: .object(.uncheckedFiles), atMost: 100_000), "Who has files without checksums.",
+                required: true),
             APIField("balance", .object(.balanceProgress), "The one under way, or paused."),
             APIField("replacement", .count, "How much of a device is on the new one, in thousandths."),
         ])
@@ -90,6 +93,14 @@ extension APIObject {
             APIField("every", .count, "Seconds after which each is compared again.", required: true),
             APIField("layers", .count, "All.", required: true),
             APIField("checked", .count, "Those that were compared within that time and haven't changed since.", required: true),
+        ])
+
+    static let uncheckedFiles = APIObject(
+        "UncheckedFiles", "Files without checksums.",
+        [
+            APIField("name", .any, "Such as task web, or volume data.", required: true),
+            APIField("files", .count, "How many.", required: true),
+            APIField("bytes", .count, "What they have.", required: true),
         ])
 
     static let damagedLayer = APIObject(

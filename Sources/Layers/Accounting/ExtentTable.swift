@@ -10,6 +10,8 @@ struct ExtentTable: Sendable {
         let id: UInt64
         /// In which transaction its tree was as it was read; 0: it wasn't yet.
         var generation: UInt64
+        /// What of it has no checksums; nil for nothing.
+        var unchecked: UncheckedFiles?
     }
 
     private struct Extent {
@@ -47,11 +49,15 @@ struct ExtentTable: Sendable {
         for slot in new.indices {
             if let place = known[new[slot].id] {
                 places[place].append(slot)
+                members[slot].unchecked = old[place].unchecked
                 if unchanged(old[place], new[slot]) { continue }
                 members[slot].generation = old[place].generation
             } else {
                 members[slot].generation = 0
-                if let place = Self.source(of: new[slot].id, in: sources, known: known) { places[place].append(slot) }
+                if let place = Self.source(of: new[slot].id, in: sources, known: known) {
+                    places[place].append(slot)
+                    members[slot].unchecked = old[place].unchecked
+                }
             }
             stale.append(slot)
         }
@@ -82,7 +88,7 @@ struct ExtentTable: Sendable {
         var places = members.indices.map { [$0] }
         for (slot, generation) in slots {
             // It is read into a slot of its own, which then takes the place.
-            try add(members[slot].id, to: places.count, forEachExtent)
+            members[slot].unchecked = try add(members[slot].id, to: places.count, forEachExtent)
             places[slot] = []
             places.append([slot])
             members[slot].generation = generation
@@ -92,13 +98,22 @@ struct ExtentTable: Sendable {
     }
 
     /// Adds what the subvolume with an id holds.
+    ///
+    /// - Returns: what of it has no checksums; nil for nothing.
     private mutating func add(
         _ id: UInt64, to slot: Int, _ forEachExtent: (_ id: UInt64, _ body: (DataExtent) -> Void) throws -> Void
-    ) rethrows {
+    ) rethrows -> UncheckedFiles? {
+        var unchecked = UncheckedFiles()
+        var lastUnchecked: UInt64?
         // The group that an extent of each group comes into.
         var next: [Int: Int] = [:]
         var alone: Int?
         try forEachExtent(id) { extent in
+            if !extent.hasChecksums {
+                if lastUnchecked != extent.inode { unchecked.files += 1 }
+                lastUnchecked = extent.inode
+                unchecked.bytes += extent.length
+            }
             // Of another size, it is a later extent at an address that was free meanwhile.
             guard let index = extents.index(forKey: extent.address), extents.values[index].size == extent.size else {
                 let group = alone ?? number(of: SlotSet([slot]))
@@ -117,6 +132,7 @@ struct ExtentTable: Sendable {
                 extents.values[index].group = group
             }
         }
+        return unchecked.files > 0 ? unchecked : nil
     }
 
     /// Gives each slot its places in another list, and forgets what is in none of them: extents, and groups without any.
@@ -164,7 +180,7 @@ extension ExtentTable {
         let groups: [SlotSet]
     }
 
-    private static let version = 1
+    private static let version = 2
 
     /// A line of JSON, the extents by address, as numbers in LEB128, and the SHA-256 of all that.
     func encoded() throws -> [UInt8] {

@@ -37,6 +37,8 @@ public struct PoolUsage: Sendable, Codable, Equatable {
         public let compression: Double
         /// Whether nothing of it changed since the index was made.
         public let isCurrent: Bool
+        /// Its files without checksums, of the one that has the most where it is several subvolumes; nil for none.
+        public let unchecked: UncheckedFiles?
     }
 
     /// What belongs to none of the others.

@@ -27,7 +27,7 @@ public struct UsageIndex: Sendable, Codable {
         var metadata: UInt64 = 0
     }
 
-    static let version = 1
+    static let version = 2
 
     let version: Int
     /// When it was made, in seconds since 1970.

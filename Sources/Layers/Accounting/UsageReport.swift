@@ -98,7 +98,8 @@ struct UsageReport {
             referenced: figures.referenced, exclusive: figures.exclusive,
             sharedWithOthers: figures.referenced - figures.exclusive, metadata: figures.metadata,
             freed: figures.exclusive + figures.metadata,
-            compression: ratio(figures.content, figures.referenced), isCurrent: !incomplete.contains(subject))
+            compression: ratio(figures.content, figures.referenced), isCurrent: !incomplete.contains(subject),
+            unchecked: slots[subject].flatMap { index.unchecked($0) })
     }
 
     private func others() -> [PoolUsage.Other] {
@@ -209,17 +210,6 @@ struct UsageReport {
 
     private func ratio(_ content: UInt64, _ size: UInt64) -> Double {
         size == 0 ? 1 : (Double(content) / Double(size) * 100).rounded() / 100
-    }
-}
-
-extension PoolSubject {
-    /// What a snapshot is one of.
-    fileprivate var whole: PoolSubject? {
-        switch self {
-        case .taskSnapshot(let task, _): .task(task)
-        case .volumeSnapshot(let volume, _): .volume(volume)
-        default: nil
-        }
     }
 }
 

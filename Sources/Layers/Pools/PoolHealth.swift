@@ -1,4 +1,5 @@
 public import Btrfs
+import Linux
 
 /// How a pool's devices are, and whether all its content has the copies that it should have.
 public struct PoolHealth: Sendable, Equatable {
@@ -54,6 +55,8 @@ public struct PoolHealth: Sendable, Equatable {
     public enum Problem: Sendable, Equatable {
         case device(DeviceProblem)
         case content(ThinContent)
+        /// What is written has no checksums, by an option of the mount: `nodatacow` or `nodatasum`.
+        case unchecked(option: String)
     }
 
     public let devices: [Device]
@@ -73,8 +76,10 @@ public struct PoolHealth: Sendable, Equatable {
     /// - Parameters:
     ///   - behind: devices that lack commits.
     ///   - isChanging: whether content is being given another profile.
+    ///   - options: of the mount, with commas.
     public init(
-        _ devices: [Device], _ allocations: [Allocation], behind: [DeviceMemory.Behind] = [], isChanging: Bool
+        _ devices: [Device], _ allocations: [Allocation], behind: [DeviceMemory.Behind] = [], isChanging: Bool,
+        options: String = ""
     ) {
         self.devices = devices
         var problems: [Problem] = devices.compactMap { device in
@@ -93,6 +98,10 @@ public struct PoolHealth: Sendable, Equatable {
                 return .content(ThinContent(kind: part.kind, size: part.used, profile: part.profile, wanted: best))
             }
         }
+        let given = options.split(separator: ",")
+        if let option = ["nodatacow", "nodatasum"].first(where: { given.contains(Substring($0)) }) {
+            problems.append(.unchecked(option: option))
+        }
         self.problems = problems
     }
 }
@@ -103,14 +112,16 @@ extension PoolHealth.Problem: CustomStringConvertible {
         switch self {
         case .device(let problem): "device \(problem.device)"
         case .content(let thin): thin.kind.rawValue
+        case .unchecked: "mount"
         }
     }
 
-    /// `missing`, `cut`, `diverged`, `stale`, `failing`, or `thin`.
+    /// `missing`, `cut`, `diverged`, `stale`, `failing`, `thin`, or `without checksums`.
     public var kind: String {
         switch self {
         case .device(let problem): problem.kind.rawValue
         case .content: "thin"
+        case .unchecked: "without checksums"
         }
     }
 
@@ -120,6 +131,8 @@ extension PoolHealth.Problem: CustomStringConvertible {
         case .device(let problem): "\(problem)"
         case .content(let thin):
             "\(thin.size >> 20) MiB of \(thin.kind.rawValue) have the profile \(thin.profile.rawValue), the rest \(thin.wanted.rawValue): a device that fails takes them along; \(thin.advice)"
+        case .unchecked(let option):
+            "the pool is mounted with \(option), so what is written has no checksums: reads don't notice damage, and scrub finds none; mount it without that option"
         }
     }
 }
@@ -155,6 +168,6 @@ extension Pool {
             memory.behind.isEmpty ? [] : memory.behind(after: try ScrubHistory(of: self, in: registry).records())
         return PoolHealth(
             try filesystem.devices(), try filesystem.allocations(), behind: behind,
-            isChanging: try filesystem.balanceProgress() != nil)
+            isChanging: try filesystem.balanceProgress() != nil, options: try Mounts.containing(path)?.options ?? "")
     }
 }

@@ -34,6 +34,8 @@ public struct PoolReport: Sendable, Codable, Equatable {
     public let lastScrub: ScrubRecord?
     public let layerChecks: LayerChecks
     public let damagedLayers: [DamagedLayer]
+    /// Who has files without checksums, those with the most first, as of when the agent last looked.
+    public let unchecked: [UncheckedFiles.Holder]
     public let balance: BalanceProgress?
     /// How much of a device that is being replaced is on the new one, in thousandths.
     public let replacement: UInt64?
@@ -61,6 +63,7 @@ public struct PoolReport: Sendable, Codable, Equatable {
         let effective = settings ?? PoolSettings()
         layerChecks = try pool.layerChecks(
             rate: effective.effectiveCheckRate, every: effective.effectiveCheckEvery, now: Int64(time(nil)))
+        unchecked = try pool.uncheckedFiles()
         balance = try filesystem.balanceProgress()
         replacement = try filesystem.replacementProgress()
     }

@@ -172,14 +172,14 @@ struct HostCheck: Codable {
                     return HostCheck("pool \(path)", .missing, "read-only", "see why: dmesg | grep -i btrfs")
                 }
                 let problems = try Pool(at: path).health(in: .host).problems
-                if !problems.isEmpty {
-                    let states = problems.map { "\($0.subject) is \($0.kind)" }
+                let damaged = try Pool(at: path).damagedLayers()
+                if !problems.isEmpty || !damaged.isEmpty {
+                    let states =
+                        problems.map { "\($0.subject) is \($0.kind)" }
+                        + damaged.prefix(3).map { "the layer \($0.id.short) is damaged" }
                     return HostCheck(
                         "pool \(path)", .warning, ([free] + states).joined(separator: "; "),
-                        problems.map { "\($0)" }.joined(separator: "; "))
-                }
-                if let layer = try Pool(at: path).damagedLayers().first {
-                    return HostCheck("pool \(path)", .warning, "\(free); the layer \(layer.id.short) is damaged", "\(layer)")
+                        (problems.map { "\($0)" } + damaged.prefix(3).map { "\($0)" }).joined(separator: "; "))
                 }
                 return HostCheck(
                     "pool \(path)", space.available < space.total / 10 ? .warning : .ok, free,

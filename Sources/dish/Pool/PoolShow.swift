@@ -53,6 +53,11 @@ struct PoolShow: ParsableCommand {
                 ? "layers checked: never by themselves"
                 : "layers checked: \(checks.checked) of \(checks.layers); each every \(PoolSettings.text(ofSeconds: checks.every)), at \(shownBytes(checks.rate))/s",
             to: .output)
+        if !report.unchecked.isEmpty {
+            let holders = report.unchecked.prefix(5).map { "\(oneLine($0.name)) \($0.files) files, \(shownBytes($0.bytes))" }
+            let more = report.unchecked.count > 5 ? ["and \(report.unchecked.count - 5) more"] : []
+            print("without checksums: \((holders + more).joined(separator: "; "))", to: .output)
+        }
         if let balance = report.balance { print("balance: \(shown(balance))", to: .output) }
         if let done = report.replacement { print("a device is being replaced: \(done / 10) %", to: .output) }
         if let last = report.degradedMounts.last {

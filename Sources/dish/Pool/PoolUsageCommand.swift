@@ -55,6 +55,12 @@ struct PoolUsageCommand: ParsableCommand {
                     ] + cells($0.held) + ["-", "-", factor($0.held.compression)]
                 })
         show(usage.sum, of: usage)
+        for entry in usage.layers + usage.tasks + usage.volumes {
+            guard let unchecked = entry.held?.unchecked else { continue }
+            print(
+                "without checksums: \(printable(entry.name)): \(unchecked.files) files, \(shownBytes(unchecked.bytes))",
+                to: .output)
+        }
     }
 
     private func row(_ kind: String, _ entry: PoolUsage.Entry) -> [String] {

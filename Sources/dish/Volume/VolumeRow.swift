@@ -21,9 +21,12 @@ struct VolumeRow: Encodable {
     let users: [String]
     /// The subvolume with its data.
     let path: String
+    /// Files without checksums, of one volume, as of when the agent last looked; nil for none, and in lists.
+    private(set) var unchecked: UncheckedFiles?
 
     init(_ volume: Volume, in pool: Pool) throws {
         try self.init(volume, in: pool, on: pool.filesystem(), users: pool.tasks(using: volume.name))
+        unchecked = try pool.uncheckedFiles(ofVolume: volume.name)
     }
 
     /// All volumes of a pool, by name.

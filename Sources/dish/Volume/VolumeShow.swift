@@ -32,6 +32,9 @@ struct VolumeShow: ParsableCommand {
             schedule: \(row.schedule ?? "-")
             data:     \(row.path)
             """, to: .output)
+        if let unchecked = row.unchecked {
+            print("without checksums: \(unchecked.files) files, \(shownBytes(unchecked.bytes))", to: .output)
+        }
         if row.snapshots.isEmpty { return }
         print("", to: .output)
         printTable(

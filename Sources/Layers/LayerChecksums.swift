@@ -1,0 +1,48 @@
+import Btrfs
+import Glibc
+import Linux
+
+extension Pool {
+    /// Gives the files of a finished root checksums where they have none (`chattr +C`, `nodatacow`, `nodatasum`), and lets its directories
+    /// give new files some: what is in a layer is compared with its checksums by every read and scrub, and so is what tasks write.
+    ///
+    /// Nothing runs in that root any more, but whatever ran in it chose all names and links: files are opened by their numbers. What the
+    /// kernel has committed is seen.
+    ///
+    /// - Parameter root: read-only in staging.
+    /// - Returns: whether there were any.
+    func giveChecksums(in staged: StagingDirectory, _ root: String, parent: LayerID?) throws -> Bool {
+        let filesystem = try filesystem()
+        let info = try Subvolume.info(root)
+        let source = try parent.map { try Subvolume.info(self.root(of: $0)).uuid }
+        // What is the parent's has some already.
+        let generation = source != nil && source == info.parentUUID ? info.creation : 0
+        let found = try filesystem.uncheckedInodes(of: info.id, from: generation)
+        if found.isEmpty { return false }
+        try Subvolume.makeWritable(root)
+        for file in found {
+            try Cancellation.check()
+            do {
+                let opened = try filesystem.openInode(file, of: info.id, for: O_RDONLY)
+                try opened.removeProtection()
+                if file.isDirectory {
+                    try FileData.allowChecksums(opened.number, "a directory of the layer")
+                } else {
+                    try rewrite(filesystem.openInode(file, of: info.id, for: O_RDWR), in: staged)
+                }
+            } catch let error as SystemError where error.code == ESTALE {
+                // It was removed while it was open.
+                continue
+            }
+        }
+        try Subvolume.makeReadOnly(root)
+        return true
+    }
+
+    private func rewrite(_ file: borrowing OwnedFD, in staged: StagingDirectory) throws {
+        let path = "\(staged.path)/content"
+        let copy = try OwnedFD.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        unlink(path)
+        try FileData.giveChecksums(file, through: copy, "a file without checksums") { try Cancellation.check() }
+    }
+}
