@@ -101,14 +101,20 @@ func control(
 }
 
 func formatUUID<Bytes>(_ bytes: Bytes) -> String {
-    let digits = Array("0123456789abcdef")
-    return withUnsafeBytes(of: bytes) { raw in
-        var text = ""
-        for (index, byte) in raw.prefix(16).enumerated() {
-            if [4, 6, 8, 10].contains(index) { text.append("-") }
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+    withUnsafeBytes(of: bytes) { raw in
+        String(unsafeUninitializedCapacity: 36) { text in
+            var position = 0
+            func append(_ byte: UInt8) {
+                text[position] = byte
+                position += 1
+            }
+            func append(digit: UInt8) { append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)) }
+            for index in 0..<16 {
+                if index == 4 || index == 6 || index == 8 || index == 10 { append(UInt8(ascii: "-")) }
+                append(digit: raw[index] >> 4)
+                append(digit: raw[index] & 15)
+            }
+            return position
         }
-        return text
     }
 }
