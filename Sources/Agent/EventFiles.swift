@@ -18,25 +18,23 @@ struct EventFiles: Sendable {
     func all() throws -> [AgentEvent] {
         var events: [AgentEvent] = []
         for path in (1...max(old, 1)).reversed().map({ "\(current).\($0)" }) + [current] where Files.exists(path) {
-            events += Self.parse(try Files.read(path))
+            events += Self.parse(try Self.lines(path))
         }
         return events
     }
 
-    /// Takes away what a power cut has left unfinished at the end.
-    ///
-    /// - Returns: the number of the last event; 0 without any.
-    func repair() throws -> UInt64 {
-        try Files.makeDirectories(directory, mode: 0o700)
-        if Files.exists(current) {
-            let bytes = try Files.read(current)[...]
-            let whole = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-            if whole < bytes.count {
-                try retryingInterrupts("shorten", current) { truncate(current, off_t(whole)) }
-            }
-            if let last = Self.last(bytes[..<whole]) { return last.sequence }
+    /// The number of the last event; 0 without any. What a power cut has left unfinished at the end doesn't count.
+    func lastNumber() throws -> UInt64 {
+        for path in [current, "\(current).1"] where Files.exists(path) {
+            if let last = Self.last(try Self.lines(path)) { return last.sequence }
         }
-        return Files.exists("\(current).1") ? Self.last(try Files.read("\(current).1")[...])?.sequence ?? 0 : 0
+        return 0
+    }
+
+    /// A file's lines that are whole.
+    private static func lines(_ path: String) throws -> ArraySlice<UInt8> {
+        let bytes = try Files.read(path)
+        return bytes[..<(bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0)]
     }
 
     /// The last line that is an event.
@@ -50,9 +48,13 @@ struct EventFiles: Sendable {
         return nil
     }
 
+    /// No log gets there: such a number is damage, after which there would be no next one.
+    private static let limit: UInt64 = 1 << 53
+
     private static func parse(_ bytes: some Collection<UInt8>) -> [AgentEvent] {
         let decoder = JSONDecoder()
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(AgentEvent.self, from: Data($0)) }
+            .filter { $0.sequence < Self.limit }
     }
 
     /// An event as a line.
@@ -113,9 +115,14 @@ struct EventFiles: Sendable {
 
         private mutating func open() throws {
             try Files.makeDirectories(files.directory, mode: 0o700)
-            file = try OwnedFD.open(files.current, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600).release()
-            var status = stat()
-            written = fstat(file, &status) == 0 ? Int(status.st_size) : 0
+            let opened = try OwnedFD.open(files.current, O_RDWR | O_CREAT | O_APPEND, mode: 0o600)
+            let bytes = try Files.read(opened, files.current)
+            // What a power cut has left unfinished at the end.
+            written = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+            if written < bytes.count {
+                try retryingInterrupts("shorten", files.current) { ftruncate(opened.number, off_t(written)) }
+            }
+            file = opened.release()
             reserveRoom()
         }
 

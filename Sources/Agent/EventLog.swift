@@ -49,7 +49,7 @@ public final class EventLog: Sendable {
     public init(directory: String, logger: Logger) {
         files = EventFiles(directory: directory)
         do {
-            state = Mutex(State(next: try files.repair() + 1))
+            state = Mutex(State(next: try files.lastNumber() + 1))
         } catch {
             logger.error("the events' files can't be read; events are kept in memory", metadata: ["error": "\(error)"])
             state = Mutex(State(next: 1))

@@ -24,6 +24,28 @@ import Testing
         }
     }
 
+    /// A state that is read-only when the agent begins: the numbers that were given stay so.
+    @Test func numbersGoOnAfterALogThatCantBeShortened() async throws {
+        try await withFolder { folder in
+            let log = EventLog(directory: folder, logger: Logger(label: "test"))
+            for number in 0..<20 { log.record(.task, "t\(number)", "started", reason: "r") }
+            await log.flush()
+            let whole = try Files.read("\(folder)/log")
+            let isLater =
+                #"{"sequence":18446744073709551615,"time":1,"kind":"task","name":"x","what":"y","reason":"z"}"# + "\n"
+            let isWhole = String(decoding: whole.split(separator: UInt8(ascii: "\n"))[19], as: UTF8.self)
+                .replacing("\"sequence\":20", with: "\"sequence\":21")
+            for tail in ["{\"sequence\":21", isWhole, isLater] {
+                try Files.replace("\(folder)/log", with: whole + tail.utf8, durable: false)
+                #expect(EventLog(directory: folder, logger: Logger(label: "test")).last == 20)
+                #expect(try Files.read("\(folder)/log") == whole + Array(tail.utf8), "it is only looked at")
+                let next = EventLog(directory: folder, logger: Logger(label: "test"))
+                next.record(.task, "after", "started", reason: "r")
+                #expect(try await next.events(after: 0).map(\.sequence) == (1...21).map { $0 })
+            }
+        }
+    }
+
     @Test func aPowerCutLosesAtMostTheEnd() async throws {
         try await withFolder { folder in
             let log = EventLog(directory: folder, logger: Logger(label: "test"))
@@ -56,7 +78,7 @@ import Testing
             #expect(try Files.list(folder).allSatisfy { try Files.read("\(folder)/\($0)").count <= 2000 })
             let numbers = try files.all().map(\.sequence)
             #expect(numbers == Array(numbers[0]...200))
-            #expect(try files.repair() == 200)
+            #expect(try files.lastNumber() == 200)
         }
     }
 
