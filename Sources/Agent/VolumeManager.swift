@@ -9,6 +9,7 @@ public actor VolumeManager {
     private let logger: Logger
     /// What went wrong last with each volume: said once.
     private var failures: [String: String] = [:]
+    private let runs = ScheduleRuns()
 
     public init(pool: Pool, logger: Logger) {
         self.pool = pool
@@ -17,9 +18,13 @@ public actor VolumeManager {
 
     /// Looks at all volumes, now and every half minute, until it is cancelled.
     public func run() async throws {
-        while true {
-            await keepSchedules()
-            try await Task.sleep(for: .seconds(30))
+        try await withTaskCancellationHandler {
+            while true {
+                await keepSchedules()
+                try await Task.sleep(for: .seconds(30))
+            }
+        } onCancel: {
+            Task { await runs.cancel() }
         }
     }
 
@@ -27,7 +32,10 @@ public actor VolumeManager {
         let pool = pool
         do {
             let volumes = try await blocking { try pool.allVolumes().filter { $0.schedule != nil } }
-            for volume in volumes { await keepSchedule(of: volume) }
+            let byName = Dictionary(volumes.map { ($0.name, $0) }) { first, _ in first }
+            await runs.begin(volumes.map(\.name)) { [weak self] name in
+                if let volume = byName[name] { await self?.keepSchedule(of: volume) }
+            }
             failures = failures.filter { failure in volumes.contains { $0.name == failure.key } }
         } catch {
             logger.error("read volumes", metadata: ["error": "\(error)"])
