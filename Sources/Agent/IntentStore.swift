@@ -13,7 +13,8 @@ struct IntentStore: Sendable {
         case intent(TaskIntent)
         /// The intent could not be read; its copy could. The text says what was wrong, and where that is now.
         case restored(TaskIntent, String)
-        case lost(String)
+        /// The same without a copy, and whether the task runs.
+        case lost(String, isAtWork: Bool)
     }
 
     private let configuration: AgentConfiguration
@@ -44,6 +45,11 @@ struct IntentStore: Sendable {
         try? Files.replace(spare(intent.id), with: bytes, mode: 0o600, durable: false)
     }
 
+    /// Writes the copies in the pool that couldn't be written before.
+    func completeSpares(of intents: [TaskIntent]) {
+        for intent in intents where !Files.exists(spare(intent.id)) { writeSpare(intent) }
+    }
+
     /// All tasks by their ids. What can't be read is set aside; a start that was cut off before it had written anything leaves
     /// nothing.
     func all() throws -> [(id: String, found: Found)] {
@@ -70,12 +76,12 @@ struct IntentStore: Sendable {
         }
         if isAtWork {
             return .lost(
-                "\(reason), and there is no copy in the pool; the task runs on, and nothing but its end can be had of it: kill \(helper(of: id))"
-            )
+                "\(reason), and there is no copy in the pool; the task runs on, and nothing but its end can be had of it: kill \(helper(of: id))",
+                isAtWork: true)
         }
         return .lost(
-            "\(reason), and there is no copy in the pool; all that is known of it is in \(try damaged.setAside(directory, as: id))"
-        )
+            "\(reason), and there is no copy in the pool; all that is known of it is in \(try damaged.setAside(directory, as: id))",
+            isAtWork: false)
     }
 
     /// Removes what is left of a start that a kill or a power cut ended before its first word had reached the disk.

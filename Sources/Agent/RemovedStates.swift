@@ -29,18 +29,38 @@ struct RemovedStates: Sendable {
 
     /// Removes what a power cut has brought back in the pool.
     func repeatRemovals() throws {
-        for id in list() {
-            guard let intent = try? StateFile.read(TaskIntent.self, "\(directory)/\(id)/task.json") else { continue }
-            try configuration.pool.removeTask(intent.record, isRepeated: false)
+        var failure: (any Error)?
+        for intent in intents() {
+            do {
+                try configuration.pool.removeTask(intent.record, isRepeated: false)
+            } catch {
+                failure = error
+            }
         }
+        if let failure { throw failure }
     }
 
-    /// Forgets them, after everything that was done to the pool before is on disk.
+    /// What the tasks were.
+    func intents() -> [TaskIntent] {
+        list().compactMap { try? StateFile.read(TaskIntent.self, "\(directory)/\($0)/task.json") }
+    }
+
+    /// Forgets them, after everything that was done to the pool before is on disk. What is still in the pool, because it could not be
+    /// written to, is removed first.
     func forget() throws {
-        let ids = list()
+        let ids = list().filter(isGone)
         if ids.isEmpty { return }
         try configuration.pool.filesystem().commit()
         for id in ids { try Files.removeTree("\(directory)/\(id)") }
+    }
+
+    private func isGone(_ id: String) -> Bool {
+        let left = configuration.pool.directory(ofTask: id)
+        if Files.exists(left), let intent = try? StateFile.read(TaskIntent.self, "\(directory)/\(id)/task.json") {
+            _ = try? configuration.pool.removeTask(intent.record, isRepeated: false)
+            return !Files.exists(left)
+        }
+        return true
     }
 
     private func list() -> [String] { (try? Files.list(directory)) ?? [] }

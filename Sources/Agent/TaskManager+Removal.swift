@@ -63,6 +63,18 @@ extension TaskManager {
         if let left = tasks[id] { throw AgentError(.failed, "the task '\(left.intent.name)' is still there after \(seconds) s") }
     }
 
+    /// Takes away what was made of a task that is refused. What can't be taken away now isn't the task's any more, and goes later: the next
+    /// agent must not find a task that nobody was promised.
+    func removeRefused(_ intent: TaskIntent) async {
+        do {
+            try await launcher.remove(intent, keepsLogs: false, isRepeated: false)
+        } catch {
+            logger.error("remove what was made of a task", metadata: ["task": "\(intent.name)", "error": "\(error)"])
+            let removed = RemovedStates(configuration)
+            await attempt("set aside what was made of a task", intent) { try await blocking { try removed.take(intent.id) } }
+        }
+    }
+
     /// Does what the machine says of a task that is to go.
     func remove(_ intent: TaskIntent) async throws {
         let stuck: StuckEntry?

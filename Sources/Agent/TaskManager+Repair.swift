@@ -1,7 +1,10 @@
 import AgentAPI
+import Cgroups
+import Glibc
 import Layers
 import Linux
 import Logging
+import Networks
 import TaskHelper
 
 /// What a new agent mends (docs/failures.md).
@@ -10,6 +13,39 @@ extension TaskManager {
     func report(_ damage: String, of name: String, _ id: String) {
         logger.error("a task's file can't be read", metadata: ["task": "\(name)", "error": "\(damage)"])
         events.record(.task, name, id: id, "damaged", reason: damage)
+    }
+
+    /// Notes what an earlier agent did and couldn't note before it was killed: that it made a task, or took one away.
+    func noteWhatIsMissing() async {
+        let (configuration, recently) = (configuration, Int64(time(nil)) - 60)
+        let removed = (try? await blocking { RemovedStates(configuration).intents() }) ?? []
+        let made = tasks.values.filter { $0.generation == 1 && $0.intent.created >= recently }.map(\.intent)
+        guard !removed.isEmpty || !made.isEmpty, let noted = try? await events.events(after: 0) else { return }
+        let words = Dictionary(grouping: noted.filter { $0.kind == .task }, by: { $0.id ?? "" }).mapValues { Set($0.map(\.what)) }
+        func note(_ intent: TaskIntent, _ what: String) {
+            events.record(
+                .task, intent.name, id: intent.id, what, reason: "by an earlier agent, which ended before it had noted it")
+        }
+        for intent in made where words[intent.id]?.contains("created") != true { note(intent, "created") }
+        // One that was refused was never there for anybody.
+        for intent in removed where words[intent.id]?.contains("created") == true && words[intent.id]?.contains("removed") != true
+        {
+            note(intent, "removed")
+        }
+    }
+
+    /// Gives back what only a running task needs, of one of which nothing but its id is known.
+    func giveBack(_ id: String) async {
+        let configuration = configuration
+        do {
+            try await blocking {
+                try configuration.network.removeNamespace(of: id)
+                try TaskCgroup.existing(id: id, on: .current()).remove()
+                try Files.removeTree(configuration.runtime(of: id))
+            }
+        } catch {
+            logger.error("give back what a damaged task had", metadata: ["id": "\(id)", "error": "\(error)"])
+        }
     }
 
     /// What is known of the current run of a task whose `run.json` can't be read: what its helper says, or else what helpers left. It
@@ -47,11 +83,13 @@ extension TaskManager {
 
     /// Brings the pool in line with the intents: removes tasks that a power cut brought back, writes records that can't be read anew.
     func repairPool() async {
-        let (pool, removed, records) = (configuration.pool, RemovedStates(configuration), tasks.values.map(\.intent.record))
+        let (pool, removed, intents) = (configuration.pool, RemovedStates(configuration), tasks.values.map(\.intent))
+        let store = IntentStore(configuration)
         do {
             try await blocking {
                 try removed.repeatRemovals()
-                for record in records { try pool.repairRecord(of: record) }
+                for intent in intents { try pool.repairRecord(of: intent.record) }
+                store.completeSpares(of: intents)
             }
         } catch {
             logger.error("repair the pool's records of tasks", metadata: ["error": "\(error)"])

@@ -131,7 +131,7 @@ public actor TaskManager {
             logger.error("start task", metadata: ["task": "\(intent.name)", "error": "\(error)"])
             try? await launcher.killLeftovers(intent)
             try? await launcher.release(intent)
-            _ = try? await launcher.remove(intent, keepsLogs: false, isRepeated: false)
+            await removeRefused(intent)
             tasks[intent.id] = nil
             changes.signal()
             events.record(.task, intent.name, id: intent.id, "refused", reason: "\(error)")
@@ -230,8 +230,9 @@ public actor TaskManager {
             case .restored(let copy, let damage):
                 intent = copy
                 report(damage, of: copy.name, id)
-            case .lost(let damage):
+            case .lost(let damage, let isAtWork):
                 report(damage, of: id, id)
+                if !isAtWork { await giveBack(id) }
                 continue
             }
             guard intent.pool == configuration.pool.path else {
@@ -242,6 +243,7 @@ public actor TaskManager {
             }
             await adopt(intent)
         }
+        await noteWhatIsMissing()
         try await settleRecovered()
         await repairPool()
         Task {
