@@ -23,12 +23,20 @@ struct EventFiles: Sendable {
         return events
     }
 
-    /// The number of the last event; 0 without any. What a power cut has left unfinished at the end doesn't count.
-    func lastNumber() throws -> UInt64 {
+    /// The last event; nil without any. What a power cut has left unfinished at the end doesn't count.
+    func last() throws -> AgentEvent? {
         for path in [current, "\(current).1"] where Files.exists(path) {
-            if let last = Self.last(try Self.lines(path)) { return last.sequence }
+            if let last = Self.last(try Self.lines(path)) { return last }
         }
-        return 0
+        return nil
+    }
+
+    /// Brings what is written to the disk; the file before the newest may have got its last lines a moment ago.
+    func sync() throws {
+        for path in ["\(current).1", current] where Files.exists(path) {
+            let file = try OwnedFD.open(path, O_RDONLY | O_NOFOLLOW)
+            try retryingInterrupts("sync", path) { fdatasync(file.number) }
+        }
     }
 
     /// A file's lines that are whole.
@@ -106,11 +114,6 @@ struct EventFiles: Sendable {
         private mutating func reserveRoom() {
             reserved = written + Self.reserve
             _ = dish_reserve(file, Int64(written), Int64(Self.reserve))
-        }
-
-        func sync() async throws {
-            let (file, path) = (file, files.current)
-            if file >= 0 { try await blocking { _ = try retryingInterrupts("sync", path) { fdatasync(file) } } }
         }
 
         private mutating func open() throws {

@@ -26,7 +26,6 @@ public final class EventLog: Sendable {
 
     private enum Entry {
         case event(AgentEvent)
-        case sync
         case retry
         case flush(CheckedContinuation<Void, Never>)
 
@@ -37,22 +36,31 @@ public final class EventLog: Sendable {
     }
 
     private static let kept = 1000
+    /// The last word of an agent that has recorded all it did.
+    private static let end = (AgentEvent.Kind.agent, "stopped")
 
     private let files: EventFiles
+    private let logger: Logger
     private let state: Mutex<State>
     private let entries: AsyncStream<Entry>.Continuation
     private let changes = ChangeSignal()
+    /// True if the last agent recorded all that it did.
+    let isComplete: Bool
     /// The last one who reads the files: one at a time does, however many ask.
     private let reading = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter directory: made where it is missing.
     public init(directory: String, logger: Logger) {
         files = EventFiles(directory: directory)
+        self.logger = logger
         do {
-            state = Mutex(State(next: try files.lastNumber() + 1))
+            let last = try files.last()
+            state = Mutex(State(next: (last?.sequence ?? 0) + 1))
+            isComplete = last.map { ($0.kind, $0.what) == Self.end } ?? true
         } catch {
             logger.error("the events' files can't be read; events are kept in memory", metadata: ["error": "\(error)"])
             state = Mutex(State(next: 1))
+            isComplete = false
         }
         let (stream, continuation) = AsyncStream.makeStream(of: Entry.self)
         entries = continuation
@@ -66,7 +74,6 @@ public final class EventLog: Sendable {
                 if case .event(let event) = entry { waiting.append(event) }
                 do {
                     try writer.append(&waiting)
-                    if case .sync = entry { try await writer.sync() }
                 } catch {
                     if !wasStuck { logger.error("write an event; it is tried again", metadata: ["error": "\(error)"]) }
                 }
@@ -116,11 +123,25 @@ public final class EventLog: Sendable {
             return !state.willSync
         }
         changes.signal()
-        guard startsSync else { return }
-        Task {
+        if startsSync { Task { await sync() } }
+    }
+
+    /// Brings events to the disk a second after the first of them. Nothing waits for it, and no event: a kill of the agent loses none.
+    private func sync() async {
+        var hasMore = true
+        while hasMore {
             try? await Task.sleep(for: .seconds(1))
-            state.withLock { $0.willSync = false }
-            entries.yield(.sync)
+            let (last, files) = (last, files)
+            await flush()
+            do {
+                try await blocking { try files.sync() }
+            } catch {
+                logger.error("sync events", metadata: ["error": "\(error)"])
+            }
+            hasMore = state.withLock { state in
+                state.willSync = state.next - 1 > last
+                return state.willSync
+            }
         }
     }
 

@@ -30,7 +30,8 @@ struct RemovedStates: Sendable {
     /// Removes what a power cut has brought back in the pool.
     func repeatRemovals() throws {
         var failure: (any Error)?
-        for intent in intents() {
+        for id in list() {
+            guard let intent = try? StateFile.read(TaskIntent.self, "\(directory)/\(id)/task.json") else { continue }
             do {
                 try configuration.pool.removeTask(intent.record, isRepeated: false)
             } catch {
@@ -38,11 +39,6 @@ struct RemovedStates: Sendable {
             }
         }
         if let failure { throw failure }
-    }
-
-    /// What the tasks were.
-    func intents() -> [TaskIntent] {
-        list().compactMap { try? StateFile.read(TaskIntent.self, "\(directory)/\($0)/task.json") }
     }
 
     /// Forgets them, after everything that was done to the pool before is on disk. What is still in the pool, because it could not be

@@ -1,6 +1,5 @@
 import AgentAPI
 import Cgroups
-import Glibc
 import Layers
 import Linux
 import Logging
@@ -15,23 +14,12 @@ extension TaskManager {
         events.record(.task, name, id: id, "damaged", reason: damage)
     }
 
-    /// Notes what an earlier agent did and couldn't note before it was killed: that it made a task, or took one away.
-    func noteWhatIsMissing() async {
-        let (configuration, recently) = (configuration, Int64(time(nil)) - 60)
-        let removed = (try? await blocking { RemovedStates(configuration).intents() }) ?? []
-        let made = tasks.values.filter { $0.generation == 1 && $0.intent.created >= recently }.map(\.intent)
-        guard !removed.isEmpty || !made.isEmpty, let noted = try? await events.events(after: 0) else { return }
-        let words = Dictionary(grouping: noted.filter { $0.kind == .task }, by: { $0.id ?? "" }).mapValues { Set($0.map(\.what)) }
-        func note(_ intent: TaskIntent, _ what: String) {
-            events.record(
-                .task, intent.name, id: intent.id, what, reason: "by an earlier agent, which ended before it had noted it")
-        }
-        for intent in made where words[intent.id]?.contains("created") != true { note(intent, "created") }
-        // One that was refused was never there for anybody.
-        for intent in removed where words[intent.id]?.contains("created") == true && words[intent.id]?.contains("removed") != true
-        {
-            note(intent, "removed")
-        }
+    /// Records what an earlier agent did and couldn't record before it was killed.
+    func record(_ missing: MissingEvents?, damaged: Set<String>) async {
+        guard let missing else { return }
+        events.record(.task, missing: missing.tasks(tasks.values.map(\.intent), damaged: damaged))
+        let store = SecretStore(configuration)
+        if let secrets = try? await blocking({ try store.list() }) { events.record(.secret, missing: missing.secrets(secrets)) }
     }
 
     /// Gives back what only a running task needs, of one of which nothing but its id is known.

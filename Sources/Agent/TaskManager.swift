@@ -213,7 +213,9 @@ public actor TaskManager {
     // MARK: Beginning and end of the agent
 
     /// Finds again the tasks of an earlier agent, which run on without it.
-    public func recover() async throws {
+    ///
+    /// - Parameter missing: nil when that agent recorded all it did.
+    public func recover(_ missing: MissingEvents? = nil) async throws {
         let configuration = configuration
         let changes = try await blocking {
             defer { _ = SteadyTime(configuration) }  // Notes the date.
@@ -223,6 +225,7 @@ public actor TaskManager {
         }
         for change in changes { logger.info("host: \(change)") }
         let store = IntentStore(configuration)
+        var lost: Set<String> = []
         for (id, found) in try await blocking({ try store.all() }) {
             let intent: TaskIntent
             switch found {
@@ -232,6 +235,7 @@ public actor TaskManager {
                 report(damage, of: copy.name, id)
             case .lost(let damage, let isAtWork):
                 report(damage, of: id, id)
+                lost.insert(id)
                 if !isAtWork { await giveBack(id) }
                 continue
             }
@@ -243,7 +247,7 @@ public actor TaskManager {
             }
             await adopt(intent)
         }
-        await noteWhatIsMissing()
+        await record(missing, damaged: lost)
         try await settleRecovered()
         await repairPool()
         Task {

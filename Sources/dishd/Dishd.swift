@@ -158,15 +158,16 @@ struct Dishd: AsyncParsableCommand {
         configuration.packages = packages.policy
         configuration.minReady = minReady
         let tasks = TaskManager(configuration, runtime: Nspawn(), logger: logger)
-        try await tasks.recover()
+        let missing = await MissingEvents(tasks.events)
+        try await tasks.recover(missing)
         let images = PackageManager(configuration, events: tasks.events, logger: logger)
         let jobs = JobManager(configuration, tasks: tasks, packages: images, logger: logger)
-        try await jobs.recover()
+        try await jobs.recover(missing)
         // After the jobs have said what they count on.
         await images.recover()
         // Before jobs are looked after: some may have to wait.
         let drain = HostDrain(configuration, tasks: tasks, jobs: jobs, logger: logger)
-        await drain.recover()
+        await drain.recover(missing)
         let heartbeat = SchedulerHeartbeat(
             configuration, scheduler: scheduler.scheduler, interval: scheduler.interval, tasks: tasks, jobs: jobs,
             packages: images,

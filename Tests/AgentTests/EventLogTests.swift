@@ -78,7 +78,7 @@ import Testing
             #expect(try Files.list(folder).allSatisfy { try Files.read("\(folder)/\($0)").count <= 2000 })
             let numbers = try files.all().map(\.sequence)
             #expect(numbers == Array(numbers[0]...200))
-            #expect(try files.lastNumber() == 200)
+            #expect(try files.last()?.sequence == 200)
         }
     }
 

@@ -1,3 +1,5 @@
+import AgentAPI
+
 /// A history: what clients ask for, and what fails meanwhile, each at its time (docs/failures.md, "Histories").
 ///
 /// It is made from a seed alone, and any part of it is a history too.
@@ -62,6 +64,12 @@ struct History: Sendable {
     static let volumes = ["v0", "v1"]
     static let names = ["box:a", "box:b"]
     static let secrets = ["s0", "s1"]
+
+    /// Events that say how an object is from then on.
+    static let lasting: [AgentEvent.Kind: Set<String>] = [
+        .job: ["created", "changed", "started", "stopped", "rolled back", "removed", "damaged"],
+        .host: ["draining", "undrained"],
+    ]
 
     /// - Parameter milliseconds: its length, at least.
     init(seed: UInt64, milliseconds: Int) {

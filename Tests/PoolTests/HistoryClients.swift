@@ -66,7 +66,9 @@ extension HistoryRun {
                 change = try await host.client.apply(Self.job(name, replicas, version))
             }
         case .stopJob(let name):
-            await ask(request, writes: [(name, "stopped")]) { _ = try await host.client.stop(job: name) }
+            await ask(request, writes: [(name, "stopped")], event: (.job, name, "stopped")) {
+                _ = try await host.client.stop(job: name)
+            }
         case .rollBackJob(let name):
             await ask(request, writes: [(name, nil)]) { _ = try await host.client.rollback(job: name, to: nil) }
         case .removeJob(let name):
@@ -91,8 +93,13 @@ extension HistoryRun {
                 try await host.client.remove(secret: name)
             }
         case .drain:
-            await ask(request, writes: [("drain", "yes")]) { _ = try await host.client.drain(reason: "a history") }
-        case .undrain: await ask(request, writes: [("drain", "no")]) { _ = try await host.client.undrain() }
+            await ask(request, writes: [("drain", "yes")], event: (.host, "", "draining")) {
+                _ = try await host.client.drain(reason: "a history")
+            }
+        case .undrain:
+            await ask(request, writes: [("drain", "no")], event: (.host, "", "undrained")) {
+                _ = try await host.client.undrain()
+            }
         case .fault(let fault): await perform(fault)
         }
     }

@@ -57,8 +57,10 @@ extension HistoryRun {
         agent.withLock { $0 }?.kill()
         noteKill()
         try await Task.sleep(for: .milliseconds(pause))
-        try body()
+        // What can't be damaged, in a state that is read-only, needs an agent too.
+        let damage = Result { try body() }
         try await startAgent()
+        try damage.get()
     }
 
     /// Takes all the room there is.

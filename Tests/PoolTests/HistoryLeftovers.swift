@@ -21,7 +21,10 @@ extension HistoryRun {
         let programs = Inventory.processes(mentioning: "/bin/sleep 86").filter { process in
             (History.tasks + History.jobs).contains { process.command.hasPrefix("/bin/sleep \(Self.program($0))") }
         }
-        return Set(inventory.beyond(.none) + groups + places + programs.map { "process \($0.pid) \($0.command)" })
+        // Control groups are those of all agents of this machine.
+        let ids = Set(try await host.events().compactMap(\.id))
+        let things = inventory.beyond(.none).filter { !$0.hasPrefix("cgroup ") || ids.contains(Files.name(of: $0)) }
+        return Set(things + groups + places + programs.map { "process \($0.pid) \($0.command)" })
             .union(rules.split(separator: "\n").map { "rule \($0)" })
     }
 

@@ -85,7 +85,11 @@ struct RequestGate: RouterMiddleware {
         _ operation: APIOperation, _ request: Request, _ context: AgentRequestContext,
         _ next: (Request, AgentRequestContext) async throws -> Response
     ) async throws -> Response {
-        guard let kind = operation.kind else { return try await next(request, context) }
+        guard let kind = operation.kind else {
+            let response = try await next(request, context)
+            if request.method != .get { await operations.recordEvents() }
+            return response
+        }
         let preference = AsyncPreference(request.headers[values: .prefer])
         let caller = context.caller?.name ?? "somebody"
         let running = try await operations.begin(

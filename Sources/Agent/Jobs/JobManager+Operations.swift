@@ -52,8 +52,7 @@ extension JobManager {
         var job = found
         guard let before else {
             job.isRemoved = true
-            try await put(job)
-            return report(job.name, "removed", because)
+            return try await put(job, "removed", because)
         }
         if change.kind == .changed, let earlier = job.version(before.target.number) {
             let version = try await version(like: earlier, of: job, reason: "version \(change.version) was cancelled")
@@ -62,8 +61,7 @@ extension JobManager {
             try job.add(version)
         }
         job.isStopped = before.isStopped
-        try await put(job)
-        report(job.name, before.isStopped ? "stopped" : "rolled back", because)
+        try await put(job, before.isStopped ? "stopped" : "rolled back", because)
     }
 
     /// A job as a change left it; nil when somebody wants something else by now.
@@ -78,8 +76,7 @@ extension JobManager {
     func want(_ name: String) async throws {
         guard var job = jobs[name]?.job, job.isStopped, !job.isRemoved else { return }
         job.isStopped = false
-        try await put(job)
-        report(name, "started", "ending its replicas was cancelled")
+        try await put(job, "started", "ending its replicas was cancelled")
     }
 }
 

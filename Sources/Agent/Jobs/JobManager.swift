@@ -64,10 +64,16 @@ public actor JobManager {
     }
 
     /// Finds the jobs of an earlier agent. Its tasks have been found before.
-    public func recover() async throws {
-        let (store, logger) = (store, logger)
-        let progress = progress
-        for job in try await blocking({ try store.load(logger) }) {
+    ///
+    /// - Parameter missing: nil when that agent recorded all it did.
+    public func recover(_ missing: MissingEvents? = nil) async throws {
+        let (store, progress) = (store, progress)
+        let found = try await blocking { try store.load() }
+        for (name, damage) in found.damaged.sorted(by: { $0.key < $1.key }) { report(name, "damaged", damage) }
+        if let missing {
+            tasks.events.record(.job, missing: missing.jobs(found.jobs, damaged: Set(found.damaged.keys)))
+        }
+        for job in found.jobs {
             jobs[job.name] = Managed(job)
             jobs[job.name]?.machine = await (try? blocking { progress.read(job.name) }) ?? JobReconciler()
         }
@@ -150,10 +156,9 @@ public actor JobManager {
         if before != nil, change.kind == .changed { try job.add(version) }
         job.isStopped = false
         job.isAssigned = assigned ? true : nil
-        try await put(job)
+        try await put(job, change.kind.rawValue, "\(because): version \(change.version)")
         // From here on it is kept for the job.
         withExtendedLifetime(image) {}
-        report(spec.name, "\(change.kind.rawValue)", "\(because): version \(change.version)")
         if untilReady { try await waitUntilReady(change, from: before, because: because) }
         return change
     }
@@ -239,8 +244,8 @@ public actor JobManager {
         _ = try validation(of: version.spec).ports()
         if change.kind == .changed { try next.add(version) }
         next.isStopped = false
-        try await put(next)
-        report(name, "rolled back", "\(because): version \(earlier.number) again, as version \(version.number)")
+        try await put(
+            next, "rolled back", "\(because): version \(earlier.number) again, as version \(version.number)")
         if untilReady { try await waitUntilReady(change, from: job, because: because) }
         return change
     }
@@ -268,8 +273,7 @@ public actor JobManager {
         try requireOwn(name, assigned: false)
         if !job.isStopped {
             job.isStopped = true
-            try await put(job)
-            report(name, "stopped", because)
+            try await put(job, "stopped", because)
             RunningOperation.current?.allowCancelling { try await self.want(name) }
         }
         let status = try await wait(name, seconds: stopDeadline(job)) { status in
@@ -301,8 +305,7 @@ public actor JobManager {
         }
         if !job.isRemoved {
             job.isRemoved = true
-            try await put(job)
-            report(name, "removed", because)
+            try await put(job, "removed", because)
         }
         let deadline = ContinuousClock.now + .seconds(stopDeadline(job))
         while jobs[name] != nil {
@@ -347,8 +350,8 @@ public actor JobManager {
         return managed
     }
 
-    /// Takes a job over, once it is on disk.
-    func put(_ job: Job) async throws {
+    /// Takes a job over, once it is on disk, and records it as an event before anybody can see it done.
+    func put(_ job: Job, _ what: String, _ reason: String) async throws {
         let before = jobs[job.name]
         var managed = before ?? Managed(job)
         managed.job = job
@@ -359,6 +362,7 @@ public actor JobManager {
             undo(job, before?.job)
             throw AgentError(of: error, in: "keep the job '\(job.name)'")
         }
+        report(job.name, what, reason)
         await reservePorts()
         wake()
         changes.signal()

@@ -1,7 +1,6 @@
 import Glibc
 import Layers
 import Linux
-import Logging
 
 /// The jobs on disk: a file each in the agent's state directory, replaced as a whole.
 struct JobStore: Sendable {
@@ -11,20 +10,19 @@ struct JobStore: Sendable {
 
     private func path(_ name: String) -> String { "\(directory)/\(name).json" }
 
-    /// All jobs. What can't be read is kept for people to look at, out of the way.
-    func load(_ logger: Logger) throws -> [Job] {
+    /// All jobs. What can't be read is kept for people to look at, out of the way: for each such job, why and where.
+    func load() throws -> (jobs: [Job], damaged: [String: String]) {
         try Files.makeDirectories(directory, mode: 0o700)
-        return try Files.list(directory).filter { $0.hasSuffix(".json") }.compactMap { file in
+        var (jobs, damaged): ([Job], [String: String]) = ([], [:])
+        for file in try Files.list(directory) where file.hasSuffix(".json") {
             do {
-                return try StateFile.read(Job.self, "\(directory)/\(file)")
+                jobs.append(try StateFile.read(Job.self, "\(directory)/\(file)"))
             } catch {
-                let target = (try? DamagedFiles(stateDirectory).setAside("\(directory)/\(file)", as: "job-\(file)")) ?? "nowhere"
-                logger.error(
-                    "a job can't be read and is set aside; its tasks run on",
-                    metadata: ["job": "\(file.dropLast(5))", "error": "\(error)", "to": "\(target)"])
-                return nil
+                let place = try? DamagedFiles(stateDirectory).setAside("\(directory)/\(file)", as: "job-\(file)")
+                damaged[String(file.dropLast(5))] = "\(error); it is set aside (\(place ?? "nowhere")), and its tasks run on"
             }
         }
+        return (jobs, damaged)
     }
 
     func write(_ job: Job) throws { try StateFile.write(job, path(job.name)) }

@@ -86,6 +86,7 @@ actor Operations {
 
     /// - Parameter error: nil when it was done.
     func end(_ operation: RunningOperation, _ error: AgentError?, result: JSONValue?) async {
+        await recordEvents()
         let wasCancelled = operation.cancellation != nil
         operation.end(error, result: operation.status.isBackground ? result : nil, at: Self.now)
         let status = operation.status
@@ -97,6 +98,9 @@ actor Operations {
         await write(status)
         record(status, error?.message ?? "asked for by \(status.by)")
     }
+
+    /// Returns once the events of what was done are in their file: they come before its answer.
+    nonisolated func recordEvents() async { await events.flush() }
 
     /// Oldest first.
     func list() async -> [OperationStatus] {

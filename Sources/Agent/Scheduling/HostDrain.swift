@@ -20,7 +20,14 @@ public actor HostDrain {
     }
 
     /// Before any job is looked after.
-    public func recover() async {
+    ///
+    /// - Parameter missing: nil when the last agent recorded all it did.
+    public func recover(_ missing: MissingEvents? = nil) async {
+        defer {
+            if let what = missing?.drain(since: status?.since) {
+                tasks.events.record(.host, HostResources.name(), what, reason: MissingEvents.reason)
+            }
+        }
         let path = path
         do {
             guard let found = try await blocking({ Files.exists(path) ? try StateFile.read(DrainStatus.self, path) : nil })
@@ -42,8 +49,8 @@ public actor HostDrain {
         try await blocking { try StateFile.write(next, path) }
         let isNew = status == nil
         status = next
-        await pass()
         if isNew { tasks.events.record(.host, HostResources.name(), "draining", reason: reason) }
+        await pass()
     }
 
     public func undrain(because: String) async throws {
@@ -54,8 +61,8 @@ public actor HostDrain {
             try Files.syncDirectory(Files.parent(of: path))
         }
         status = nil
-        await pass()
         tasks.events.record(.host, HostResources.name(), "undrained", reason: because)
+        await pass()
     }
 
     private func pass() async {
