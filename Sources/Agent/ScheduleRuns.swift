@@ -16,7 +16,9 @@ actor ScheduleRuns {
                 changes.signal()
             }
             let deadline = ContinuousClock.now + patience
-            while underWay[name] != nil, ContinuousClock.now < deadline { await changes.wait(until: deadline) }
+            while underWay[name] != nil, ContinuousClock.now < deadline, !Task.isCancelled {
+                try? await changes.wait(until: deadline)
+            }
         }
     }
 
