@@ -2,7 +2,7 @@ import Btrfs
 import Glibc
 import Linux
 
-/// When a layer's content was last compared with its id, as the file `checked` beside it has it. A line of words instead of JSON: each
+/// When a layer's content was last compared with its id, as the file `checked` beside it has it; never yet is 0. A line of words instead of JSON: each
 /// start of a task reads it.
 struct LayerCheck: Sendable, Equatable {
     /// The UUID of the layer's root, which no other copy of the layer has.
@@ -11,6 +11,9 @@ struct LayerCheck: Sendable, Equatable {
     let change: UInt64
     /// Seconds since 1970.
     let time: Int64
+
+    /// The name of the file.
+    static let file = "checked"
 
     init(_ root: Subvolume.Info, time: Int64) {
         (subvolume, change, self.time) = (root.uuid, root.changed, time)
@@ -51,14 +54,33 @@ extension Pool {
     /// Seconds after which a damaged layer is compared again, and moved away if nothing needs it any more.
     private static var damagedWait: Int64 { 60 }
 
-    private func checkRecord(of id: LayerID) -> String { "\(layers)/\(id.hex)/checked" }
+    private func checkRecord(of id: LayerID) -> String { "\(layers)/\(id.hex)/\(LayerCheck.file)" }
 
     private func lastCheck(of id: LayerID) -> LayerCheck? {
         (try? Files.readTextIfPresent(checkRecord(of: id))).flatMap { $0 }.flatMap { LayerCheck($0) }
     }
 
+    /// Notes how a root is that is published: what changes from now on is a change in its place.
+    ///
+    /// - Parameter directory: of the layer.
+    func notePublished(_ directory: String) throws {
+        let root = try Subvolume.info("\(directory)/rootfs")
+        try ifThereIsRoom {
+            try Files.replace(
+                "\(directory)/\(LayerCheck.file)", with: LayerCheck(root, time: 0).text.utf8, mode: 0o600, durable: false)
+        }
+    }
+
+    /// The same for layers of earlier versions, as they are now.
+    func notePublishedIfUnknown(_ id: LayerID) throws {
+        guard Subvolume.exists(root(of: id)), lastCheck(of: id)?.subvolume != (try Subvolume.info(root(of: id)).uuid) else {
+            return
+        }
+        try notePublished("\(layers)/\(id.hex)")
+    }
+
     /// Checks that nothing is known against starting tasks from a layer: it isn't damaged, can't be written to, and hasn't changed since
-    /// its content was last compared with its id. Reads no content.
+    /// it was published, or its content was last compared with its id. Reads no content.
     ///
     /// - Throws: `PoolError` `.damaged`.
     public func requireWhole(_ id: LayerID) throws {

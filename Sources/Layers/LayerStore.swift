@@ -78,6 +78,8 @@ extension Pool {
         let isRewritten = try giveChecksums(in: staged, "\(entry)/rootfs", parent: packages ?? parent)
         // The kernel has committed the flag, and all before it, already: there is little left to wait for.
         if isSynced, !isRewritten { try filesystem.commit() } else { try filesystem.sync() }
+        // Content that is written out counts as a change, even then.
+        try notePublished(entry)
         let target = "\(layers)/\(id.hex)"
         guard rename(entry, target) == 0 else {
             let code = errno

@@ -42,12 +42,14 @@ extension Pool {
         try StateFile.keepCopy(Layer.self, "\(layers)/\(id.hex)/layer.json")
     }
 
-    /// Writes copies of the records of layers, volumes and snapshots where they are missing: those made by earlier versions have none.
+    /// Writes copies of the records of layers, volumes and snapshots where they are missing, and how layers are: of those made by earlier
+    /// versions there are none.
     public func keepCopies() throws {
         try ifThereIsRoom {
             for id in try Files.list(layers).compactMap({ LayerID($0) }) where Files.isDirectory("\(layers)/\(id.hex)") {
                 try Cancellation.check()
                 try keepCopy(of: id)
+                try notePublishedIfUnknown(id)
             }
             guard Files.isDirectory(volumes) else { return }
             for name in try Files.list(volumes).filter({ Volume.isName($0) }) where Files.isDirectory(directory(ofVolume: name)) {

@@ -83,6 +83,29 @@ extension Streams {
             }
         }
 
+        @Test func whatChangesBeforeTheFirstCheckIsKnownToo() async throws {
+            try await Streams.withPools { pools in
+                let pool = pools[0]
+                let (new, old) = (try make(pool, "new"), try make(pool, "old"))
+                // As earlier versions left it, up to the agent's start.
+                unlink("\(pool.layers)/\(old.hex)/checked")
+                unlink("\(pool.layers)/\(old.hex)/layer.json.copy")
+                try pool.keepCopies()
+                #expect(Files.exists("\(pool.layers)/\(old.hex)/layer.json.copy"))
+                let now = Int64(time(nil))
+                #expect(try pool.layersToCheck(every: 3600, now: now).count == 2)
+                for layer in [new, old] {
+                    try pool.requireWhole(layer)
+                    try await damage(pool, layer)
+                    #expect(problem { try pool.requireWhole(layer) }?.code == .damaged)
+                }
+                #expect(try pool.layersToCheck(every: 3600, now: now, onlyChanged: true).count == 2)
+                // Without being asked to read content.
+                let found = try PoolRepair(pool).run().filter { $0.subject.hasPrefix("layer ") }
+                #expect(found.count == 2 && found.allSatisfy { $0.isRepaired && $0.problem.contains("another than its id says") })
+            }
+        }
+
         @Test func whatIsDamagedIsMovedAwayWithItsNames() async throws {
             try await Streams.withPools { pools in
                 let pool = pools[0]
