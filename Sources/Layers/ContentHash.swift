@@ -14,7 +14,10 @@ public enum ContentHash {
             let count = try retryingInterrupts("read", path) { Glibc.read(number, buffer.baseAddress, buffer.count) }
             // The smallest file takes a block.
             try Cancellation.check(reading: max(count, 4096))
-            if count == 0 { return Array(hash.finalize()) }
+            if count == 0 {
+                Cancellation.forgetContent(of: number)
+                return Array(hash.finalize())
+            }
             hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
     }

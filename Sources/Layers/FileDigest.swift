@@ -120,7 +120,10 @@ enum FileDigest {
         of file: CInt, from start: UInt64, to end: UInt64, _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Bool
     ) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: window, alignment: 4096)
-        defer { buffer.deallocate() }
+        defer {
+            buffer.deallocate()
+            Cancellation.forgetContent(of: file)
+        }
         var position = start
         while position < end {
             try Cancellation.check()

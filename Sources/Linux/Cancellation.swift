@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Tells work on a thread that nobody waits for its result any more.
@@ -31,6 +32,11 @@ public final class Cancellation: Sendable {
     public static func check(reading bytes: Int) throws(CancellationError) {
         try check()
         try current?.pace?.wait(afterReading: bytes)
+    }
+
+    /// Lets the kernel forget content that work with a pace has read: nobody waits for it, so nobody needs it soon.
+    public static func forgetContent(of file: CInt) {
+        if current?.isPaced == true { posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) }
     }
 
     /// Runs a closure as part of another thread's work.

@@ -168,6 +168,16 @@ extension Streams {
             }
         }
 
+        private func cachedPages(_ path: String) throws -> Int {
+            let file = try OwnedFD.open(path, O_RDONLY)
+            let size = 1 << 20
+            let mapped = try #require(mmap(nil, size, PROT_READ, MAP_SHARED, file.number, 0))
+            defer { munmap(mapped, size) }
+            var pages = [UInt8](repeating: 0, count: size / Int(getpagesize()))
+            #expect(mincore(mapped, size, &pages) == 0)
+            return pages.filter { $0 & 1 != 0 }.count
+        }
+
         @Test func checksGoAtTheirRateAndCanBeCancelled() async throws {
             try await Streams.withPools { pools in
                 let pool = pools[0]
@@ -175,6 +185,7 @@ extension Streams {
                 let begun = ContinuousClock.now
                 _ = try await blocking(pace: ReadPace(bytesPerSecond: 2 << 20)) { try pool.checkLayer(layer) }
                 #expect(ContinuousClock.now - begun >= .milliseconds(490))
+                #expect(try cachedPages("\(pool.root(of: layer))/large") == 0)
                 let slow = Task { try await blocking(pace: ReadPace(bytesPerSecond: 1024)) { try pool.checkLayer(layer) } }
                 try await Task.sleep(for: .milliseconds(100))
                 // Nothing is locked meanwhile, and nobody is kept from removing it.
