@@ -9,9 +9,9 @@ extension Pool {
     /// Nothing runs in that root any more, but whatever ran in it chose all names and links: files are opened by their numbers. What the
     /// kernel has committed is seen.
     ///
-    /// - Parameter root: read-only in staging.
+    /// - Parameter root: read-only, in staging.
     /// - Returns: whether there were any.
-    func giveChecksums(in staged: StagingDirectory, _ root: String, parent: LayerID?) throws -> Bool {
+    func giveChecksums(in root: String, parent: LayerID?) throws -> Bool {
         let filesystem = try filesystem()
         let info = try Subvolume.info(root)
         let source = try parent.map { try Subvolume.info(self.root(of: $0)).uuid }
@@ -28,7 +28,7 @@ extension Pool {
                 if file.isDirectory {
                     try FileData.allowChecksums(opened.number, "a directory of the layer")
                 } else {
-                    try rewrite(filesystem.openInode(file, of: info.id, for: O_RDWR), in: staged)
+                    try rewrite(filesystem.openInode(file, of: info.id, for: O_RDWR), in: root)
                 }
             } catch let error as SystemError where error.code == ESTALE {
                 // It was removed while it was open.
@@ -39,10 +39,9 @@ extension Pool {
         return true
     }
 
-    private func rewrite(_ file: borrowing OwnedFD, in staged: StagingDirectory) throws {
-        let path = "\(staged.path)/content"
-        let copy = try OwnedFD.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-        unlink(path)
+    private func rewrite(_ file: borrowing OwnedFD, in root: String) throws {
+        // `O_TMPFILE` of fcntl.h: without a name, and in the layer's subvolume, which is billed for what is written first.
+        let copy = try OwnedFD.open(root, O_RDWR | O_DIRECTORY | 0o20000000, mode: 0o600)
         try FileData.giveChecksums(file, through: copy, "a file without checksums") { try Cancellation.check() }
     }
 }

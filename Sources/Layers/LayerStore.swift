@@ -75,7 +75,7 @@ extension Pool {
         try StateFile.write(tree.fileCapabilities, "\(entry)/\(Self.fileCapabilities)", durable: false)
         try Subvolume.makeReadOnly("\(entry)/rootfs")
         let filesystem = try filesystem()
-        let isRewritten = try giveChecksums(in: staged, "\(entry)/rootfs", parent: packages ?? parent)
+        let isRewritten = try giveChecksums(in: "\(entry)/rootfs", parent: packages ?? parent)
         // The kernel has committed the flag, and all before it, already: there is little left to wait for.
         if isSynced, !isRewritten { try filesystem.commit() } else { try filesystem.sync() }
         // Content that is written out counts as a change, even then.

@@ -62,6 +62,8 @@ extension Streams {
                     let root = pool.root(of: layer)
                     #expect(try unchecked(pool, root) == 0)
                     #expect(try await shell("lsattr -aR \(root) | awk '$1 ~ /C/'") == "")
+                    try pool.filesystem().sync()
+                    try pool.requireWhole(layer)
                     // What is stored is what the id says, with names, times, modes, attributes and holes.
                     #expect(try pool.checkLayer(layer) == .whole(hasRecovered: false))
                     #expect(try await shell("stat -c %h \(root)/plain/hardlink") == "2\n")
@@ -85,6 +87,8 @@ extension Streams {
                 _ = try pool.snapshotVolume("data", as: "one")
                 let (committed, _) = try pool.commit(task, as: "committed")
                 #expect(try unchecked(pool, pool.root(of: committed.id)) == 0)
+                try pool.filesystem().sync()
+                try pool.requireWhole(committed.id)
                 #expect(try pool.checkLayer(committed.id) == .whole(hasRecovered: false))
                 #expect(try unchecked(pool, roots[0]) > 5)
 
@@ -98,7 +102,17 @@ extension Streams {
                 #expect(try pool.uncheckedFiles(ofVolume: "data")?.files == holders[0].files)
                 let usage = try pool.usage()
                 #expect(usage.layers.allSatisfy { $0.held?.unchecked == nil })
+                #expect(usage.layers.first { $0.id == committed.id.hex }?.own ?? 0 > 3_100_000, "\(usage.layers)")
                 #expect(usage.volumes.first?.held?.unchecked?.files == holders[0].files)
+                let host = try TestHost(pool: pool.path)
+                for (arguments, line) in [
+                    (["pool", "show", pool.path], "task writer \(holders[0].files) files, 3 MiB"),
+                    (["pool", "usage", pool.path], "without checksums: data: \(holders[0].files) files, 3 MiB"),
+                    (["volume", "show", "data"], "without checksums: \(holders[0].files) files, 3 MiB"),
+                ] {
+                    let shown = try await host.dish(arguments: arguments)
+                    #expect(shown.code == 0 && shown.output.contains(line), "\(shown)")
+                }
                 // Once they are gone nothing is told any more; the snapshot still has them.
                 for root in roots { _ = try await shell("chattr -R -i \(root); rm -rf \(root)/journal \(root)/plain") }
                 _ = try pool.refreshUsage(syncs: true)
