@@ -299,9 +299,9 @@ struct TaskMachine: Sendable, Equatable {
     /// - Parameter counts: whether a restart is one of those that the policy allows.
     private mutating func end(_ end: End, _ now: Int64, endsLeftovers: Bool = false, counts: Bool = true) -> [Action] {
         let wish = run.wish
-        guard wish == .run || wish == .replace else { return settle(end, then: next(for: wish), endsLeftovers: endsLeftovers) }
+        guard wish == .run || wish == .replace else { return pass(end, next(for: wish), endsLeftovers) }
         guard policy.mode == .always || policy.mode == .onFailure && (wish == .replace || end.isFailure) else {
-            return settle(end, then: next(for: .rest), endsLeftovers: endsLeftovers)
+            return pass(end, next(for: .rest), endsLeftovers)
         }
         switch run.history.decide(policy, now: now, ranFor: ranFor(now), counts: counts) {
         case .restart(let until):
@@ -315,6 +315,12 @@ struct TaskMachine: Sendable, Equatable {
             note(end)
             return settle(.failed(reason), then: .rest, endsLeftovers: endsLeftovers)
         }
+    }
+
+    /// A run whose policy doesn't decide. A failure stays what it is for the next agent, whatever a helper has recorded.
+    private mutating func pass(_ end: End, _ next: Next, _ endsLeftovers: Bool) -> [Action] {
+        if next == .rest, run.rollback == nil, case .failed(let reason) = end { run.givenUp = reason }
+        return settle(end, then: next, endsLeftovers: endsLeftovers)
     }
 
     private mutating func note(_ end: End) {

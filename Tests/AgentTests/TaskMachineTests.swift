@@ -128,7 +128,8 @@ enum Cases {
                 let (recovered, actions) = TaskMachine.recovered(
                     machine.run, policy: policy, removesWhenDone: false, boot: "b", running: nil, event: .exited(Cases.exit),
                     at: 3)
-                #expect(recovered.state == .settling(.exited(Cases.exit), then: .rest) && actions.count == 1)
+                let end = before == .preparing ? TaskMachine.End.failed("it was stopped before it started") : .exited(Cases.exit)
+                #expect(recovered.state == .settling(end, then: .rest) && actions.count == 1)
             }
             var waiting = TaskMachine(.waiting(.failed("f"), until: 9), policy: policy, removesWhenDone: false)
             #expect(waiting.handle(.stop(seconds: 5), at: 0) == [])
@@ -256,6 +257,13 @@ enum Cases {
         #expect(machine.handle(.stop(seconds: 10), at: 0) == [])
         #expect(machine.handle(.prepared, at: 0) == [.settle(endsLeftovers: true, nil)])
         #expect(machine.end == .failed("it was stopped before it started"))
+        #expect(machine.handle(.settled, at: 0) == [])
+        // Its helper, which never had the word, records an end of its own.
+        var (next, _) = TaskMachine.recovered(
+            machine.run, policy: machine.policy, removesWhenDone: false, boot: "b", running: nil, event: .exited(Cases.exit),
+            at: 1)
+        #expect(next.handle(.settled, at: 1) == [] && next.end == machine.end && next.visible == machine.visible)
+        #expect(next.handle(.start, at: 2) == [.prepare] && next.run.givenUp == nil)
     }
 
     @Test func aHelperThatIsMetLaterIsToldTheTimeThatWasAskedFor() {
