@@ -14,8 +14,7 @@ TEST = swift test --skip-build
 help:
 	@echo "make demo      install what is missing, build, boot the example, fetch its page (KEEP=1 leaves it running)"
 	@echo "make test      install what is missing, run all tests"
-	@echo "make soak      build, boot and look at forty servers of Debian's, ten minutes"
-	@echo "make histories clients and faults from seeds against a model, an hour; they still find faults"
+	@echo "make soak      forty servers of Debian's, built and booted, ten minutes; clients and faults from random seeds, an hour"
 	@echo "make fuzz      random input for everything that parses bytes from outside, ten minutes each"
 	@echo "make bench     compare with systemd-nspawn and others, side by side"
 	@echo "make install   build, and install programs, units, manual pages and completions below PREFIX ($(PREFIX))"
@@ -49,11 +48,7 @@ test-host: build-tests
 	$(TEST) --filter '^HostTests\.'
 
 soak: build-tests
-	DISH_SOAK=1 $(TEST) --no-parallel --filter '^PoolTests\.BuildEngine/ServerImageTests'
-
-.PHONY: histories
-histories: build-tests
-	DISH_SOAK=1 $(TEST) --no-parallel --filter '^PoolTests\.HistoryTests'
+	DISH_SOAK=1 $(TEST) --no-parallel --filter '^PoolTests\.(BuildEngine/ServerImageTests|HistoryTests)'
 
 fuzz: build-tests
 	scripts/fuzz

@@ -38,8 +38,16 @@ struct History: Sendable {
         case killRuntime(Int)
         /// SIGSTOP, and SIGCONT after some milliseconds.
         case stopHelper(Int, milliseconds: Int)
+        /// SIGSTOP for good.
+        case hangHelper(Int)
+        case stopAgent(milliseconds: Int)
+        /// What a helper has started.
+        case stopRuntime(Int, milliseconds: Int)
+        /// Of one of the commands that are under way.
+        case killClient(Int)
         case fillState(milliseconds: Int)
         case makeStateReadOnly(milliseconds: Int)
+        case makePoolReadOnly(milliseconds: Int)
         /// While no agent runs, one of the files of a kind is overwritten.
         case damage(HistoryDamage, Int)
     }
@@ -56,6 +64,8 @@ struct History: Sendable {
     var steps: [Step]
 
     static let clients = 5
+    /// Milliseconds from the last fault of the state to the last kill of the agent.
+    private static let finale = 600
     /// Faults have lanes of their own: processes, and the state.
     static let lanes = clients + 2
 
@@ -68,8 +78,10 @@ struct History: Sendable {
     /// Events that say how an object is from then on.
     static let lasting: [AgentEvent.Kind: Set<String>] = [
         .job: ["created", "changed", "started", "stopped", "rolled back", "removed", "damaged"],
-        .host: ["draining", "undrained"],
+        .host: ["draining", "undrained"], .secret: ["kept", "removed"], .task: ["created", "removed"],
     ]
+    /// Those that there is no other of when somebody asks for the same again.
+    static let resting: Set<String> = ["removed", "stopped", "draining", "undrained"]
 
     /// - Parameter milliseconds: its length, at least.
     init(seed: UInt64, milliseconds: Int) {
@@ -79,7 +91,7 @@ struct History: Sendable {
         var number = 0
         for lane in 0..<Self.clients {
             var time = Int.random(in: 0...100, using: &random)
-            while time < milliseconds {
+            while time < milliseconds + Self.finale {
                 number += 1
                 let action = Self.action(number, &random)
                 // Nothing can begin on a host that is drained, so that is seldom, and not for long.
@@ -98,10 +110,18 @@ struct History: Sendable {
         while time < milliseconds {
             let length = Int.random(in: 50...1200, using: &random)
             let fault: Fault =
-                Bool.random(using: &random) ? .fillState(milliseconds: length) : .makeStateReadOnly(milliseconds: length)
+                switch Int.random(in: 0..<5, using: &random) {
+                case 0, 1: .fillState(milliseconds: length)
+                case 2, 3: .makeStateReadOnly(milliseconds: length)
+                default: .makePoolReadOnly(milliseconds: length)
+                }
             steps.append(Step(lane: Self.clients + 1, time: time, action: .fault(fault)))
             time += length + Int.random(in: 500...3000, using: &random)
         }
+        // Nothing comes after what was answered while nothing could be written, and before the agent was killed.
+        let last: Fault = seed % 2 == 0 ? .fillState(milliseconds: 1000) : .makeStateReadOnly(milliseconds: 1000)
+        steps.append(Step(lane: Self.clients + 1, time: milliseconds, action: .fault(last)))
+        steps.append(Step(lane: Self.clients, time: milliseconds + Self.finale, action: .fault(.killAgent(pause: 50))))
     }
 
     private static func action(_ number: Int, _ random: inout SeededRandom) -> Action {
@@ -135,11 +155,16 @@ struct History: Sendable {
 
     private static func processFault(_ random: inout SeededRandom) -> Fault {
         let place = Int.random(in: 0..<100, using: &random)
-        switch Int.random(in: 0..<20, using: &random) {
+        let length = Int.random(in: 100...3000, using: &random)
+        switch Int.random(in: 0..<24, using: &random) {
         case 0..<8: return .killAgent(pause: Int.random(in: 0...300, using: &random))
         case 8..<12: return .killHelper(place)
         case 12..<15: return .killRuntime(place)
-        case 15..<17: return .stopHelper(place, milliseconds: Int.random(in: 100...3000, using: &random))
+        case 15: return .hangHelper(place)
+        case 16: return .stopHelper(place, milliseconds: length)
+        case 17: return .stopAgent(milliseconds: length)
+        case 18: return .stopRuntime(place, milliseconds: length)
+        case 19..<21: return .killClient(place)
         default: return .damage(HistoryDamage.allCases[place % HistoryDamage.allCases.count], place)
         }
     }

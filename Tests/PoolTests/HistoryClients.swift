@@ -42,8 +42,13 @@ extension HistoryRun {
             await ask(request, writes: [(name, "running")]) { _ = try await host.client.restart(name, timeout: 0) }
         case .remove(let name):
             let snapshots = history.snapshots(of: name).map { ("\(name)@\($0)", "no") }
-            await ask(request, writes: [(name, "absent")] + snapshots, event: (.task, name, "removed")) {
+            let answer = await ask(request, writes: [(name, "absent")] + snapshots, event: (.task, name, "removed")) {
                 try await host.client.remove(name, force: true)
+            }
+            // Where the pool can't be written to it has ended and is still there.
+            if case .failed = answer {
+                model.write(name, "stopped", answer, from: request.begin, to: .now, "\(action)")
+                model.write(name, "absent", answer, from: request.begin, to: .now, "\(action)", isLasting: true)
             }
         case .update(let name, let mebibytes):
             await ask(request, writes: [("\(name) disk", "\(mebibytes)")], event: (.task, name, "resized")) {
@@ -136,13 +141,15 @@ extension HistoryRun {
 
     // MARK: Answers
 
+    @discardableResult
     private func ask(
         _ request: Request, writes: [(String, String?)], event: @autoclosure () -> (AgentEvent.Kind, String, String)? = nil,
         _ body: () async throws -> Void
-    ) async {
+    ) async -> HistoryModel.Answer {
+        let answer: HistoryModel.Answer
         do {
             try await body()
-            end(request, .done, writes, event())
+            answer = .done
         } catch let error as AgentError {
             let isRefused: Bool
             switch (error.code, request.action) {
@@ -152,16 +159,21 @@ extension HistoryRun {
             // Under an agent that ended it was asked for twice; the first may have had its effect.
             default: isRefused = kills == request.kills
             }
-            end(request, isRefused ? .refused(error.message) : .failed(error.message), writes, event())
+            answer = isRefused ? .refused(error.message) : .failed(error.message)
         } catch {
-            end(request, .failed("\(error)"), writes, event())
+            answer = .failed("\(error)")
         }
+        end(request, answer, writes, event())
+        return answer
     }
 
     private func command(_ request: Request, _ writes: [(String, String?)], _ arguments: [String]) async {
         do {
             let outcome = try await host.dish(arguments: arguments)
-            end(request, outcome.code == 0 ? .done : .refused(outcome.errors), writes, nil)
+            // 128 and a signal: it was killed under way.
+            let answer: HistoryModel.Answer =
+                outcome.code == 0 ? .done : outcome.code > 128 ? .failed(outcome.errors) : .refused(outcome.errors)
+            end(request, answer, writes, nil)
         } catch {
             end(request, .failed("\(error)"), writes, nil)
         }

@@ -2,6 +2,7 @@ import Fixtures
 import Glibc
 import Linux
 import Synchronization
+import TaskHelper
 
 /// The faults of a history. Only processes of its own host are killed.
 extension HistoryRun {
@@ -13,26 +14,30 @@ extension HistoryRun {
             case .killHelper(let place):
                 if let helper = helper(place) { kill(helper.pid, SIGKILL) }
             case .killRuntime(let place):
-                guard let helper = helper(place) else { break }
-                let children = (try? Files.readText("/proc/\(helper.pid)/task/\(helper.pid)/children")) ?? ""
-                for child in children.split(separator: " ").compactMap({ pid_t($0) }) { kill(child, SIGKILL) }
+                for child in children(place) { child.send(SIGKILL) }
             case .stopHelper(let place, let milliseconds):
-                guard let helper = helper(place) else { break }
-                kill(helper.pid, SIGSTOP)
-                try await Task.sleep(for: .milliseconds(milliseconds))
-                // Its number may be another's by now.
-                if helpers().contains(where: { $0.pid == helper.pid && $0.command == helper.command }) {
-                    kill(helper.pid, SIGCONT)
+                if let helper = helper(place), let process = ProcessIdentity(running: helper.pid) {
+                    try await pause([process], milliseconds)
                 }
+            case .hangHelper(let place):
+                if let helper = helper(place) { kill(helper.pid, SIGSTOP) }
+            case .stopRuntime(let place, let milliseconds): try await pause(children(place), milliseconds)
+            case .stopAgent(let milliseconds):
+                if let process = agent.withLock({ $0.flatMap { ProcessIdentity(running: $0.pid) } }) {
+                    try await pause([process], milliseconds)
+                }
+            case .killClient(let place):
+                let clients = Inventory.processes(mentioning: "\(Programs.path("dish")) ").filter {
+                    Self.parent(of: $0.pid) == getpid()
+                }
+                if !clients.isEmpty { kill(clients[place % clients.count].pid, SIGKILL) }
             case .fillState(let milliseconds):
                 let filling = try fillState()
                 try await Task.sleep(for: .milliseconds(milliseconds))
                 unlink(filling)
             case .makeStateReadOnly(let milliseconds):
-                try Mounts.mount(state, on: state, flags: UInt(MS_BIND))
-                defer { try? Mounts.unmount(state, flags: CInt(MNT_DETACH)) }
-                try Mounts.mount("none", on: state, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY))
-                try await Task.sleep(for: .milliseconds(milliseconds))
+                try await makeReadOnly(state, milliseconds)
+            case .makePoolReadOnly(let milliseconds): try await makeReadOnly(pool, milliseconds)
             case .damage(let kind, let place):
                 try await replaceAgent(after: 0) { try damage(kind, place, since: begin) }
             }
@@ -41,6 +46,33 @@ extension HistoryRun {
             return
         }
         model.note("\(fault)", .done, from: begin, to: .now)
+    }
+
+    private func makeReadOnly(_ path: String, _ milliseconds: Int) async throws {
+        try Mounts.mount(path, on: path, flags: UInt(MS_BIND))
+        defer { try? Mounts.unmount(path, flags: CInt(MNT_DETACH)) }
+        try Mounts.mount("none", on: path, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY))
+        try await Task.sleep(for: .milliseconds(milliseconds))
+    }
+
+    /// Has processes stand still for a time. A number that is another's by then isn't touched.
+    private func pause(_ processes: [ProcessIdentity], _ milliseconds: Int) async throws {
+        for process in processes { process.send(SIGSTOP) }
+        try await Task.sleep(for: .milliseconds(milliseconds))
+        for process in processes { process.send(SIGCONT) }
+    }
+
+    private func children(_ place: Int) -> [ProcessIdentity] {
+        guard let helper = helper(place) else { return [] }
+        let children = (try? Files.readText("/proc/\(helper.pid)/task/\(helper.pid)/children")) ?? ""
+        return children.split(separator: " ").compactMap { pid_t($0) }.compactMap { ProcessIdentity(running: $0) }
+    }
+
+    private static func parent(of process: pid_t) -> pid_t? {
+        let status = (try? Files.readText("/proc/\(process)/status")) ?? ""
+        return status.split(separator: "\n").first { $0.hasPrefix("PPid:") }.flatMap {
+            pid_t($0.dropFirst(5).filter { $0 != "\t" })
+        }
     }
 
     func helpers() -> [Inventory.Process] {

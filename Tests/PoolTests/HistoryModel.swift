@@ -22,6 +22,8 @@ final class HistoryModel: Sendable {
         let begin: ContinuousClock.Instant
         let end: ContinuousClock.Instant
         let action: String
+        /// True if it may still have its effect after its end: nobody takes a removal back.
+        var isLasting = false
     }
 
     /// An event that there must be, between two times in milliseconds since 1970.
@@ -46,10 +48,11 @@ final class HistoryModel: Sendable {
 
     func write(
         _ register: String, _ value: String?, _ answer: Answer, from begin: ContinuousClock.Instant,
-        to end: ContinuousClock.Instant, _ action: String
+        to end: ContinuousClock.Instant, _ action: String, isLasting: Bool = false
     ) {
         if case .refused = answer { return }
-        let write = Write(value: value, isAcknowledged: answer == .done, begin: begin, end: end, action: action)
+        let write = Write(
+            value: value, isAcknowledged: answer == .done, begin: begin, end: end, action: action, isLasting: isLasting)
         state.withLock { $0.writes[register, default: []].append(write) }
     }
 
@@ -95,7 +98,12 @@ final class HistoryModel: Sendable {
         let acknowledged = all.filter(\.isAcknowledged)
         let isExplained = ([first] + all).contains { candidate in
             guard candidate.value == nil || candidate.value == value else { return false }
-            return !acknowledged.contains { $0.value != nil && $0.value != value && $0.begin > candidate.end }
+            return !acknowledged.contains { write in
+                guard let other = write.value, other != value, write.begin > candidate.end else { return false }
+                // Another object of that name isn't concerned.
+                return !candidate.isLasting
+                    || acknowledged.contains { $0.action.hasPrefix("run(") && $0.begin > candidate.end }
+            }
         }
         guard !isExplained else { return nil }
         let last = all.suffix(6).map { write in
