@@ -130,8 +130,9 @@ actor ResourceManager {
             let sums = (limits.reduce(0) { $0 + ($1.memoryMin ?? 0) }, limits.reduce(0) { $0 + ($1.memoryLow ?? 0) })
             if let protection, protection == sums { return }
             if host.cgroups.hasSystemd, let systemctl = Executable.find("systemctl") {
+                let properties = ["MemoryMin=\(sums.0)", "MemoryLow=\(sums.1)"]
                 let result = try await Command(
-                    systemctl, ["set-property", "--runtime", "dish.slice", "MemoryMin=\(sums.0)", "MemoryLow=\(sums.1)"]
+                    systemctl, Arguments("set-property").flag("runtime").words("dish.slice").words(properties)
                 ).run()
                 guard result.status.isSuccess else { throw AgentError(.failed, "systemctl: \(result.errorText)") }
             } else {
@@ -154,12 +155,11 @@ actor ResourceManager {
             guard host.cgroups.hasSystemd, host.cgroups.controllers.contains("memory"),
                 let systemctl = Executable.find("systemctl")
             else { return }
+            let properties = [
+                "MemoryMax=\(host.forTasks(configuration.resources))", "TasksMax=\(HostResources.processesForTasks)",
+            ]
             let result = try await Command(
-                systemctl,
-                [
-                    "set-property", "--runtime", "dish.slice", "MemoryMax=\(host.forTasks(configuration.resources))",
-                    "TasksMax=\(HostResources.processesForTasks)",
-                ]
+                systemctl, Arguments("set-property").flag("runtime").words("dish.slice").words(properties)
             ).run()
             guard result.status.isSuccess else { throw AgentError(.failed, "systemctl: \(result.errorText)") }
         } catch {

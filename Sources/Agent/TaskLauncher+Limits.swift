@@ -25,7 +25,7 @@ extension TaskLauncher {
             }
             if host.cgroups.hasSystemd, properties != known, let systemctl = Executable.find("systemctl") {
                 let result = try await Command(
-                    systemctl, ["set-property", "--runtime", "dish-\(task.id).service"] + properties
+                    systemctl, Arguments("set-property").flag("runtime").words("dish-\(task.id).service").words(properties)
                 ).run()
                 guard result.status.isSuccess else {
                     throw AgentError(.failed, "set the weights of task '\(task.name)': \(result.errorText)")

@@ -11,12 +11,13 @@ struct CurlHTTP: AgentTransport {
     func exchange(
         _ method: String, _ path: String, headers: [String], body: [UInt8]?, silence seconds: Int
     ) async throws -> AgentAnswer {
-        let fields = headers.flatMap { ["--header", $0] }
-        var command = Command(try spawn(path, silence: seconds, ["--request", method] + fields))
-        if let body {
-            command.spawn.arguments += ["--header", "Content-Type: application/json", "--data-binary", "@-"]
-            command.input = body
-        }
+        let content = body == nil ? [] : ["Content-Type: application/json"]
+        var command = Command(
+            try spawn(path, silence: seconds) { arguments in
+                arguments.pair("request", method).pairs("header", headers + content)
+                    .pair("data-binary", body == nil ? nil : "@-")
+            })
+        if let body { command.input = body }
         let result = try await command.run()
         return AgentAnswer(status: try status(result.status, result.errorText), body: result.output)
     }
@@ -24,8 +25,8 @@ struct CurlHTTP: AgentTransport {
     func stream(
         _ path: String, silence seconds: Int, onBytes: @escaping @Sendable ([UInt8]) throws -> Bool
     ) async throws -> AgentAnswer? {
-        // With --fail it says nothing of an error but that there is one.
-        let command = PipedCommand(try spawn(path, silence: seconds, ["--fail"]))
+        // With `fail` it says nothing of an error but that there is one.
+        let command = PipedCommand(try spawn(path, silence: seconds) { $0.flag("fail") })
         do {
             let (_, end) = try await command.read { pipe in
                 var chunk = [UInt8](repeating: 0, count: 65536)
@@ -49,20 +50,17 @@ struct CurlHTTP: AgentTransport {
     /// The callback has had enough.
     private struct Enough: Error {}
 
-    private func spawn(_ path: String, silence seconds: Int, _ arguments: [String]) throws -> Spawn {
+    private func spawn(_ path: String, silence seconds: Int, _ request: (Arguments) -> Arguments) throws -> Spawn {
         guard let program = Executable.find("curl") else {
             throw AgentError(
                 .failed, "cannot reach the agent at \(place): curl is not installed; install it: apt-get install curl")
         }
-        // --disable comes first: no .curlrc of anybody's.
-        return Spawn(
-            program,
-            [
-                "--disable", "--silent", "--show-error", "--no-buffer", "--globoff", "--path-as-is", "--noproxy", "*", "--proto",
-                "=https", "--connect-timeout", "15", "--speed-limit", "1", "--speed-time", "\(seconds)", "--cert",
-                agent.certificate, "--key", agent.key,
-                "--cacert", agent.authorities, "--write-out", "%{stderr}\n%{http_code}",
-            ] + arguments + ["https://\(agent.address)\(path)"])
+        // `disable` comes first: no .curlrc of anybody's.
+        let arguments = Arguments().flag("disable", "silent", "show-error", "no-buffer", "globoff", "path-as-is")
+            .pair("noproxy", "*").pair("proto", "=https").pair("connect-timeout", 15).pair("speed-limit", 1)
+            .pair("speed-time", seconds).pair("cert", agent.certificate).pair("key", agent.key)
+            .pair("cacert", agent.authorities).pair("write-out", "%{stderr}\n%{http_code}")
+        return Spawn(program, request(arguments).words("https://\(agent.address)\(path)"))
     }
 
     /// - Parameter report: what curl said, and the answer's status in its last line.

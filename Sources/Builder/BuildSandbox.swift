@@ -52,8 +52,8 @@ struct BuildSandbox: Sendable {
         let script = (hasVolatileRun ? "" : volatileRun) + preparation
         let mounted = [container.root] + container.binds.map(\.source)
         spawn.arguments =
-            ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--", "/bin/sh", "-ec", script, "\(mounted.count)"] + mounted
-            + [spawn.program] + spawn.arguments
+            Arguments().flag("pid", "fork").option("kill-child", "KILL").flag("mount-proc")
+            .end(["/bin/sh", "-ec", script, "\(mounted.count)"] + mounted + [spawn.program] + spawn.arguments).list
         spawn.program = unshare
         do {
             try runtime.prepare(root: container.root)

@@ -51,11 +51,11 @@ extension DebianArchive {
         if try Files.readTextIfPresent(path) != text { try Files.replace(path, with: text.utf8, durable: false) }
     }
 
-    func apt(_ program: String, _ arguments: [String]) async throws -> Command.Result {
+    func apt(_ program: String, _ arguments: Arguments) async throws -> Command.Result {
         guard let path = Executable.find(program) else {
             throw PackageError("\(program) is not installed: Debian images are built on Debian hosts")
         }
-        return try await run(path, arguments)
+        return try await run(path, arguments.list)
     }
 
     /// Downloads: triples of URI, file and digest.

@@ -12,14 +12,11 @@ extension DebianArchive {
     func simulate(_ names: [String], _ state: String, _ bootstrap: Bootstrap?) async throws -> [Selection] {
         // apt takes itself for essential unless it is told otherwise, and keeps that in its cache.
         let essence =
-            bootstrap == .minimal
-            ? ["-o", "pkgCacheGen::ForceEssential=,", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="] : []
+            bootstrap == .minimal ? ["pkgCacheGen::ForceEssential=,", "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="] : []
+        let settings = ["Dir::State::status=\(state)", "APT::Install-Recommends=false", "APT::Get::Show-Versions=false"]
         let result = try await apt(
             "apt-get",
-            essence + [
-                "--simulate", "-o", "Dir::State::status=\(state)", "-o", "APT::Install-Recommends=false", "-o",
-                "APT::Get::Show-Versions=false", "install", "--",
-            ] + names)
+            Arguments().flag("simulate").words((essence + settings).flatMap { ["-o", $0] }).words("install").end(names))
         guard result.status.isSuccess else { throw failure(of: result, names) }
         var selections: [Selection] = []
         for line in result.text.split(separator: "\n") {
@@ -72,7 +69,7 @@ extension DebianArchive {
     }
 
     private func stanzas(_ selectors: [String]) async throws -> [String] {
-        let result = try await apt("apt-cache", ["show", "--no-all-versions", "--"] + selectors)
+        let result = try await apt("apt-cache", Arguments("show").flag("no-all-versions").end(selectors))
         return result.text.split(separator: "\n\n").map(String.init)
     }
 

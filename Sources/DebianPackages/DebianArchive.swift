@@ -36,7 +36,7 @@ public struct DebianArchive: Sendable {
     private func updateAlone(maximumAge: Duration, _ stamp: String) async throws {
         var status = stat()
         if stat(stamp, &status) == 0, Int64(time(nil)) - Int64(status.st_mtim.tv_sec) < maximumAge.components.seconds { return }
-        let result = try await apt("apt-get", ["update", "-o", "APT::Update::Error-Mode=any"])
+        let result = try await apt("apt-get", Arguments("update", "-o", "APT::Update::Error-Mode=any"))
         guard result.status.isSuccess else {
             throw PackageError(
                 "fetch the package indexes of \(sources.suite) with this host's apt configuration: \(reason(result))")

@@ -128,7 +128,7 @@ public struct PackageInstaller: Sendable {
             let opened = try BlobFile(file)
             let package = try opened.descriptor.duplicate()
             let size = opened.size
-            var reader = Compression.decompressor(program, ["--fsys-tarfile", "-"])
+            var reader = Compression.decompressor(program, Arguments().flag("fsys-tarfile").words("-"))
             // Each thread would have a block in memory.
             reader.environment["DPKG_DEB_THREADS_MAX"] = "1"
             do {

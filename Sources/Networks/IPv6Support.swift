@@ -13,7 +13,7 @@ public enum IPv6Support {
         }
         guard let nft = Executable.find("nft") else { return "nft is not installed" }
         let script = "add table ip6 dish-probe\nadd chain ip6 dish-probe nat { type nat hook postrouting priority srcnat; }\n"
-        var command = Command(nft, ["--check", "-f", "-"])
+        var command = Command(nft, Arguments().flag("check").words("-f", "-"))
         command.input = Array(script.utf8)
         guard let answer = try? command.runBlocking(), answer.status.isSuccess else {
             return "the kernel takes no address translation for IPv6 (nftables)"

@@ -39,7 +39,7 @@ struct PortGuard: Sendable, Hashable {
     /// The reason why this host takes no such rules, or why nft(8) can't be asked; nil when it takes them.
     func obstacle() -> String? {
         do {
-            let answer = try nft(["--check"], Self(bridge: "dish-probe").script)
+            let answer = try nft(Arguments().flag("check"), Self(bridge: "dish-probe").script)
             return answer.status.isSuccess ? nil : Self.reason(answer)
         } catch {
             return "\(error)"
@@ -71,7 +71,7 @@ struct PortGuard: Sendable, Hashable {
     func replaceAll(_ ports: [Port]) throws -> String? {
         try GuardedPorts.shared.withTables {
             GuardedPorts.shared.replace(with: ports, of: self)
-            let answer = try nft([], script + flush + ports.map(text).joined())
+            let answer = try nft(Arguments(), script + flush + ports.map(text).joined())
             isUnguarded = false
             if answer.status.isSuccess { return nil }
             guard try isFamilyMissing() else { throw failure(answer) }
@@ -108,7 +108,7 @@ struct PortGuard: Sendable, Hashable {
                 return false
             } catch let error as SystemError where error.code == ENOENT {}
             // Ports that come meanwhile stay: no set is flushed.
-            let answer = try nft([], script + ports.map(text).joined())
+            let answer = try nft(Arguments(), script + ports.map(text).joined())
             guard answer.status.isSuccess else { throw failure(answer) }
             return true
         }
@@ -123,18 +123,18 @@ struct PortGuard: Sendable, Hashable {
         if isUnguarded { return }
         try GuardedPorts.shared.withTables {
             GuardedPorts.shared.replace(with: [], of: self)
-            let answer = try nft([], "add table bridge \(bridge)\ndelete table bridge \(bridge)\n")
+            let answer = try nft(Arguments(), "add table bridge \(bridge)\ndelete table bridge \(bridge)\n")
             if !answer.status.isSuccess, try !isFamilyMissing() {
                 throw NetworkError(.failed, "remove the nftables table 'bridge \(bridge)': \(Self.reason(answer))")
             }
         }
     }
 
-    private func nft(_ options: [String], _ script: String) throws -> Command.Result {
+    private func nft(_ options: Arguments, _ script: String) throws -> Command.Result {
         guard let program = program ?? Executable.find("nft") else {
             throw NetworkError(.notInstalled, "nft is not installed; install it: apt-get install nftables")
         }
-        var command = Command(program, options + ["-f", "-"])
+        var command = Command(program, options.words("-f", "-"))
         command.input = Array(script.utf8)
         return try command.runBlocking()
     }
@@ -146,7 +146,7 @@ struct PortGuard: Sendable, Hashable {
             add chain bridge dish-probe prerouting { type filter hook prerouting priority -300; }
 
             """
-        let answer = try nft(["--check"], least)
+        let answer = try nft(Arguments().flag("check"), least)
         // A module for chains that isn't there is no file.
         return !answer.status.isSuccess
             && (Self.isUnsupported(answer.errorText) || answer.errorText.contains("No such file or directory"))

@@ -58,14 +58,15 @@ public enum Compression: Sendable {
         _ file: consuming OwnedFD, _ path: String, _ body: @escaping @Sendable (CInt) throws -> Result
     ) async throws -> Result {
         guard let program else { return try await Self.readPlain(file, body) }
-        let limit: [String] =
+        let plain = Arguments("-d", "-c")
+        let arguments =
             switch self {
-            case .zstd: ["-q", "--memory=\(Self.zstdMemory)"]
+            case .zstd: plain.words("-q").option("memory", Self.zstdMemory)
             // xz(1) -9 needs 65 MiB; a header may ask for four gigabytes.
-            case .xz: ["--threads=1", "--memlimit-decompress=100MiB"]
-            default: []
+            case .xz: plain.option("threads", 1).option("memlimit-decompress", "100MiB")
+            default: plain
             }
-        let reader = Self.decompressor(try Self.find(program), ["-d", "-c"] + limit)
+        let reader = Self.decompressor(try Self.find(program), arguments)
         do {
             return try await reader.read(file.number) { try body($0.number) }
         } catch let failure as ConfinedReader.Failure {
@@ -74,8 +75,8 @@ public enum Compression: Sendable {
     }
 
     /// A program that decompresses a file which others made: confined, with room for the largest window that is allowed.
-    public static func decompressor(_ program: String, _ arguments: [String]) -> ConfinedReader {
-        var reader = ConfinedReader(program, arguments)
+    public static func decompressor(_ program: String, _ arguments: Arguments) -> ConfinedReader {
+        var reader = ConfinedReader(program, arguments.list)
         (reader.memory, reader.processorSeconds) = (256 << 20, 3600)
         return reader
     }
@@ -87,11 +88,11 @@ public enum Compression: Sendable {
         let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC)
         guard let program else { return try await Self.readPlain(file, body) }
         // One thread and no name or time: the same input always gives the same output.
-        let arguments: [String] =
+        let arguments =
             switch self {
-            case .gzip: ["-n", "-c", "-6"]
-            case .zstd: ["--single-thread", "-c", "-q", "-3"]
-            default: ["-c"]
+            case .gzip: Arguments("-n", "-c", "-6")
+            case .zstd: Arguments("-c", "-q", "-3").flag("single-thread")
+            default: Arguments("-c")
             }
         var spawn = Spawn(try Self.find(program), arguments)
         spawn.descriptors = [-1, file.number, -1]

@@ -59,93 +59,85 @@ public struct Nspawn: Runtime {
             throw RuntimeError(
                 .invalid, "'\(container.name)' can't be a host name: use letters, digits and dashes, 63 at most")
         }
-        var list = [
-            // Nothing beside the root, and no machine manager, changes what is launched.
-            "--quiet", "--settings=\(container.hasPrivateFiles ? "trusted" : "no")", "--register=no", "--keep-unit",
-            "--link-journal=no", "--timezone=off",
-            "--directory=\(container.root)", "--machine=\(container.name)",
-        ]
-        if let machineID = container.machineID { list.append("--uuid=\(machineID)") }
-        if let base = container.userBase {
-            list += ["--private-users=\(base):65536", "--private-users-ownership=map"]
-        }
-        if container.readOnly { list.append("--read-only") }
-        if let limit = container.processLimit { list.append("--rlimit=NPROC=\(limit)") }
-        if let limit = container.dataLimit { list.append("--rlimit=DATA=\(limit)") }
-        list.append("--resolv-conf=\(container.resolvesNames ? Self.nameResolution() : "off")")
-        list += network(container.network)
-        list += confinement(container)
-        switch container.console {
-        case .pipe: list.append("--console=pipe")
-        case .terminal: list.append("--console=interactive")
-        case .output: list.append("--console=read-only")
-        }
+        let processes = container.processLimit.map { "NPROC=\($0)" }
+        let data = container.dataLimit.map { "DATA=\($0)" }
+        // Nothing beside the root, and no machine manager, changes what is launched.
+        var list = Arguments().flag("quiet").option("settings", container.hasPrivateFiles ? "trusted" : "no")
+            .option("register", "no").flag("keep-unit").option("link-journal", "no").option("timezone", "off")
+            .option("directory", container.root).option("machine", container.name).option("uuid", container.machineID)
+            .option("private-users", container.userBase.map { "\($0):65536" })
+            .option("private-users-ownership", container.userBase == nil ? nil : "map")
+            .flag("read-only", if: container.readOnly).options("rlimit", [processes, data].compactMap(\.self))
+            .option("resolv-conf", container.resolvesNames ? Self.nameResolution() : "off")
+            .flag("private-network", if: container.network == .none)
+        list = confine(list, container).option("console", Self.name(of: container.console))
         for credential in container.credentials {
             guard !credential.name.isEmpty, !credential.name.contains(where: { $0 == ":" || $0 == "/" }) else {
                 throw RuntimeError(.invalid, "'\(credential.name)' can't be a credential's name")
             }
-            list.append("--load-credential=\(credential.name):\(credential.path)")
+            list = list.option("load-credential", "\(credential.name):\(credential.path)")
         }
         // systemd-nspawn mounts in the order of the paths: over the /run that it has made, and below what is bound there.
-        if container.keepsRuntimeDirectories { list.append("--tmpfs=/run/host:mode=0755,nosuid,noexec,size=1m") }
-        for bind in container.binds { list.append(try argument(bind, mapped: container.userBase != nil)) }
+        let run = container.keepsRuntimeDirectories ? "/run/host:mode=0755,nosuid,noexec,size=1m" : nil
+        list = list.option("tmpfs", run)
+        for bind in container.binds {
+            list = list.option(bind.readOnly ? "bind-ro" : "bind", try Self.value(of: bind, mapped: container.userBase != nil))
+        }
         for memory in container.memory {
-            let path = memory.target.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
-            list.append("--tmpfs=\(path):mode=0755,size=\(memory.size)\(memory.readOnly ? ",ro" : "")")
+            let options = "mode=0755,size=\(memory.size)\(memory.readOnly ? ",ro" : "")"
+            list = list.option("tmpfs", "\(Self.escaped(memory.target)):\(options)")
         }
-        for (name, value) in container.environment.sorted(by: { $0.key < $1.key }) where !container.hasPrivateFiles {
-            list.append("--setenv=\(name)=\(value)")
-        }
+        let variables = container.hasPrivateFiles ? [:] : container.environment
+        list = list.options("setenv", variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
         switch container.program {
         case .boot:
-            list += ["--boot", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3"]
+            return list.flag("boot").option("notify-ready", "yes").option("kill-signal", "SIGRTMIN+3").list
         case .command(let command):
             guard let first = command.first, !first.isEmpty else {
                 throw RuntimeError(.invalid, "the command to run in '\(container.name)' is empty")
             }
-            if container.userBase == nil { list.append("--bind-ro=/dev/null:\(Self.mask)") }
-            if let user = container.user { list.append("--user=\(user)") }
-            if let directory = container.directory { list.append("--chdir=\(directory)") }
-            list += (container.isFirstProcess ? [] : ["--as-pid2"]) + ["--"] + command
+            return list.option("bind-ro", container.userBase == nil ? "/dev/null:\(Self.mask)" : nil)
+                .option("user", container.user).option("chdir", container.directory)
+                .flag("as-pid2", if: !container.isFirstProcess).end(command).list
         }
-        return list
     }
 
-    private func confinement(_ container: Container) -> [String] {
-        var list: [String] = []
+    private static func name(of console: Container.Console) -> String {
+        switch console {
+        case .pipe: "pipe"
+        case .terminal: "interactive"
+        case .output: "read-only"
+        }
+    }
+
+    private func confine(_ arguments: Arguments, _ container: Container) -> Arguments {
         let confinement = container.confinement
+        var list = arguments
         if let wanted = confinement.capabilities {
             // Of a network of its own it has this too.
             let own = container.network == .none ? Self.capabilities.union(["NET_ADMIN"]) : Self.capabilities
-            func names(_ set: Set<String>) -> String { set.sorted().map { "CAP_\($0)" }.joined(separator: ",") }
-            let (more, less) = (wanted.subtracting(own), own.subtracting(wanted))
-            if !more.isEmpty { list.append("--capability=\(names(more))") }
-            if !less.isEmpty { list.append("--drop-capability=\(names(less))") }
+            func names(_ set: Set<String>) -> String? {
+                set.isEmpty ? nil : set.sorted().map { "CAP_\($0)" }.joined(separator: ",")
+            }
+            list = list.option("capability", names(wanted.subtracting(own)))
+                .option("drop-capability", names(own.subtracting(wanted)))
         }
-        if !confinement.refusedCalls.isEmpty {
-            list.append("--system-call-filter=~\(confinement.refusedCalls.joined(separator: " "))")
-        }
-        if confinement.gainsNothing { list.append("--no-new-privileges=yes") }
-        return list
+        let refused = confinement.refusedCalls
+        return list.option("system-call-filter", refused.isEmpty ? nil : "~\(refused.joined(separator: " "))")
+            .option("no-new-privileges", confinement.gainsNothing ? "yes" : nil)
     }
 
-    private func network(_ network: Container.Network) -> [String] {
-        switch network {
-        case .none: ["--private-network"]
-        case .host, .namespace: []
-        }
-    }
-
-    /// `PATH` and `TARGET` separate with colons, which a backslash escapes.
-    private func argument(_ bind: Container.Bind, mapped: Bool) throws(RuntimeError) -> String {
+    private static func value(of bind: Container.Bind, mapped: Bool) throws(RuntimeError) -> String {
         guard bind.source.hasPrefix("/"), bind.target.hasPrefix("/") else {
             throw RuntimeError(.invalid, "bind mount '\(bind.source)' at '\(bind.target)': both must be absolute paths")
         }
-        let escaped = [bind.source, bind.target].map { path in
-            path.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
-        }
         let options = mapped && bind.mapsOwners ? ":idmap" : ""
-        return "\(bind.readOnly ? "--bind-ro" : "--bind")=\(escaped[0]):\(escaped[1])\(options)"
+        return "\(escaped(bind.source)):\(escaped(bind.target))\(options)"
+    }
+
+    /// A path in a value whose parts colons separate: a backslash escapes them.
+    private static func escaped(_ path: String) -> String {
+        path.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
     }
 
     /// The host's resolver as containers can reach it: never systemd-resolved's stub on 127.0.0.53.

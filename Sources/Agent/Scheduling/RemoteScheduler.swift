@@ -31,16 +31,12 @@ public struct RemoteScheduler: Scheduler {
         guard let curl = Executable.find("curl") else {
             throw AgentError(.failed, "curl is not installed; install it: apt-get install curl")
         }
-        // --disable comes first: no .curlrc of anybody's.
-        var arguments = [
-            "--disable", "--silent", "--show-error", "--fail", "--globoff", "--proto", "=http,https", "--max-time", "10",
-            "--max-filesize", "8388608", "--noproxy", "*", "--header", "Content-Type: application/json", "--header", "Expect:",
-            "--data-binary", "@-",
-        ]
-        for (option, path) in [("--cacert", trust.authorities), ("--cert", trust.certificate), ("--key", trust.key)] {
-            if let path { arguments += [option, path] }
-        }
-        var command = Command(curl, arguments + ["--url", name])
+        // `disable` comes first: no .curlrc of anybody's.
+        let arguments = Arguments().flag("disable", "silent", "show-error", "fail", "globoff")
+            .pair("proto", "=http,https").pair("max-time", 10).pair("max-filesize", 8 << 20).pair("noproxy", "*")
+            .pairs("header", ["Content-Type: application/json", "Expect:"]).pair("data-binary", "@-")
+            .pair("cacert", trust.authorities).pair("cert", trust.certificate).pair("key", trust.key).pair("url", name)
+        var command = Command(curl, arguments)
         command.input = try Array(JSONEncoder().encode(heartbeat))
         let result = try await command.run()
         guard result.status.isSuccess else {

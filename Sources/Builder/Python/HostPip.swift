@@ -45,9 +45,10 @@ struct HostPip: Sendable {
     ///
     /// - Returns: the files' names in the directory, sorted.
     func download(_ packages: [String], python: String, glibc: Int, to directory: String) async throws -> [String] {
-        let platforms = Self.platforms(glibc: glibc).flatMap { ["--platform", $0] }
-        let target = ["--python-version", python, "--implementation", "cp"] + platforms
-        return try await download(target + ["--"] + packages, directory)
+        try await download(directory) { arguments in
+            arguments.pair("python-version", python).pair("implementation", "cp")
+                .pairs("platform", Self.platforms(glibc: glibc)).end(packages)
+        }
     }
 
     /// Fetches exactly these wheels of one environment.
@@ -58,14 +59,16 @@ struct HostPip: Sendable {
         defer { unlink(list) }
         // pip takes a wheel for another machine and Python if it is told which.
         let tags = Set(wheels.compactMap { LockedWheel.parts(of: $0.file) }.flatMap(\.platforms)).subtracting(["any"])
-        let target = ["--python-version", python, "--implementation", "cp"] + tags.sorted().flatMap { ["--platform", $0] }
-        return try await download(["--no-deps", "--require-hashes"] + target + ["--requirement", list], directory)
+        return try await download(directory) { arguments in
+            arguments.flag("no-deps", "require-hashes").pair("python-version", python).pair("implementation", "cp")
+                .pairs("platform", tags.sorted()).pair("requirement", list)
+        }
     }
 
-    private func download(_ arguments: [String], _ directory: String) async throws -> [String] {
-        let options = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--dest", directory]
-        let result = try await Self.run(
-            program, ["-m", "pip", "download"] + options + arguments, within: .seconds(3600), limit: Self.limit)
+    private func download(_ directory: String, _ selection: (Arguments) -> Arguments) async throws -> [String] {
+        let arguments = Arguments("-m", "pip", "download").flag("quiet", "no-input", "disable-pip-version-check")
+            .option("only-binary", ":all:").pair("dest", directory)
+        let result = try await Self.run(program, selection(arguments).list, within: .seconds(3600), limit: Self.limit)
         guard result.status.isSuccess else {
             let lines = (result.errorText.isEmpty ? result.text : result.errorText).split(separator: "\n")
             throw BuildError(.python, "pip: \(lines.suffix(6).joined(separator: "\n  "))")

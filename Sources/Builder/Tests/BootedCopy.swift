@@ -100,13 +100,13 @@ final class BootedCopy: Sendable {
         var status = SystemStatus()
         while !status.isStarted(with: expected.value.units) {
             if let broken = status.broken.first {
-                let shown = try? await booted.output(of: [
-                    "systemctl", "status", "--no-pager", "--full", "--lines=20", broken.name,
-                ])
+                let shown = try? await booted.output(
+                    of: Arguments("systemctl", "status").flag("no-pager", "full").option("lines", 20).words(broken.name).list)
                 return fault("the unit \(broken.name) to be active", "it is \(broken.state)\(quoted(shown ?? "", ""))")
             }
             guard ContinuousClock.now < deadline else {
-                let jobs = try? await booted.output(of: ["systemctl", "list-jobs", "--no-pager", "--no-legend"])
+                let jobs = try? await booted.output(
+                    of: Arguments("systemctl", "list-jobs").flag("no-pager", "no-legend").list)
                 let what = expected.value.units.isEmpty ? "" : " and \(expected.value.units.joined(separator: ", ")) to be active"
                 return fault(
                     "the system to have started\(what) within \(expected.value.timeout) s",

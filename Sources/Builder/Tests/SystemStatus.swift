@@ -1,3 +1,5 @@
+import Linux
+
 /// How far a booted system is, and how some of its units are, as systemctl(1) shows them.
 struct SystemStatus: CustomStringConvertible {
     struct Unit {
@@ -15,10 +17,10 @@ struct SystemStatus: CustomStringConvertible {
     let system: String
     let units: [Unit]
 
-    static let systemQuery = ["systemctl", "show", "--property=SystemState"]
+    static let systemQuery = Arguments("systemctl", "show").option("property", "SystemState").list
 
     static func query(_ units: [String]) -> [String] {
-        ["systemctl", "show", "--property=LoadState,ActiveState,SubState", "--"] + units
+        Arguments("systemctl", "show").option("property", "LoadState,ActiveState,SubState").end(units).list
     }
 
     init() {

@@ -66,12 +66,11 @@ struct TestCgroup: Sendable {
         case .group(let group): inside.cgroups = group.procs + (legacy?.procs ?? [])
         case .scope(let systemdRun, let name):
             inside.program = systemdRun
+            let properties = ["Delegate=yes", "MemoryMax=\(memory)", "MemorySwapMax=0"]
             inside.arguments =
-                [
-                    "--scope", "--quiet", "--collect", "--unit=\(name)", "--slice=dish.slice", "--property=Delegate=yes",
-                    "--property=MemoryMax=\(memory)", "--property=MemorySwapMax=0",
-                    "--description=A test of an image", "--", spawn.program,
-                ] + spawn.arguments
+                Arguments().flag("scope", "quiet", "collect").option("unit", name).option("slice", "dish.slice")
+                .options("property", properties).option("description", "A test of an image")
+                .end([spawn.program] + spawn.arguments).list
         }
         return inside
     }

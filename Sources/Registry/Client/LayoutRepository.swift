@@ -72,7 +72,7 @@ public struct LayoutRepository: Repository {
         let target = layout.path(of: blob.digest)
         if Files.exists(target) { return }
         let unfinished = layout.unfinishedPath()
-        let copied = try await Command("/bin/cp", ["--reflink=auto", "--", file, unfinished]).run()
+        let copied = try await Command("/bin/cp", Arguments().option("reflink", "auto").end(file, unfinished)).run()
         guard copied.status.isSuccess else { throw RegistryError(.program, "copy to '\(target)': \(copied.errorText)") }
         try retryingInterrupts("rename", unfinished) { rename(unfinished, target) }
         progress(Int(blob.size))

@@ -44,8 +44,8 @@ struct Curl: Sendable {
             throw RegistryError(.program, "cannot reach a registry: curl is not installed; install it: apt-get install curl")
         }
         let files = try Files(configuration: configuration(of: request), body: request.body)
-        // --disable comes first: no .curlrc of anybody's.
-        var spawn = Spawn(program, ["--disable", "--config", "-"], environment: Self.environment)
+        // `disable` comes first: no .curlrc of anybody's.
+        var spawn = Spawn(program, Arguments().flag("disable").pair("config", "-"), environment: Self.environment)
         spawn.descriptors = [files.input.number, -1, files.report.number, files.head.number, files.body.number]
         let (body, status) = try await PipedCommand(spawn).read { try files.receive($0, sink) }
         let report = try? JSONDecoder().decode(Report.self, from: Data(files.content(of: files.report)))
