@@ -121,7 +121,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "dish-helper",
-            dependencies: ["CLinux", "Cgroups", "Linux", "TaskHelper"],
+            dependencies: ["CLinux", "Cgroups", "Linux", "Spec", "TaskHelper"],
             swiftSettings: settings
         ),
 

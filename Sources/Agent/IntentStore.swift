@@ -101,6 +101,6 @@ struct IntentStore: Sendable {
 
     private func helper(of id: String) -> String {
         let record = TaskRecovery(directory: configuration.state(of: id)).lastRunning
-        return record.map { "\($0.helper.pid)" } ?? "the process 'dish-helper --id=\(id)'"
+        return record.map { "\($0.helper.pid)" } ?? "the process 'dish-helper' of the task \(id)"
     }
 }

@@ -13,7 +13,7 @@ extension TaskLauncher {
     /// - Returns: what to write for the helper, and the environment of the helper and the runtime.
     func helperSpec(_ task: TaskIntent, _ generation: Int) throws -> (HelperSpec, environment: [String: String]) {
         var spec = HelperSpec(
-            id: task.id, stateDirectory: configuration.state(of: task.id),
+            id: task.id, name: task.name, stateDirectory: configuration.state(of: task.id),
             runtimeDirectory: configuration.runtime(of: task.id), log: log(of: task.id), program: [])
         let host = try HostResources.current(pool)
         var container = try container(task, generation, &spec)

@@ -133,11 +133,21 @@ extension Field {
             { (json) throws(FieldFault) in try Conversion.list(json, Conversion.text) })
     }
 
-    public static func written<Value: Written>(
-        _ name: String, _ path: Path<[Value]>, atMost most: Int, default standard: String = "none", _ about: String
+    public static func counts<Number: FixedWidthInteger & Sendable>(
+        _ name: String, _ path: Path<[Number]>, _ range: ClosedRange<Int64>, atMost most: Int,
+        default standard: String = "none", _ about: String
     ) -> Field {
         always(
-            name, path, .list(of: .text(Value.checked, 0...4096), 0...most), standard, about,
+            name, path, .list(of: .count(range), 0...most), standard, about, { .list($0.compactMap(Conversion.json)) },
+            { (json) throws(FieldFault) in try Conversion.list(json, Conversion.integer) })
+    }
+
+    public static func written<Value: Written>(
+        _ name: String, _ path: Path<[Value]>, _ length: ClosedRange<Int> = 0...4096, atMost most: Int,
+        default standard: String = "none", _ about: String
+    ) -> Field {
+        always(
+            name, path, .list(of: .text(Value.checked, length), 0...most), standard, about,
             { .list($0.map { .text($0.description) }) },
             { (json) throws(FieldFault) in
                 try Conversion.list(json) { (json) throws(FieldFault) in

@@ -34,6 +34,7 @@ extension FieldKind {
             .object(try table.values(in: container.nestedContainer(keyedBy: FieldKey.self, forKey: key)))
         case .list(.settings(let table), _):
             .list(try Self.list(of: table, container.nestedUnkeyedContainer(forKey: key)))
+        case .list(.count, _): .list(try container.decode([Int64].self, forKey: key).map { .integer($0) })
         case .list: .list(try container.decode([String].self, forKey: key).map { .text($0) })
         }
     }

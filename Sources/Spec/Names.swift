@@ -37,7 +37,7 @@ extension TextForm {
             ? nil : "\(what) must be a label, a name or a layer id without blanks, not '\(text)'"
     }
 
-    static let absolutePath = TextForm("an absolute path", pattern: "^/[^\\u0000]*$") { text, what in
+    public static let absolutePath = TextForm("an absolute path", pattern: "^/[^\\u0000]*$") { text, what in
         text.hasPrefix("/") ? nil : "\(what) must be an absolute path, not '\(text)'"
     }
 

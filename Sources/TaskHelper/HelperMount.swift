@@ -20,23 +20,4 @@ public struct HelperMount: Sendable, Equatable {
         self.baseIsRoot = baseIsRoot
         self.baseIsResolved = baseIsResolved
     }
-
-    var arguments: [String] {
-        var list = ["--mount=\(name)", "--mount-base=\(base)"]
-        if !path.isEmpty { list.append("--mount-path=\(path)") }
-        if baseIsRoot { list.append("--mount-rooted") }
-        if baseIsResolved { list.append("--mount-resolved") }
-        return list
-    }
-
-    mutating func set(_ name: String, to value: String) -> Bool {
-        switch name {
-        case "--mount-base": base = value
-        case "--mount-path": path = value
-        case "--mount-rooted": baseIsRoot = true
-        case "--mount-resolved": baseIsResolved = true
-        default: return false
-        }
-        return true
-    }
 }

@@ -12,7 +12,7 @@ import CLinux
 /// is the program's, so that `/proc/1/fd` is open to it.
 public struct StartProgram: Sendable, Equatable {
     /// The user and the groups it becomes.
-    public struct Identity: Sendable, Codable, Equatable {
+    public struct Identity: Sendable, Equatable {
         public var user: UInt32
         public var group: UInt32
         /// All its groups.

@@ -7,11 +7,7 @@ import TaskHelper
 @main
 struct DishHelper {
     static func main() {
-        let arguments = CommandLine.arguments.dropFirst()
-        // An agent that was started before this program was installed says all of it in arguments.
-        let given =
-            arguments.count == 1 ? arguments.first.flatMap { HelperSpec(file: $0) } : HelperSpec(arguments: Array(arguments))
-        guard let spec = given else {
+        guard let spec = CommandLine.arguments.dropFirst().first.flatMap(specification) else {
             complain("dish-helper is started by dishd, with the path of a file that says what to run")
             exit(2)
         }
@@ -48,6 +44,11 @@ struct DishHelper {
             exit(1)
         }
     }
+}
+
+private func specification(_ file: String) -> HelperSpec? {
+    guard let text = try? OwnedFD.open(file, O_RDONLY).readAll(file, limit: HelperSpec.longestFile) else { return nil }
+    return HelperSpec(text: text) ?? OlderSpecification(text: text)?.spec
 }
 
 /// Takes the task's lock for a run that still shall be.

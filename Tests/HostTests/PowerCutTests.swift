@@ -40,11 +40,11 @@ extension Machine {
               test -e $path || continue
               case " $(echo $ids) " in *" ${path##*/} "*) ;; *) echo stray $path;; esac
             done
-            for helper in $(pgrep -f '/dish-helper --id='); do
-              id=$(tr '\\0' '\\n' < /proc/$helper/cmdline | sed -n 's/^--id=//p')
+            for helper in $(pgrep -f '/dish-helper /run/dish/tasks/'); do
+              id=$(tr '\\0' '\\n' < /proc/$helper/cmdline | sed -n 's|^/run/dish/tasks/\\(.*\\)/spec-.*|\\1|p')
               case " $(echo $ids) " in *" $id "*) ;; *) echo stray helper $id;; esac
             done
-            pgrep -f '/dish-helper --id=' -a | sed 's/.*--id=\\([0-9a-f]*\\).*/\\1/' | sort | uniq -d | sed 's/^/twice /'
+            pgrep -f '/dish-helper /run/dish/tasks/' -a | sed 's|.*/tasks/\\([0-9a-f]*\\)/.*|\\1|' | sort | uniq -d | sed 's/^/twice /'
             ls -d /var/lib/dish/damaged/* /pool/tasks/*/*.damaged 2>/dev/null
             true
             """

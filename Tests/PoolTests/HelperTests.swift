@@ -8,15 +8,17 @@ import Testing
 @Suite(.requiresRoot)
 struct HelperTests {
     private func withHelper(
-        generation: Int = 1, _ program: [String] = ["/bin/cat"], _ body: (HelperConnection, HelperSpec) throws -> Void
+        generation: Int = 1, _ program: [String] = ["/bin/cat"], write: (HelperSpec) throws -> Void = { try $0.write() },
+        _ body: (HelperConnection, HelperSpec) throws -> Void
     ) throws {
         let folder = try Scratch.make("helper")
         try Files.makeDirectories("\(folder)/s")
         var spec = HelperSpec(
-            id: String(UInt32.random(in: 0 ... .max), radix: 16), stateDirectory: "\(folder)/s", runtimeDirectory: "\(folder)/r",
+            id: String(UInt32.random(in: 0 ... .max), radix: 16), name: "a", stateDirectory: "\(folder)/s",
+            runtimeDirectory: "\(folder)/r",
             log: "\(folder)/log", program: program)
         (spec.input, spec.waitsForClient, spec.generation) = (true, true, generation)
-        try spec.write()
+        try write(spec)
         let helper = try Spawn(Programs.path("dish-helper"), [spec.file]).start()
         defer { waitpid(helper, nil, 0) }
         do {
@@ -47,6 +49,40 @@ struct HelperTests {
     /// The file says which run shall be; without it that is the first.
     @Test func aHelperOfARunThatNobodyWantsEndsAtOnce() throws {
         #expect(throws: SystemError.self) { try withHelper(generation: 2) { _, _ in } }
+    }
+
+    /// Agents before this helper wrote options instead of JSON.
+    @Test func theSpecificationOfAnOlderAgentIsUnderstood() throws {
+        func write(_ spec: HelperSpec) throws {
+            try Files.makeDirectories(spec.runtimeDirectory, mode: 0o700)
+            let words = [
+                "--id=\(spec.id)", "--generation=1", "--state=\(spec.stateDirectory)", "--run=\(spec.runtimeDirectory)",
+                "--log=\(spec.log)", "--log-size=10485760", "--log-files=3", "--input", "--wait", "--stop-signal=10",
+                "--oom-score=500", "--mount=root", "--mount-base=/usr", "--mount-path=share", "--mount-resolved",
+                "--private=\(spec.stateDirectory)", "--file=\(spec.stateDirectory)/hello", "--content=from the file\n", "--start",
+                "--start-end=/run/host/dish-end", "--start-as=0:0:0,1", "--start-candidate=/bin/sh", "--start-argument=sh",
+                "--start-variable=A=b", "--filter=060000000000ff7f", "--memory=268435456", "--pids=1000", "--",
+                "/bin/cat", "\(spec.stateDirectory)/hello",
+            ]
+            try Files.replace(spec.file, with: Array(words.joined(separator: "\0").utf8), mode: 0o600, durable: false)
+        }
+        try withHelper(write: write) { helper, spec in
+            try helper.send(.attach)
+            try helper.send(.start)
+            var output: [UInt8] = []
+            #expect(try end(of: helper, &output)?.status == .code(0))
+            #expect(String(decoding: output, as: UTF8.self) == "from the file\n")
+            #expect(!Files.exists(spec.file))
+        }
+    }
+
+    @Test func aSpecificationThatIsMisreadStartsNothing() throws {
+        for text in ["", "{}", "--id=1\0--\0/bin/true", #"{"id":"1"}"#] {
+            let file = "\(try Scratch.make("spec"))/spec-1"
+            try Files.replace(file, with: Array(text.utf8))
+            let result = try Command(Programs.path("dish-helper"), [file]).runBlocking()
+            #expect(result.status == .code(2) && result.errorText.contains("started by dishd"), "\(result.errorText)")
+        }
     }
 
     /// Reads what there is until the end.
