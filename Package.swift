@@ -160,7 +160,7 @@ let package = Package(
         .testTarget(
             name: "DishTests",
             dependencies: [
-                "Agent", "AgentAPI", "Manifest", "Spec", "dish",
+                "Agent", "AgentAPI", "Layers", "Manifest", "Spec", "dish",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // What the privileged tests stand on.

@@ -118,7 +118,7 @@ public struct AgentServer: Sendable {
             await answer(.created) {
                 let wanted = try await decode(TaskRequest.self, from: request)
                 guard wanted.owner == nil else {
-                    throw AgentError(.invalid, "owner: it is the agent's to give; apply a job: dish job apply", field: "owner")
+                    throw AgentError(.invalid, "it is the agent's to give; apply a job: dish job apply", at: "owner")
                 }
                 return try await tasks.start(wanted, id: context.reservedName, because: context.because())
             }

@@ -43,7 +43,7 @@ struct ImageDefaults: Sendable {
             if let (field, _) = ofCommands.first(where: \.1) {
                 throw AgentError(
                     .invalid,
-                    "the image \(given.image) is booted, and --user, --workdir, --tty and --interactive are for a command; give one: dish run \(given.image) -- COMMAND",
+                    "the image \(given.image) is booted, and a user, a directory, a terminal and standard input are for a command; give one: dish run \(given.image) -- COMMAND",
                     field: field)
             }
             request.attach = false
@@ -108,7 +108,7 @@ struct ImageDefaults: Sendable {
             guard let base else {
                 throw AgentError(
                     .invalid,
-                    "\(what), which was not allowed; if the image may have it, say so: dish run --allow-mount \(host)")
+                    "\(what), which was not allowed; if the image may have it, allow '\(host)'", field: "allowedMounts")
             }
             bases.append(base)
             var resolved = mount

@@ -31,7 +31,8 @@ struct ImageUser: Sendable, Equatable {
         } else if user == "root" || user.isEmpty {
             (uid, gid) = (0, 0)
         } else {
-            throw AgentError(.invalid, "the image has no user '\(user)' in its /etc/passwd; choose another: --user root")
+            throw AgentError(
+                .invalid, "the image has no user '\(user)' in its /etc/passwd; choose another, root for instance", field: "user")
         }
         let all = try Self.lines("/etc/group", root)
         if let group {

@@ -66,7 +66,7 @@ struct ResourceLedger: Sendable {
         if committed + Double(claim.committedMemory) > most {
             throw AgentError(
                 .insufficient,
-                "with its limit of \(bytes(claim.committedMemory)), tasks could use \(bytes(UInt64(committed) + claim.committedMemory)) of memory together, and \(bytes(UInt64(most))) is the most this host promises (\(policy.overcommit) times what it has for tasks); give it a lower limit, or --class best-effort, or start the agent with a higher --overcommit"
+                "with its limit of \(bytes(claim.committedMemory)), tasks could use \(bytes(UInt64(committed) + claim.committedMemory)) of memory together, and \(bytes(UInt64(most))) is the most this host promises (\(policy.overcommit) times what it has for tasks); give it a lower limit, or the class best-effort, or have the agent promise more (its setting overcommit)"
             )
         }
     }

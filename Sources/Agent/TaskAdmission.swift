@@ -81,7 +81,8 @@ struct TaskAdmission: Sendable {
         let used = Set(others.compactMap(\.networkAddress))
         guard let address = configuration.network.subnet.free(except: used, after: lastAddress) else {
             throw AgentError(
-                .failed, "all addresses of \(configuration.network.subnet) are in use; remove tasks, or use --network host")
+                .failed, "all addresses of \(configuration.network.subnet) are in use; remove tasks, or use the host's network",
+                field: "network")
         }
         return address
     }

@@ -36,8 +36,8 @@ struct TaskConfinement: Sendable, Equatable {
         if request.security == .confined, request.command == nil {
             throw AgentError(
                 .invalid,
-                "security: 'confined' is for a command, and the image \(request.image) is booted: its init needs the capabilities of its user namespace; leave it out, or give a command",
-                field: "security")
+                "'confined' is for a command, and the image \(request.image) is booted: its init needs the capabilities of its user namespace; leave it out, or give a command",
+                at: "security")
         }
         let isCommand = request.command != nil && request.security != .system
         var capabilities =
@@ -56,7 +56,7 @@ struct TaskConfinement: Sendable, Equatable {
             let path = "capabilities.add[\(index)]"
             let name = try Self.known(name, path, orAll: false)
             if drop.contains(name) {
-                throw AgentError(.invalid, "\(path): \(name) is to be dropped, too; say one of both", field: path)
+                throw AgentError(.invalid, "\(name) is to be dropped, too; say one of both", at: path)
             }
             try Self.checkEffect(of: name, in: request, path)
             capabilities.insert(name)
@@ -81,8 +81,8 @@ struct TaskConfinement: Sendable, Equatable {
         guard Nspawn.capabilities.contains(name) || beyond[name] != nil || name == "NET_ADMIN" else {
             throw AgentError(
                 .invalid,
-                "\(path): there is no capability '\(text)'; those a task can have are \(list), and NET_ADMIN with the network none",
-                field: path)
+                "there is no capability '\(text)'; those a task can have are \(list), and NET_ADMIN with the network none",
+                at: path)
         }
         return name
     }
@@ -97,22 +97,22 @@ struct TaskConfinement: Sendable, Equatable {
     /// Refuses what would be the host's, and what would do nothing.
     private static func checkEffect(of name: String, in request: TaskRequest, _ path: String) throws(AgentError) {
         if let why = beyond[name] {
-            throw AgentError(.invalid, "\(path): \(name) can't be added: \(why)", field: path)
+            throw AgentError(.invalid, "\(name) can't be added: \(why)", at: path)
         }
         let network = request.network.rawValue
         if name == "NET_ADMIN", request.network != .none {
             throw AgentError(
                 .invalid,
-                "\(path): NET_ADMIN can't be added with the network \(network): it is the host's, and its addresses and rules are not a task's to change; only with the network none",
-                field: path)
+                "NET_ADMIN can't be added with the network \(network): it is the host's, and its addresses and rules are not a task's to change; only with the network none",
+                at: path)
         }
         if ofTheNetwork(request).contains(name) {
             let instead =
                 name == "NET_BIND_SERVICE" && request.network == .private ? "; any port can be listened on without it" : ""
             throw AgentError(
                 .invalid,
-                "\(path): \(name) would do nothing with the network \(network): its namespace belongs to the host's user namespace, and a task's capabilities end at its own\(instead)",
-                field: path)
+                "\(name) would do nothing with the network \(network): its namespace belongs to the host's user namespace, and a task's capabilities end at its own\(instead)",
+                at: path)
         }
     }
 

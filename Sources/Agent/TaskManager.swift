@@ -242,7 +242,7 @@ public actor TaskManager {
             guard intent.pool == configuration.pool.path else {
                 throw AgentError(
                     .conflict,
-                    "'\(configuration.stateDirectory)' holds the task '\(intent.name)' of the pool '\(intent.pool)'; use that pool, or another --state-dir"
+                    "'\(configuration.stateDirectory)' holds the task '\(intent.name)' of the pool '\(intent.pool)'; use that pool, or another state directory"
                 )
             }
             await adopt(intent)

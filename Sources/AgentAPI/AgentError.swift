@@ -33,11 +33,16 @@ public struct AgentError: Error, Codable, Equatable, CustomStringConvertible {
     public let message: String
     /// The path of the field that is wrong, where it is one: `limits.memory`, `health[0].tcp`, `?seconds`.
     public let field: String?
+    /// The message without the field's name, for which a program may have another word; nil for one that doesn't begin with it.
+    public let reason: String?
 
     public init(_ code: Code, _ message: String, field: String? = nil) {
-        self.code = code
-        self.message = message
-        self.field = field
+        (self.code, self.message, self.field, reason) = (code, message, field, nil)
+    }
+
+    /// - Parameter field: the name that the message begins with.
+    public init(_ code: Code, _ reason: String, at field: String) {
+        (self.code, message, self.field, self.reason) = (code, "\(field): \(reason)", field, reason)
     }
 
     public var description: String { message }
@@ -49,13 +54,7 @@ extension AgentError {
     /// - Parameter place: the field that the settings are the value of: `limits`; empty for the request itself.
     public init(_ fault: FieldFault, in place: String) {
         let path = [place, fault.path].filter { !$0.isEmpty }.joined(separator: ".")
-        self.init(.invalid, "\(path): \(fault.reason)", field: path)
-    }
-
-    /// The message without the field's name, for which a program may have another word.
-    public var reason: Substring {
-        guard let field, message.hasPrefix("\(field): ") else { return message[...] }
-        return message.dropFirst(field.count + 2)
+        self.init(.invalid, fault.reason, at: path)
     }
 }
 

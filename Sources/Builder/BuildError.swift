@@ -1,5 +1,7 @@
+public import Linux
+
 /// Why something can't be built.
-public struct BuildError: Error, CustomStringConvertible, Equatable {
+public struct BuildError: SettingFailure, CustomStringConvertible, Equatable {
     public enum Code: Sendable {
         case unknownTarget
         case step
@@ -18,9 +20,11 @@ public struct BuildError: Error, CustomStringConvertible, Equatable {
 
     public let code: Code
     public let description: String
+    public let settings: [String]
 
-    public init(_ code: Code, _ description: String) {
+    public init(_ code: Code, _ description: String, settings: [String] = []) {
         self.code = code
         self.description = description
+        self.settings = settings
     }
 }

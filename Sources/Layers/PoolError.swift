@@ -1,5 +1,7 @@
+public import Linux
+
 /// What can be wrong with a pool or with what is asked of it.
-public struct PoolError: Error, CustomStringConvertible, Equatable {
+public struct PoolError: SettingFailure, CustomStringConvertible, Equatable {
     public enum Code: Sendable {
         case notPool
         case notBtrfs
@@ -19,9 +21,11 @@ public struct PoolError: Error, CustomStringConvertible, Equatable {
     public let code: Code
     /// What was being done, to what, why it failed, what to do.
     public let description: String
+    public let settings: [String]
 
-    public init(_ code: Code, _ description: String) {
+    public init(_ code: Code, _ description: String, settings: [String] = []) {
         self.code = code
         self.description = description
+        self.settings = settings
     }
 }

@@ -65,7 +65,7 @@ extension TaskNetwork {
     /// - Throws: `NetworkError` `.invalid` when they haven't.
     public func requireFamily(of port: PublishedPort) throws(NetworkError) {
         guard !port.host.hasIPv4, subnet6 == nil else { return }
-        let why = IPv6Support.obstacle() ?? "the agent was started with --subnet6 none"
+        let why = IPv6Support.obstacle() ?? "the agent was started without (its setting subnet6)"
         throw NetworkError(.invalid, "cannot publish \(port): tasks have no IPv6 here: \(why)")
     }
 

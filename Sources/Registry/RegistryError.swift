@@ -1,5 +1,7 @@
+public import Linux
+
 /// Why something can't be fetched from a registry, stored in it, or taken from what it sent.
-public struct RegistryError: Error, CustomStringConvertible, Equatable {
+public struct RegistryError: SettingFailure, CustomStringConvertible, Equatable {
     public enum Code: Sendable {
         /// No answer, or one that broke off; trying again may help.
         case unreachable
@@ -21,9 +23,11 @@ public struct RegistryError: Error, CustomStringConvertible, Equatable {
 
     public let code: Code
     public let description: String
+    public let settings: [String]
 
-    public init(_ code: Code, _ description: String) {
+    public init(_ code: Code, _ description: String, settings: [String] = []) {
         self.code = code
         self.description = description
+        self.settings = settings
     }
 }

@@ -85,7 +85,7 @@ struct Dish: AsyncParsableCommand {
                 print(text, to: code == .success ? .output : .errors)
                 return code == .success ? 0 : 2
             }
-            print(printable("dish: \(plainReason(SettingOptions.named(error)))"), to: .errors)
+            print(printable("dish: \(SettingOptions.sentence(error))"), to: .errors)
             return 1
         }
     }

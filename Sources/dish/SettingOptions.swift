@@ -1,5 +1,6 @@
 import AgentAPI
 import ArgumentParser
+import Linux
 import Spec
 
 /// Settings as options: a property for each, of the field's name.
@@ -45,19 +46,23 @@ enum SettingOptions {
     /// Options of `run` whose name isn't the field's.
     private static let options = [
         "allowedMounts": "allow-mount", "capabilities.add": "cap-add", "capabilities.drop": "cap-drop", "directory": "workdir",
-        "environment": "env", "restart.mode": "restart", "secrets": "stored-secret", "secretValues": "secret",
-        "volumes": "volume",
+        "environment": "env", "force": "force", "interactive": "interactive", "network": "network", "pool": "pool",
+        "replace": "replace", "restart.mode": "restart", "secrets": "stored-secret", "secretValues": "secret", "terminal": "tty",
+        "user": "user", "volumes": "volume",
     ]
 
-    /// The error with the option in place of the field's name, where there is one.
-    static func named(_ error: any Error) -> any Error {
-        guard let error = error as? AgentError, let field = error.field else { return error }
-        if error.code == .unenforceable { return AgentError(error.code, "\(error.message): --best-effort") }
+    /// The error's sentence with the option in place of the field's name, or behind it.
+    static func sentence(_ error: any Error) -> String {
+        if let error = error as? any SettingFailure, !error.settings.isEmpty {
+            return "\(error) (\(error.settings.map { "--\(FieldName($0).option)" }.joined(separator: ", ")))"
+        }
+        guard let error = error as? AgentError, let field = error.field else { return plainReason(error) }
+        if error.code == .unenforceable { return "\(error.message): --best-effort" }
         let path = String(field.prefix { $0 != "[" })
         let option =
             path.hasPrefix("limits.")
             ? FieldName(String(path.dropFirst(7))).option : options[path] ?? options[path.prefix { $0 != "." }.description]
-        guard let option, error.message.hasPrefix("\(field): ") else { return error }
-        return AgentError(error.code, "--\(option): \(error.reason)")
+        guard let option else { return error.message }
+        return error.reason.map { "--\(option): \($0)" } ?? "\(error.message) (--\(option))"
     }
 }

@@ -69,7 +69,9 @@ struct BadInputTests {
         let path = try Scratch.make("plain")
         let made = try await host.dish("pool", "create", path)
         #expect(made.code == 1)
-        #expect(made.errors.contains("not Btrfs; add --size 20G to put the pool into a file, or --device DEV"), "\(made)")
+        #expect(
+            made.errors.contains("give a size to put the pool into a file, or a device to put it on (--size, --device)"),
+            "\(made)")
         let listed = try await host.dish("image", "ls", "--pool", path)
         #expect(listed.code == 1)
         #expect(listed.errors.contains("can't be a pool: it is on"), "\(listed)")

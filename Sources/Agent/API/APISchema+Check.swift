@@ -68,7 +68,7 @@ extension APISchema {
     private func fault(_ path: String, _ reason: String) -> AgentError {
         path.isEmpty
             ? AgentError(.invalid, "the request's body \(reason)")
-            : AgentError(.invalid, "\(path): \(reason)", field: path)
+            : AgentError(.invalid, "\(reason)", at: path)
     }
 
     private var kind: String {

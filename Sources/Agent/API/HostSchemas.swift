@@ -9,6 +9,7 @@ extension APIObject {
             APIField("code", .word(AgentError.Code.self), "What callers switch on.", required: true),
             APIField("message", .any, "A sentence for people.", required: true),
             APIField("field", .any, "The path of the field that is wrong: `limits.memory`, `health[0].tcp`, `?seconds`."),
+            APIField("reason", .any, "The message without the field's name, where it begins with that."),
         ])
 
     static let done = APIObject("Done", "Nothing more to say.", [])

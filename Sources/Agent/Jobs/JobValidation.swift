@@ -84,7 +84,7 @@ struct JobValidation {
             try body()
         } catch let error as AgentError {
             guard let field = error.field else { throw error }
-            throw fault("task.\(field)", String(error.reason), error.code)
+            throw fault("task.\(field)", error.reason ?? error.message, error.code)
         }
     }
 

@@ -97,7 +97,7 @@ public actor PackageManager {
             }
         }
         guard !names.isEmpty else {
-            throw AgentError(.invalid, "references: is empty; name an image of a registry", field: "references")
+            throw AgentError(.invalid, "is empty; name an image of a registry", at: "references")
         }
         let pool = configuration.pool
         var wanted: [String] = []

@@ -23,8 +23,8 @@ struct RequestedSecrets: Sendable {
             let field = "secrets[\(index)]"
             guard let status = store.status(use.secret) else {
                 throw AgentError(
-                    .notFound, "\(field): there is no secret '\(use.secret)'; make it: dish secret create \(use.secret) FILE",
-                    field: field)
+                    .notFound, "there is no secret '\(use.secret)'; make it: dish secret create \(use.secret) FILE",
+                    at: field)
             }
             size += status.size
             credentials.append(TaskCredential(name: use.credential, secret: use.secret))
@@ -33,19 +33,19 @@ struct RequestedSecrets: Sendable {
             let field = "secretValues.\(name)"
             guard Names.isSecret(name) else {
                 throw AgentError(
-                    .invalid, "secretValues: a credential's name has letters, digits, '.', '_' and '-'", field: "secretValues")
+                    .invalid, "a credential's name has letters, digits, '.', '_' and '-'", at: "secretValues")
             }
             contents[name] = try Self.content(value, field)
             size += contents[name]?.count ?? 0
             credentials.append(TaskCredential(name: name, secret: nil))
         }
         if Set(credentials.map(\.name)).count < credentials.count {
-            throw AgentError(.invalid, "secrets: two of a task can't have one name", field: "secrets")
+            throw AgentError(.invalid, "two of a task can't have one name", at: "secrets")
         }
         guard size <= SecretStore.longestOfTask else {
             throw AgentError(
-                .invalid, "secrets: a task's may have \(SecretStore.longestOfTask >> 10) KiB together, and these have more",
-                field: "secrets")
+                .invalid, "a task's may have \(SecretStore.longestOfTask >> 10) KiB together, and these have more",
+                at: "secrets")
         }
         request.secretValues = nil
         (self.credentials, self.contents) = (credentials, contents)
@@ -54,12 +54,12 @@ struct RequestedSecrets: Sendable {
     /// What base64 stands for.
     static func content(_ base64: String, _ field: String) throws(AgentError) -> [UInt8] {
         guard let data = Data(base64Encoded: base64) else {
-            throw AgentError(.invalid, "\(field): it is no base64", field: field)
+            throw AgentError(.invalid, "it is no base64", at: field)
         }
         guard data.count <= SecretStore.longest else {
             throw AgentError(
-                .invalid, "\(field): a secret may have \(SecretStore.longest >> 10) KiB, and this has \(data.count) bytes",
-                field: field)
+                .invalid, "a secret may have \(SecretStore.longest >> 10) KiB, and this has \(data.count) bytes",
+                at: field)
         }
         return Array(data)
     }

@@ -23,7 +23,7 @@ struct WebMiddleware: RouterMiddleware {
         case .host:
             response = Self.refuse(
                 .misdirectedRequest,
-                "this host is not known as '\(request.head.authority ?? "")'; use its address, or start the agent with --web-name NAME"
+                "this host is not known as '\(request.head.authority ?? "")'; use its address, or give the agent this name (its setting web-name)"
             )
         case .crossSite: response = Self.refuse(.forbidden, "a page of another place asks for this")
         case .path: response = Self.refuse(.notFound, "'\(request.uri.path)' is not served to browsers")

@@ -60,14 +60,14 @@ struct WheelStore: Sendable {
             guard Files.exists(path) else {
                 throw BuildError(
                     .python,
-                    "there is no '\(path)', which the lock file wants; keep the packages again: dish image plan --vendor \(folder) //..."
+                    "there is no '\(path)', which the lock file wants; keep the packages in '\(folder)' again: dish image plan //..."
                 )
             }
             let content = try Files.read(path)
             guard hexadecimal(ContentHash.bytes(content)) == wheel.sha256 else {
                 throw BuildError(
                     .python,
-                    "'\(path)' doesn't have the SHA-256 of the lock file; remove it and keep the packages again: dish image plan --vendor \(folder) //..."
+                    "'\(path)' doesn't have the SHA-256 of the lock file; remove it and keep the packages in '\(folder)' again: dish image plan //..."
                 )
             }
             try Files.makeDirectories("\(cache)/wheels", mode: 0o755)

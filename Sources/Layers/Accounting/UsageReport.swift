@@ -157,7 +157,8 @@ struct UsageReport {
         let subject = try subject(name)
         guard let slots = slots[subject] else {
             throw PoolError(
-                .invalid, "'\(name)' is younger than the index of the pool at '\(pool.path)'; add --refresh")
+                .invalid, "'\(name)' is younger than the index of the pool at '\(pool.path)'; refresh that",
+                settings: ["refresh"])
         }
         let subjects = holders()
         var sharing: [[String]: (data: UInt64, metadata: UInt64)] = [:]

@@ -36,12 +36,13 @@ extension PoolRegistry {
                 let type = try Mounts.containing(path)?.type ?? "another file system"
                 throw PoolError(
                     .notBtrfs,
-                    "'\(path)' is on \(type), not Btrfs; add --size 20G to put the pool into a file, or --device DEV for a disk of its own"
-                )
+                    "'\(path)' is on \(type), not Btrfs; give a size to put the pool into a file, or a device to put it on",
+                    settings: ["size", "device"])
             } catch let error as SystemError where error.code == ENOENT {
                 throw PoolError(
                     .notBtrfs,
-                    "'\(path)' doesn't exist; add --size 20G to put the pool into a file, or --device DEV for a disk of its own")
+                    "'\(path)' doesn't exist; give a size to put the pool into a file, or a device to put it on",
+                    settings: ["size", "device"])
             }
         case .file(let file):
             return try createFile(
@@ -144,7 +145,8 @@ extension PoolRegistry {
         var status = stat()
         guard stat(device, &status) == 0 else { throw SystemError("use device", device) }
         guard status.st_mode & S_IFMT == S_IFBLK else {
-            throw PoolError(.invalid, "'\(device)' is not a block device; for a file use --size")
+            throw PoolError(
+                .invalid, "'\(device)' is not a block device; for a file give its size instead", settings: ["size"])
         }
     }
 
@@ -153,10 +155,9 @@ extension PoolRegistry {
         guard let program = Executable.find("mkfs.btrfs") else {
             throw PoolError(.invalid, "mkfs.btrfs is not installed; install it: apt-get install btrfs-progs")
         }
-        var options = ["--quiet"]
-        if let data = profiles.data { options += ["--data", data.rawValue] }
-        if let metadata = profiles.metadata { options += ["--metadata", metadata.rawValue] }
-        let result = try Command(program, options + devices).runBlocking()
+        let arguments = Arguments().flag("quiet").pair("data", profiles.data?.rawValue)
+            .pair("metadata", profiles.metadata?.rawValue).words(devices)
+        let result = try Command(program, arguments).runBlocking()
         guard result.status.isSuccess else {
             let reason = (result.text + result.errorText).split(separator: "\n").joined(separator: "; ")
             throw PoolError(.invalid, "make a file system on \(devices.joined(separator: ", ")): \(reason)")

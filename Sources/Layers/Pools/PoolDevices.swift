@@ -120,9 +120,10 @@ extension PoolRegistry {
             try retryingInterrupts("set size of", file) { ftruncate(number, off_t(size)) }
             for device in try filesystem.devices() { try LoopDevice.takeSizeOfFile(device.path) }
         case (.file, nil):
-            throw PoolError(.invalid, "the pool at '\(entry.path)' is in a file; say how large it shall be: --size")
+            throw PoolError(.invalid, "the pool at '\(entry.path)' is in a file; give its new size", settings: ["size"])
         case (_, nil): break
-        case (_, _?): throw PoolError(.invalid, "the pool at '\(entry.path)' isn't in a file; leave --size out")
+        case (_, _?):
+            throw PoolError(.invalid, "the pool at '\(entry.path)' isn't in a file; leave the size out", settings: ["size"])
         }
         for device in try filesystem.devices() where !device.isMissing { try filesystem.growToDevice(device.id) }
     }
@@ -169,7 +170,7 @@ extension PoolRegistry {
         let entry = try entry(path)
         if case .file = entry.backing {
             throw PoolError(
-                .invalid, "the pool at '\(entry.path)' is in a file; make that larger: dish pool grow \(entry.path) --size 40G")
+                .invalid, "the pool at '\(entry.path)' is in a file; make that larger: dish pool grow \(entry.path)")
         }
         return entry
     }
@@ -200,7 +201,7 @@ extension PoolRegistry {
     /// What the kernel says by a number (`enum btrfs_err_code`).
     private static func reason(_ code: CInt) -> String {
         switch code {
-        case 1: "raid1 needs two devices; add one first, or convert the pool: dish pool balance --data single --metadata dup"
+        case 1: "raid1 needs two devices; add one first, or convert the pool to single and dup: dish pool balance"
         case 2: "raid10 needs four devices; add one first, or convert the pool: dish pool balance"
         case 3: "raid5 needs two devices; add one first, or convert the pool: dish pool balance"
         case 4: "raid6 needs three devices; add one first, or convert the pool: dish pool balance"

@@ -48,7 +48,7 @@ public struct PoolHealth: Sendable, Equatable {
 
         /// What gives it the copies that it should have.
         public var advice: String {
-            "give it its copies: dish pool balance start --\(kind == .data ? "data" : "metadata") \(wanted.rawValue)"
+            "give it its copies: dish pool balance start, with \(kind == .data ? "data" : "metadata") as \(wanted.rawValue)"
         }
     }
 
@@ -152,7 +152,7 @@ extension PoolHealth.DeviceProblem: CustomStringConvertible {
         case .missing: "\(name) is missing; \(advice)"
         case .cut: "\(name) is smaller than its part of the pool, so not all of it can be reached; \(advice)"
         case .failing:
-            "\(name) has had errors (\(errors.writes) on writing, \(errors.reads) on reading, \(errors.flushes) on flushing, \(errors.corruptions) corruptions, \(errors.generations) lost writes); see if copies are intact: dish pool scrub start; then \(advice), or count anew: dish pool show --reset-errors"
+            "\(name) has had errors (\(errors.writes) on writing, \(errors.reads) on reading, \(errors.flushes) on flushing, \(errors.corruptions) corruptions, \(errors.generations) lost writes); see if copies are intact: dish pool scrub start; then \(advice), or reset the counts: dish pool show"
         }
     }
 }

@@ -53,7 +53,7 @@ extension Pool {
         guard let other = try allNames()[name], other != layer else { return }
         throw PoolError(
             .inUse,
-            "the file calls the layer \(layer.short) '\(name)', which is the name of the layer \(other.short) here; choose another with --name NAME, or take it away from that one with --force"
-        )
+            "the file calls the layer \(layer.short) '\(name)', which is the name of the layer \(other.short) here; choose another, or take it away from that one by force",
+            settings: ["name", "force"])
     }
 }

@@ -25,8 +25,8 @@ extension Pool {
             } catch let error as SystemError where error.code == EDQUOT {
                 throw PoolError(
                     .invalid,
-                    "receive '\(head.name)': it doesn't fit into the size of the volume '\(name)' beside its other snapshots; remove some of them, or receive it as another volume with a larger --size"
-                )
+                    "receive '\(head.name)': it doesn't fit into the size of the volume '\(name)' beside its other snapshots; remove some of them, or receive it as another volume with a larger size",
+                    settings: ["size"])
             }
             guard let next = try StreamHead.readIfMore(&reader) else { return received }
             head = next

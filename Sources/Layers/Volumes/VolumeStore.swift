@@ -78,7 +78,8 @@ extension Pool {
         } else if size != nil {
             throw PoolError(
                 .invalid,
-                "a volume's size needs simple quotas (Linux 6.7 or later), and the pool at '\(path)' has none; leave --size out")
+                "a volume's size needs simple quotas (Linux 6.7 or later), and the pool at '\(path)' has none; leave the size out",
+                settings: ["size"])
         }
         var volume = Volume(name: name, created: Int64(time(nil)), size: size, quotaGroup: number)
         if awaitsContent { volume.awaitsContent = true }

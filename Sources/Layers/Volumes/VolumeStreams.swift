@@ -119,8 +119,8 @@ extension Pool {
             let limit = volume == nil ? size ?? description.size : volume?.size
             throw PoolError(
                 .invalid,
-                "receive the snapshot '\(description.snapshot)': it doesn't fit into the \(limit.map { "\($0 >> 20) MiB" } ?? "size") of the volume '\(name)' beside its other snapshots; remove some of them, or receive it as another volume with a larger --size"
-            )
+                "receive the snapshot '\(description.snapshot)': it doesn't fit into the \(limit.map { "\($0 >> 20) MiB" } ?? "size") of the volume '\(name)' beside its other snapshots; remove some of them, or receive it as another volume with a larger size",
+                settings: ["size"])
         }
     }
 
@@ -186,7 +186,7 @@ extension Pool {
     private func missing(_ description: VolumeDescription, _ volume: String) -> PoolError {
         PoolError(
             .unknownVolume,
-            "the snapshot '\(description.snapshot)' comes as its difference from the one with the id \(description.base?.short ?? ""), which the volume '\(volume)' hasn't got here; send it without --since, or since a snapshot that is here: dish volume show \(volume)"
+            "the snapshot '\(description.snapshot)' comes as its difference from the one with the id \(description.base?.short ?? ""), which the volume '\(volume)' hasn't got here; send all of it, or the difference from a snapshot that is here: dish volume show \(volume)"
         )
     }
 

@@ -87,7 +87,7 @@ public struct ImageImport: Sendable {
         case .none: return try source.asked.map(checked)
         case .fromFile:
             guard let name = source.asked ?? own else {
-                throw RegistryError(.invalid, "the image in \(source) has no name; give it one: --name NAME")
+                throw RegistryError(.invalid, "the image in \(source) has no name; give it one", settings: ["name"])
             }
             return try checked(name)
         }
