@@ -4,19 +4,20 @@ import Linux
 
 // Compiled together with the sources of TaskHelper (scripts/fuzz).
 
-/// Whatever the bytes: what a helper hears from its clients and from inside, and what others read of its records and log, is a value or
+/// Whatever the bytes: what a helper is told, hears from its clients and from inside, and what others read of its records and log, is a value or
 /// nothing; and a value is read back the same when it is written. The first byte says which it is.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
     guard let first = bytes.first else { return 0 }
     let rest = bytes.dropFirst()
-    switch first % 5 {
+    switch first % 6 {
     case 0: message(Array(rest))
     case 1: notice(rest)
     case 2: running(String(decoding: rest, as: UTF8.self))
     case 3: exit(String(decoding: rest, as: UTF8.self))
-    default: logEntry(rest)
+    case 4: logEntry(rest)
+    default: specification(Array(rest))
     }
     return 0
 }
@@ -33,6 +34,12 @@ private func message(_ packet: [UInt8]) {
     guard let third = HelperMessage(again.encoded()), third == again else { fatalError("\(message) became \(again)") }
     if case .exited = message { return }
     guard again == message else { fatalError("\(message) became \(again)") }
+}
+
+private func specification(_ text: [UInt8]) {
+    guard let spec = HelperSpec(text: text) else { return }
+    guard HelperSpec(text: spec.json.text) == spec else { fatalError("\(spec) can't be read back") }
+    if spec.program.isEmpty || spec.id.isEmpty || !spec.runtimeDirectory.hasPrefix("/") { fatalError("\(spec) was taken") }
 }
 
 private func notice(_ datagram: ArraySlice<UInt8>) {
