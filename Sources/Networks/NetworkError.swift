@@ -4,6 +4,8 @@ public struct NetworkError: Error, CustomStringConvertible, Equatable {
         case invalid
         case conflict
         case notInstalled
+        /// What was to be removed isn't there.
+        case missing
         case failed
     }
 

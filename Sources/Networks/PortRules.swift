@@ -77,7 +77,7 @@ struct PortRules: Sendable {
         for (port, _) in own(ports.map { ($0, "") }) {
             do {
                 try run("delete element \(table) \(map(port)) { \(key(port)) }\n")
-            } catch let error as NetworkError where error.description.contains("No such file or directory") {}
+            } catch let error as NetworkError where error.code == .missing {}
         }
     }
 
@@ -168,7 +168,9 @@ struct PortRules: Sendable {
         let result = try command.runBlocking()
         guard result.status.isSuccess else {
             let reason = result.errorText.split(separator: "\n").prefix(2).joined(separator: "; ")
-            throw NetworkError(.failed, "set up the nftables table '\(table)': \(reason)")
+            // nft has one exit code for all that the kernel refuses.
+            let isMissing = result.errorText.contains("No such file or directory")
+            throw NetworkError(isMissing ? .missing : .failed, "set up the nftables table '\(table)': \(reason)")
         }
     }
 }

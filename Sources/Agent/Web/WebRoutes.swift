@@ -27,7 +27,7 @@ struct WebRoutes {
             let query = request.uri.queryParameters
             return await answer {
                 try await timelines.moments(
-                    of: timeline(query), showing: query.get("path"), counts: query.get("counts") == "true")
+                    of: try timeline(query), showing: query.get("path"), counts: query.get("counts") == "true")
             }
         }
         router.get("/v1/timeline/changes") { request, _ in
@@ -49,9 +49,12 @@ struct WebRoutes {
     }
 }
 
-/// The gate has seen that they are there.
-private func timeline(_ query: Parameters) -> TimelineReader.Subject {
-    TimelineReader.Subject(kind: query.get("of").flatMap { .init(rawValue: $0) } ?? .task, name: query.get("name") ?? "")
+/// The gate has seen that they are there, and right.
+private func timeline(_ query: Parameters) throws(AgentError) -> TimelineReader.Subject {
+    guard let kind = query.get("of").flatMap(TimelineReader.Subject.Kind.init), let name = query.get("name") else {
+        throw AgentError(.invalid, "it is missing", at: "?of")
+    }
+    return TimelineReader.Subject(kind: kind, name: name)
 }
 
 /// An asset, or that the browser has it already.

@@ -32,11 +32,13 @@ enum EncodedData {
     static func withDecoded(
         _ extent: StreamCommand.EncodedExtent, _ data: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
+        guard let compression = Compression(rawValue: extent.compression) else {
+            throw CommandFault(.invalidValue, "compression \(extent.compression) isn't known")
+        }
         // Shorter content is extended with zeros (linux/btrfs.h).
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(extent.length), alignment: 16)
         defer { output.deallocate() }
         output.initializeMemory(as: UInt8.self, repeating: 0)
-        let compression = Compression(rawValue: extent.compression) ?? .none
         switch compression {
         case .none: output.copyMemory(from: UnsafeRawBufferPointer(rebasing: data.prefix(output.count)))
         case .zlib:
