@@ -38,7 +38,7 @@ public struct HostClaim: ~Copyable, Sendable {
         // Each network namespace has bridges of its own.
         try retryingInterrupts("look at", "/proc/self/ns/net") { stat("/proc/self/ns/net", &status) }
         try self.init("bridge-\(status.st_ino)-\(bridge)", configuration.stateDirectory) { other in
-            "cannot start: the bridge '\(bridge)' belongs to another agent of this host, \(other); two agents need two bridges and two networks: choose others for this one (its settings bridge and subnet)"
+            "cannot start: the bridge '\(bridge)' belongs to another agent of this host, \(other); two agents need two bridges and two networks: dishd --bridge NAME --subnet 10.N.0.0/16"
         }
     }
 

@@ -108,7 +108,7 @@ struct ImageDefaults: Sendable {
             guard let base else {
                 throw AgentError(
                     .invalid,
-                    "\(what), which was not allowed; if the image may have it, allow '\(host)'", field: "allowedMounts")
+                    "\(what), which was not allowed; if the image may have it, say so: dish run --allow-mount \(host)")
             }
             bases.append(base)
             var resolved = mount

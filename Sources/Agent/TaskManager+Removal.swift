@@ -28,8 +28,8 @@ extension TaskManager {
             guard force else {
                 throw AgentError(
                     .conflict,
-                    "the task '\(task.intent.name)' is \(task.machine.visible.rawValue); stop it first: dish stop \(task.intent.name) (or remove it by force)",
-                    field: "force")
+                    "the task '\(task.intent.name)' is \(task.machine.visible.rawValue); stop it first: dish stop \(task.intent.name) (or dish rm --force \(task.intent.name))"
+                )
             }
         }
         busy += 1

@@ -30,7 +30,7 @@ struct TaskSurvey: Sendable {
         if let wanted = given.pool, Files.absolute(wanted) != pool.path, Self.realPath(wanted) != pool.path {
             throw AgentError(
                 .invalid,
-                "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave the pool out, or start another agent for it",
+                "this host's agent runs tasks on the pool '\(pool.path)', not on '\(wanted)'; leave the pool out, or start another agent for it: dishd --pool \(wanted)",
                 field: "pool")
         }
         layer = try TaskManager.naming("image") {

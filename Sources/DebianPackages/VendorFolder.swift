@@ -34,13 +34,13 @@ public struct VendorFolder: Sendable {
             let source = file(package)
             guard Files.exists(source) else {
                 throw PackageError(
-                    "there is no '\(source)', which the lock file wants; keep the packages in '\(path)' anew: dish image plan //..."
+                    "there is no '\(source)', which the lock file wants; keep the packages anew: dish image plan --vendor \(path) //..."
                 )
             }
             let content = try Files.read(source)
             guard digest(content) == package.sha256 else {
                 throw PackageError(
-                    "'\(source)' doesn't have the SHA-256 of the lock file; remove it and keep the packages in '\(path)' anew: dish image plan //..."
+                    "'\(source)' doesn't have the SHA-256 of the lock file; remove it and keep the packages anew: dish image plan --vendor \(path) //..."
                 )
             }
             try Files.replace(package.cachePath(in: cache), with: content, durable: false)

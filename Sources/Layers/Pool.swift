@@ -56,7 +56,7 @@ public struct Pool: Sendable {
         guard let resolved = realpath(given, nil) else {
             if errno == EACCES { throw SystemError("open pool", given) }
             throw PoolError(
-                .notPool, "there is no pool at '\(given)'; make one: dish pool create \(given)")
+                .notPool, "there is no pool at '\(given)'; make one: dish pool create \(given) --size 20G")
         }
         defer { free(resolved) }
         let path = String(cString: resolved)
@@ -67,7 +67,7 @@ public struct Pool: Sendable {
             let type = try Mounts.containing(path)?.type ?? "an unknown file system"
             throw PoolError(
                 .notBtrfs,
-                "'\(given)' can't be a pool: it is on \(type), not Btrfs; make one: dish pool create PATH")
+                "'\(given)' can't be a pool: it is on \(type), not Btrfs; make one: dish pool create PATH --size 20G")
         }
         guard Files.exists("\(path)/pool.json") else {
             throw PoolError(

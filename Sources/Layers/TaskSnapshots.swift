@@ -52,7 +52,7 @@ extension Pool {
         } catch let error as SystemError where error.code == EDQUOT {
             throw PoolError(
                 .inUse,
-                "the task '\(task.name)' has used up its disk limit, so there is no room for a snapshot; remove files in it, or a snapshot of it"
+                "the task '\(task.name)' has used up its disk limit, so there is no room for a snapshot; remove files in it, or a snapshot: dish snapshot --remove \(task.name) NAME"
             )
         }
         let snapshot = TaskSnapshot(name: name, created: time, isAutomatic: false)
@@ -144,7 +144,7 @@ extension Pool {
     private func exists(_ name: String, _ task: TaskRecord) -> PoolError {
         PoolError(
             .inUse,
-            "there is a snapshot '\(name)' of the task '\(task.name)' already; choose another name, or remove that snapshot"
+            "there is a snapshot '\(name)' of the task '\(task.name)' already; choose another name, or remove it: dish snapshot --remove \(task.name) \(name)"
         )
     }
 }

@@ -70,7 +70,7 @@ public struct TreeRestore {
             try restore.copyTree(Array(name.utf8), from: OpenDirectory(parent), to: OpenDirectory(into))
         } catch let error as SystemError where error.code == EDQUOT || error.code == ENOSPC {
             throw PoolError(
-                .full, "restore '\(path)': \(error); make room, or raise the limit: dish update, dish volume resize")
+                .full, "restore '\(path)': \(error); make room, or raise the limit: dish update --disk, dish volume resize")
         }
         return restore.result
     }
@@ -86,7 +86,7 @@ public struct TreeRestore {
     }
 
     private static func missing(_ path: String) -> PoolError {
-        PoolError(.invalid, "there was no '\(path)' at that moment; see when there was: dish history")
+        PoolError(.invalid, "there was no '\(path)' at that moment; see when there was: dish history --path \(path)")
     }
 
     /// Where an open directory is.

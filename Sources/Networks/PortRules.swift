@@ -160,7 +160,7 @@ struct PortRules: Sendable {
         guard let program = Executable.find("nft") else {
             throw NetworkError(
                 .notInstalled,
-                "cannot set up the tasks' network: nft is not installed; install it: apt-get install nftables (or use the host's network)"
+                "cannot set up the tasks' network: nft is not installed; install it: apt-get install nftables (or: dish run --network host)"
             )
         }
         var command = Command(program, ["-f", "-"])

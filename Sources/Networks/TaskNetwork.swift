@@ -86,7 +86,7 @@ public struct TaskNetwork: Sendable, Equatable {
         if isBridge, Self.hostAddresses(of: bridge).contains(subnet.gateway.bytes) { return }
         throw NetworkError(
             .conflict,
-            "the host has a \(isBridge ? "bridge" : "network link") '\(bridge)' that no agent made; give the agent another name for its own (its setting bridge)"
+            "the host has a \(isBridge ? "bridge" : "network link") '\(bridge)' that no agent made; give the agent another name: dishd --bridge NAME"
         )
     }
 
@@ -224,7 +224,7 @@ public struct TaskNetwork: Sendable, Equatable {
             if (destination ^ subnet.base.value) & mask & own == 0 {
                 throw NetworkError(
                     .conflict,
-                    "the network \(subnet) overlaps a route of this host over \(fields[0]); give the agent another (its setting subnet), like 10.N.0.0/16"
+                    "the network \(subnet) overlaps a route of this host over \(fields[0]); give the agent another: dishd --subnet 10.N.0.0/16"
                 )
             }
         }
@@ -245,7 +245,7 @@ public struct TaskNetwork: Sendable, Equatable {
             }
             throw NetworkError(
                 .conflict,
-                "the network \(subnet6) overlaps a route of this host over \(fields[9]); give the agent another (its setting subnet6), like fdXX:…::/64"
+                "the network \(subnet6) overlaps a route of this host over \(fields[9]); give the agent another: dishd --subnet6 fdXX:…::/64"
             )
         }
     }

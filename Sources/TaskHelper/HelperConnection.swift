@@ -107,7 +107,7 @@ public struct SocketPathError: Error, CustomStringConvertible, Equatable {
     public let path: String
 
     public var description: String {
-        "the path '\(path)' has \(path.utf8.count) bytes, and a Unix socket's has \(UnixSocket.longestPath) at most; choose a shorter directory for the sockets of the agent"
+        "the path '\(path)' has \(path.utf8.count) bytes, and a Unix socket's has \(UnixSocket.longestPath) at most; choose a shorter directory for sockets: dishd --run-dir"
     }
 }
 

@@ -46,9 +46,8 @@ enum SettingOptions {
     /// Options of `run` whose name isn't the field's.
     private static let options = [
         "allowedMounts": "allow-mount", "capabilities.add": "cap-add", "capabilities.drop": "cap-drop", "directory": "workdir",
-        "environment": "env", "force": "force", "interactive": "interactive", "network": "network", "pool": "pool",
-        "replace": "replace", "restart.mode": "restart", "secrets": "stored-secret", "secretValues": "secret", "terminal": "tty",
-        "user": "user", "volumes": "volume",
+        "environment": "env", "interactive": "interactive", "network": "network", "restart.mode": "restart",
+        "secrets": "stored-secret", "secretValues": "secret", "terminal": "tty", "user": "user", "volumes": "volume",
     ]
 
     /// The error's sentence with the option in place of the field's name, or behind it.

@@ -79,7 +79,8 @@ import Testing
         }
         for name in ["web", "far"] {
             let job = try StateFile.read(Job.self, "\(golden)/jobs/\(name).json")
-            #expect(try JSONDecoder().decode(Job.self, from: StateFile.encode(job)).versions.map(\.spec) == job.versions.map(\.spec))
+            let again = try JSONDecoder().decode(Job.self, from: StateFile.encode(job))
+            #expect(again.versions.map(\.spec) == job.versions.map(\.spec))
         }
     }
 }

@@ -31,7 +31,7 @@ extension JobManager {
             }
             ownVolumes.insert(volume.name)
             let advice =
-                "let all only read it (\(mount.volume):\(mount.path):ro), or have it shared, so that several write to it: dish volume set \(mount.volume)"
+                "let all only read it (\(mount.volume):\(mount.path):ro), or let several write to it: dish volume set \(mount.volume) --shared"
             if !mount.readOnly, spec.replicas > 1 {
                 throw validation.fault(
                     path, "\(spec.replicas) replicas can't all write to the volume '\(mount.volume)'; take one, \(advice)",

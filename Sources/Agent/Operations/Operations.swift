@@ -110,7 +110,7 @@ actor Operations {
 
     func find(_ id: String) throws -> RunningOperation {
         guard let operation = all[id] else {
-            throw AgentError(.notFound, "there is no operation '\(id)'; see what there is: dish operation ls")
+            throw AgentError(.notFound, "there is no operation '\(id)'; see what there is: dish operation ls --all")
         }
         return operation
     }

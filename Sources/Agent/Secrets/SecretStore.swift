@@ -27,7 +27,7 @@ struct SecretStore: Sendable {
             if try Files.read(path(of: name)) == content { return }
             throw AgentError(
                 .conflict,
-                "there is a secret '\(name)' with another content; ask for it to be replaced", field: "replace")
+                "there is a secret '\(name)' with another content; to replace it: dish secret create --replace \(name) FILE")
         }
         try Files.replace(path(of: name), with: content, mode: 0o600)
     }

@@ -60,14 +60,14 @@ struct WheelStore: Sendable {
             guard Files.exists(path) else {
                 throw BuildError(
                     .python,
-                    "there is no '\(path)', which the lock file wants; keep the packages in '\(folder)' again: dish image plan //..."
+                    "there is no '\(path)', which the lock file wants; keep the packages again: dish image plan --vendor \(folder) //..."
                 )
             }
             let content = try Files.read(path)
             guard hexadecimal(ContentHash.bytes(content)) == wheel.sha256 else {
                 throw BuildError(
                     .python,
-                    "'\(path)' doesn't have the SHA-256 of the lock file; remove it and keep the packages in '\(folder)' again: dish image plan //..."
+                    "'\(path)' doesn't have the SHA-256 of the lock file; remove it and keep the packages again: dish image plan --vendor \(folder) //..."
                 )
             }
             try Files.makeDirectories("\(cache)/wheels", mode: 0o755)

@@ -170,7 +170,7 @@ extension PoolRegistry {
         let entry = try entry(path)
         if case .file = entry.backing {
             throw PoolError(
-                .invalid, "the pool at '\(entry.path)' is in a file; make that larger: dish pool grow \(entry.path)")
+                .invalid, "the pool at '\(entry.path)' is in a file; make that larger: dish pool grow \(entry.path) --size 40G")
         }
         return entry
     }
@@ -201,7 +201,7 @@ extension PoolRegistry {
     /// What the kernel says by a number (`enum btrfs_err_code`).
     private static func reason(_ code: CInt) -> String {
         switch code {
-        case 1: "raid1 needs two devices; add one first, or convert the pool to single and dup: dish pool balance"
+        case 1: "raid1 needs two devices; add one first, or convert the pool: dish pool balance --data single --metadata dup"
         case 2: "raid10 needs four devices; add one first, or convert the pool: dish pool balance"
         case 3: "raid5 needs two devices; add one first, or convert the pool: dish pool balance"
         case 4: "raid6 needs three devices; add one first, or convert the pool: dish pool balance"

@@ -48,7 +48,7 @@ public struct PoolHealth: Sendable, Equatable {
 
         /// What gives it the copies that it should have.
         public var advice: String {
-            "give it its copies: dish pool balance start, with \(kind == .data ? "data" : "metadata") as \(wanted.rawValue)"
+            "give it its copies: dish pool balance start --\(kind == .data ? "data" : "metadata") \(wanted.rawValue)"
         }
     }
 

@@ -24,7 +24,7 @@ extension PoolRegistry {
             guard Files.exists(file) else {
                 throw PoolError(
                     .notPool,
-                    "the pool at '\(entry.path)' is on the file '\(file)', which doesn't exist; bring the file back, or forget the pool: dish pool destroy \(entry.path)"
+                    "the pool at '\(entry.path)' is on the file '\(file)', which doesn't exist; bring the file back, or forget the pool: dish pool destroy --yes \(entry.path)"
                 )
             }
             let device = try LoopDevice(file)
@@ -73,7 +73,7 @@ extension PoolRegistry {
         guard !absent.isEmpty, !options.contains("degraded") else { return nil }
         let all = (options + ["degraded"]).joined(separator: ",")
         return
-            "\(absent.joined(separator: ", ")) isn't there; bring it back, or, where others have its content too, go on without it: dish pool set \(entry.path), with the mount options \(all)"
+            "\(absent.joined(separator: ", ")) isn't there; bring it back, or, where others have its content too, go on without it: dish pool set \(entry.path) --mount-options \(all)"
     }
 
     /// A pool's devices that are there, and those that are not: that can't be read, or hold something else now.

@@ -61,7 +61,8 @@ public struct PoolRegistry: Sendable {
         guard let first = try entries().first else {
             throw PoolError(
                 .notPool,
-                "no pool is configured; make one: dish pool create /var/lib/dish/pool (or name one)", settings: ["pool"])
+                "no pool is configured; make one: dish pool create /var/lib/dish/pool --size 20G (or name one)",
+                settings: ["pool"])
         }
         return first.path
     }

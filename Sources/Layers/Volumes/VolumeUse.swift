@@ -32,7 +32,7 @@ extension Pool {
                 guard isShared else {
                     throw PoolError(
                         .inUse,
-                        "the volume '\(mount.volume)' is in use by the task '\(other.name)'; remove that first (dish rm \(other.name)), let all only read it (\(mount.volume):\(mount.path):ro), or have it shared, so that several write to it: dish volume set \(mount.volume)"
+                        "the volume '\(mount.volume)' is in use by the task '\(other.name)'; remove that first (dish rm \(other.name)), let all only read it (\(mount.volume):\(mount.path):ro), or let several write to it: dish volume set \(mount.volume) --shared"
                     )
                 }
             }
