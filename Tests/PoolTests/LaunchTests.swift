@@ -137,6 +137,8 @@ struct LaunchTests {
             let first = try await host.dish(
                 "run", "--name", "mounts", "--allow-mount", shared, "//app:mounts", "--", "/bin/cat", "/data/file")
             #expect(first.code == 0 && first.output == "allowed\n", "\(first)")
+            // The command line hears of the end before the agent does, which would start nothing yet.
+            _ = try await host.wait(for: "mounts") { $0.state.hasEnded }
             for target in ["\(secret)", "../\(Files.name(of: secret))", "/proc/self/root\(secret)"] {
                 #expect(rename("\(shared)/a", "\(shared)/was") == 0 && symlink(target, "\(shared)/a") == 0)
                 _ = try await host.dish("start", "mounts")

@@ -38,7 +38,7 @@ extension PoolRegistry {
                     .notBtrfs,
                     "'\(path)' is on \(type), not Btrfs; give a size to put the pool into a file, or a device to put it on",
                     settings: ["size", "device"])
-            } catch let error as SystemError where error.code == ENOENT {
+            } catch  where !Files.exists(path) {
                 throw PoolError(
                     .notBtrfs,
                     "'\(path)' doesn't exist; give a size to put the pool into a file, or a device to put it on",
