@@ -271,7 +271,8 @@ public actor JobManager {
     public func stop(_ name: String, because: String) async throws -> JobStatus {
         var job = try find(name).job
         try requireOwn(name, assigned: false)
-        if !job.isStopped {
+        // Nobody takes a removal back, which ends them too.
+        if !job.isStopped, !job.isRemoved {
             job.isStopped = true
             try await put(job, "stopped", because)
             RunningOperation.current?.allowCancelling { try await self.want(name) }
