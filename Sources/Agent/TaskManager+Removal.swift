@@ -84,7 +84,9 @@ extension TaskManager {
             await tasks[intent.id]?.writing?.value
             stuck = try await launcher.remove(intent, keepsLogs: !purges)
         } catch {
-            let failure = AgentError(of: error, in: "remove task '\(intent.name)'")
+            // It has ended, and shall be gone: that is written down, so this is no refusal, after which all would be as before.
+            let reason = AgentError(of: error, in: "remove task '\(intent.name)'").message
+            let failure = AgentError(.failed, "\(reason); it has ended, and shall be gone: ask again")
             _ = tasks[intent.id]?.machine.handle(.failed("\(error)"), at: HostClock.now)
             tasks[intent.id]?.removalFailure = failure
             tasks[intent.id]?.isVanishing = false

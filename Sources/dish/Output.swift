@@ -26,7 +26,7 @@ func printJSON(_ value: some Encodable) throws {
 
 /// A table for people: columns as wide as their widest cell, two blanks apart.
 func printTable(_ header: [String], _ rows: [[String]]) {
-    for line in table(header, rows) { print(line, to: .output) }
+    print(table(header, rows).joined(separator: "\n"), to: .output)
 }
 
 /// The lines of such a table.
