@@ -243,9 +243,11 @@ final class HistoryRun: Sendable {
         }
         for wanted in model.expectedEvents {
             let own = events.filter { $0.kind == wanted.kind && (wanted.name.isEmpty || $0.name == wanted.name) }
+            // A removal ends what a job runs, and nobody takes it back: whoever asks for a stop then has it.
+            let enough = wanted.what == "stopped" ? ["stopped", "removed"] : [wanted.what]
             // One that could not be written while its agent lived is recorded by the next.
             let isThere = own.contains { event in
-                guard event.what == wanted.what, event.time >= wanted.times.lowerBound else { return false }
+                guard enough.contains(event.what), event.time >= wanted.times.lowerBound else { return false }
                 return event.time <= wanted.times.upperBound || event.reason.hasPrefix("by an earlier agent")
             }
             if isThere { continue }
@@ -255,7 +257,7 @@ final class HistoryRun: Sendable {
                 continue
             }
             let last = own.last { words.contains($0.what) && $0.time < wanted.times.lowerBound }?.what
-            if last ?? "undrained" == wanted.what { continue }
+            if enough.contains(last ?? "undrained") { continue }
             model.fail("\(wanted.action) was acknowledged, and there is no event '\(wanted.what)' of \(wanted.name)")
         }
     }

@@ -17,7 +17,7 @@ struct HistoryTests {
 
     /// `DISH_HISTORY_SEED` repeats another one.
     @Test func historiesOfKnownSeeds() async throws {
-        for seed in Self.number("DISH_HISTORY_SEED").map({ [$0] }) ?? [12, 33, 36409] { try await examine(seed) }
+        for seed in Self.number("DISH_HISTORY_SEED").map({ [$0] }) ?? [12, 36409] { try await examine(seed) }
     }
 
     @Test(.enabled(if: seconds > 0)) func historiesOfRandomSeeds() async throws {
