@@ -37,7 +37,7 @@ import Testing
         let path = "/tmp/" + String(repeating: "x", count: 103)
         #expect(path.utf8.count == 108)
         let expected =
-            "the path '\(path)' has 108 bytes, and a Unix socket's has 107 at most; choose a shorter directory for the sockets of the agent"
+            "the path '\(path)' has 108 bytes, and a Unix socket's has 107 at most; choose a shorter directory for sockets: dishd --run-dir"
         #expect(throws: SocketPathError(path: path)) { _ = try PacketSocket.listen(path) }
         #expect(throws: SocketPathError(path: path)) { _ = try PacketSocket.datagrams(path) }
         #expect(throws: SocketPathError(path: path)) { _ = try HelperConnection(path) }
