@@ -58,7 +58,7 @@ struct TaskAdmission: Sendable {
     }
 
     /// Refuses ports of the host that another task or a job has.
-    private func checkPorts(_ request: TaskRequest) throws {
+    func checkPorts(_ request: TaskRequest) throws {
         for (index, port) in request.publish.enumerated() {
             let task = others.lazy.compactMap { task in
                 task.ports.first { $0.conflicts(with: port) }

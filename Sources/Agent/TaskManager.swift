@@ -90,6 +90,8 @@ public actor TaskManager {
         var intent: TaskIntent
         let secrets: RequestedSecrets
         do {
+            // Who has a port is told by its name, before the host is asked, which knows only that somebody has it.
+            try admission(without: nil).checkPorts(given)
             let configuration = configuration
             let survey: TaskSurvey
             (secrets, survey) = try await blocking {

@@ -1,7 +1,7 @@
 public import Linux
 
 /// Why something can't be built.
-public struct BuildError: SettingFailure, CustomStringConvertible, Equatable {
+public struct BuildError: CustomStringConvertible, Equatable {
     public enum Code: Sendable {
         case unknownTarget
         case step
@@ -20,11 +20,9 @@ public struct BuildError: SettingFailure, CustomStringConvertible, Equatable {
 
     public let code: Code
     public let description: String
-    public let settings: [String]
 
-    public init(_ code: Code, _ description: String, settings: [String] = []) {
+    public init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
-        self.settings = settings
     }
 }

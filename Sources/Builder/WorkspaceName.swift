@@ -63,7 +63,6 @@ extension Workspace {
         else { return }
         throw BuildError(
             .workspace,
-            "\(name) is the label of an image of the workspace at '\(owner)', which would lose it; give this workspace a name of its own (a line 'name: shop' in \(root)/\(Self.marker)), or take the label",
-            settings: ["takeLabels"])
+            "\(name) is the label of an image of the workspace at '\(owner)', which would lose it; give this workspace a name of its own (a line 'name: shop' in \(root)/\(Self.marker)), or take the label: --take-labels")
     }
 }

@@ -210,7 +210,7 @@ struct ImageTests {
         for (name, place) in [("alone", "5:16"), ("booted", "7:30")] {
             #expect(
                 rows["//tested:app \(name)"]?.messages.last
-                    == "tested/IMAGES.yaml:\(place): expected 250 MiB of memory to be enough, but that limit was reached, and something was killed; give it more",
+                    == "tested/IMAGES.yaml:\(place): expected 250 MiB of memory to be enough, but that limit was reached, and something was killed; give it more: --memory SIZE",
                 "\(tested)")
         }
         #expect(rows["//tested:app fine"]?.passed == true, "\(tested)")

@@ -64,15 +64,13 @@ struct PoolRepairTests {
             let (host, pool) = (small.host, try Pool(at: small.path))
             let layer = try pool.resolve("//tool:shell")
             let root = pool.root(of: layer.id)
-            for value in ["false", "true"] {
-                let set = try await Command("/usr/bin/btrfs", ["property", "set", "-f", root, "ro", value]).run()
-                try #require(set.status.isSuccess, "\(set.errorText)")
-                if value == "false" { try Files.replace("\(root)/intruder", with: "x".utf8) }
-            }
-            // Content is read when it is asked for.
-            #expect(try await findings(host) == (0, []))
             try await host.withAgent { _ in
                 _ = try await small.start("user")
+                for value in ["false", "true"] {
+                    let set = try await Command("/usr/bin/btrfs", ["property", "set", "-f", root, "ro", value]).run()
+                    try #require(set.status.isSuccess, "\(set.errorText)")
+                    if value == "false" { try Files.replace("\(root)/intruder", with: "x".utf8) }
+                }
                 let (code, used) = try await findings(host, "--content")
                 #expect(code == 1 && used.count == 1 && used[0].remedy.contains("remove the tasks user"), "\(used)")
                 #expect(try await host.dish("rm", "--force", "user").code == 0)

@@ -194,7 +194,9 @@ struct RunningTests {
             #expect(try await host.dish("exec", "sleeping", "--", "/nowhere").code == 127)
             #expect(try await host.dish("exec", "sleeping", "--", "/etc/passwd").code == 126)
             // What stop has to kill is told as such; a command that is asked by process 1 hears of it.
-            #expect(try await host.dish("exec", "sleeping", "--", "/bin/kill", "-USR1", "1").code == 0)
+            let asking = try await host.dish("exec", "sleeping", "--", "/bin/kill", "-USR1", "1")
+            // With process 1 the kernel ends all others, which may be before this one has its own end.
+            #expect([0, 137].contains(asking.code), "\(asking)")
             let asked = try await host.wait(for: "sleeping") { $0.state.hasEnded }
             #expect(asked.exit?.signal == Int(SIGUSR1), "\(asked)")
         }

@@ -78,7 +78,7 @@ struct SecurityTests {
             let task = try await host.task("a")
             #expect(task.security == .confined && task.capabilities == ["KILL"])
             for (options, why) in [
-                (["--cap-add", "SYS_MODULE"], "capabilities.add[0]: SYS_MODULE can't be added: it loads modules"),
+                (["--cap-add", "SYS_MODULE"], "--cap-add: SYS_MODULE can't be added: it loads modules"),
                 (["--cap-add", "NET_ADMIN"], "only with the network none"),
                 (["--cap-drop", "NOTHING"], "there is no capability"),
             ] {

@@ -67,7 +67,7 @@ struct TestCopy: Sendable {
     func memoryFailure(_ place: ManifestError.Place) -> TestFailure {
         TestFailure(
             place, expected: "\(ByteCount(bytes: limits.memory)) of memory to be enough",
-            seen: "that limit was reached, and something was killed; give it more")
+            seen: "that limit was reached, and something was killed; give it more: --memory SIZE")
     }
 
     private func container(_ program: Container.Program) -> Container {
