@@ -1,7 +1,5 @@
-public import Linux
-
 /// Why something can't be built.
-public struct BuildError: CustomStringConvertible, Equatable {
+public struct BuildError: Error, CustomStringConvertible, Equatable {
     public enum Code: Sendable {
         case unknownTarget
         case step

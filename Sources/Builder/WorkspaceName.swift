@@ -63,6 +63,7 @@ extension Workspace {
         else { return }
         throw BuildError(
             .workspace,
-            "\(name) is the label of an image of the workspace at '\(owner)', which would lose it; give this workspace a name of its own (a line 'name: shop' in \(root)/\(Self.marker)), or take the label: --take-labels")
+            "\(name) is the label of an image of the workspace at '\(owner)', which would lose it; give this workspace a name of its own (a line 'name: shop' in \(root)/\(Self.marker)), or take the label: --take-labels"
+        )
     }
 }
