@@ -18,8 +18,9 @@ public actor LayerWatch {
     private let logger: Logger
     private let pace = ReadPace(bytesPerSecond: PoolSettings.defaultCheckRate)
     private var running: [Work: Task<Void, Never>] = [:]
-    /// Until when those wait that couldn't be compared.
+    /// Until when those wait that were compared, or couldn't be, a moment ago.
     private var postponed: [LayerID: ContinuousClock.Instant] = [:]
+    private var underWay: Set<LayerID> = []
     /// What went wrong last: said once.
     private var failure: String?
 
@@ -71,14 +72,17 @@ public actor LayerWatch {
             let due = await trying {
                 try pool.layersToCheck(every: every, now: Int64(time(nil)), onlyChanged: work == .changed)
             }
-            guard let next = due?.first(where: { postponed[$0].map { $0 < .now } ?? true }) else { return }
+            postponed = postponed.filter { $0.value > .now }
+            // One that has changed is due for both.
+            guard let next = due?.first(where: { postponed[$0] == nil && !underWay.contains($0) }) else { return }
+            underWay.insert(next)
             await check(next)
+            underWay.remove(next)
         }
     }
 
     private func check(_ id: LayerID) async {
         let (pool, pace) = (pool, pace)
-        postponed[id] = nil
         let verdict = await attempting {
             try await blocking(pace: pace) {
                 // Others' work comes first; the thread is this call's own.
@@ -86,6 +90,8 @@ public actor LayerWatch {
                 return try pool.checkLayer(id)
             }
         }
+        // Where there is no room to note that it was compared, it would be next again.
+        postponed[id] = .now + .seconds(5)
         switch verdict {
         case .whole(let hasRecovered):
             if hasRecovered { record("layer whole", "the content of the layer \(id.short) is what its id says again") }

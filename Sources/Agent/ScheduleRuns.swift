@@ -10,6 +10,7 @@ actor ScheduleRuns {
     /// Begins it for each name for which it isn't under way. Returns when all have begun.
     func begin(_ names: [String], _ body: @escaping @Sendable (String) async -> Void) async {
         for name in names where underWay[name] == nil {
+            if Task.isCancelled { return }
             underWay[name] = Task {
                 await body(name)
                 underWay[name] = nil

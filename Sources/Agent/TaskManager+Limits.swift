@@ -65,23 +65,34 @@ extension TaskManager {
         let (pool, wanted) = (configuration.pool, intent.request)
         let host = try await blocking { try HostResources.current(pool) }
         intent.notEnforced = try host.notEnforced(wanted)
+        // Meanwhile it may have been removed, or changed by somebody who has read it since.
+        guard let now = tasks[id], !now.isVanishing, now.machine.run.wish != .remove else { throw Self.unknown(name) }
+        try condition.check("the task '\(before.name)'", describe(now))
         try admission(without: id).reserve(wanted, on: host)
         intent.isResized = true
         // From here on it counts, for others that ask to be admitted.
         replaceLimits(of: id, by: intent)
         do {
-            try await write(tasks[id]?.intent ?? intent)
-            if !task.machine.isAtRest { await resources.protect(reserving) }
-            try await launcher.setLimits(intent, isRunning: !task.machine.isAtRest, since: before)
+            try await writeIntent(of: id, name)
+            if runs(id) { await resources.protect(reserving) }
+            try await launcher.setLimits(intent, isRunning: runs(id), since: before)
         } catch {
             replaceLimits(of: id, by: before)
-            if let intent = tasks[id]?.intent { try? await write(intent) }
-            try? await launcher.setLimits(before, isRunning: !task.machine.isAtRest, since: intent)
+            try? await writeIntent(of: id, name)
+            try? await launcher.setLimits(before, isRunning: runs(id), since: intent)
             throw AgentError(of: error, in: "change the limits of task '\(before.name)'")
         }
         events.record(.task, before.name, id: id, "resized", reason: "\(because): \(change.summary)")
         guard let status = status(of: id) else { throw Self.unknown(name) }
         return status
+    }
+
+    private func runs(_ id: String) -> Bool { tasks[id].map { !$0.machine.isAtRest } ?? false }
+
+    /// Writes down what a task is now; one that is being taken away must not come back by that.
+    private func writeIntent(of id: String, _ name: String) async throws {
+        guard let task = tasks[id], !task.isVanishing else { throw Self.unknown(name) }
+        try await write(task.intent)
     }
 
     /// Something else of the intent may have changed meanwhile.

@@ -77,6 +77,8 @@ extension TaskManager {
         let last = all.last { !$0.isAutomatic }?.name
         var (kept, number) = ("before-\(Self.timeName())", 2)
         while all.contains(where: { $0.name == kept }) { (kept, number) = ("before-\(Self.timeName())-\(number)", number + 1) }
+        let seconds: UInt32
+        if let timeout { seconds = timeout } else { seconds = try await canShutDown(task.intent) ? 10 : 0 }
         // Under way, it must be over first.
         let deadline = ContinuousClock.now + .seconds(60)
         while case .settling = tasks[id]?.machine.state, ContinuousClock.now < deadline {
@@ -88,8 +90,6 @@ extension TaskManager {
         }
         let rollback = TaskRun.Rollback(snapshot: toImage ? nil : snapshot ?? last, keptAs: kept)
         let generation = tasks[id]?.generation ?? 0
-        let seconds: UInt32
-        if let timeout { seconds = timeout } else { seconds = try await canShutDown(task.intent) ? 10 : 0 }
         events.record(
             .task, task.intent.name, id: id, "rollback",
             reason: "to \(rollback.target): \(because); what was is kept as '\(kept)'")

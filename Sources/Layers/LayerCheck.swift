@@ -22,7 +22,7 @@ struct LayerCheck: Sendable, Equatable {
     /// Nil for what is none.
     init?(_ text: String) {
         let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
-        guard words.count == 3, let change = UInt64(words[1]), let time = Int64(words[2]) else { return nil }
+        guard words.count == 3, let change = UInt64(words[1]), let time = Int64(words[2]), 0...1 << 40 ~= time else { return nil }
         (subvolume, self.change, self.time) = (words[0], change, time)
     }
 
@@ -90,7 +90,7 @@ extension Pool {
         if root.isReadOnly, last == nil || last?.subvolume != root.uuid || last?.change == root.changed { return }
         throw PoolError(
             .damaged,
-            "the layer \(id.short) \(root.isReadOnly ? "was changed in its place" : "can be written to") since it was made; the agent compares its content with its id within a minute, or do it now: dish pool repair --content"
+            "the layer \(id.short) \(root.isReadOnly ? "was changed in its place" : "can be written to") since it was made; the agent compares its content with its id, or do it now: dish pool repair --content"
         )
     }
 

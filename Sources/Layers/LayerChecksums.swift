@@ -19,8 +19,9 @@ extension Pool {
         let generation = source != nil && source == info.parentUUID ? info.creation : 0
         let found = try filesystem.uncheckedInodes(of: info.id, from: generation)
         if found.isEmpty { return false }
+        let files = try areMultiplied(found, of: info.id, on: filesystem) ? found.filter(\.isDirectory) : found
         try Subvolume.makeWritable(root)
-        for file in found {
+        for file in files {
             try Cancellation.check()
             do {
                 let opened = try filesystem.openInode(file, of: info.id, for: O_RDONLY)
@@ -38,6 +39,22 @@ extension Pool {
         try Subvolume.makeReadOnly(root)
         return true
     }
+
+    /// Whether files share so much with each other that copies of them would take more room than whatever made them had: who makes clones
+    /// of a large file pays for one. Such files stay as they are, and are told.
+    private func areMultiplied(_ found: [UncheckedInode], of root: UInt64, on filesystem: borrowing Filesystem) throws -> Bool {
+        let inodes = Set(found.filter { !$0.isDirectory }.map(\.inode))
+        var (copies, extents) = (UInt64(0), [UInt64: UInt64]())
+        try filesystem.forEachDataExtent(of: root) { extent in
+            guard inodes.contains(extent.inode) else { return }
+            copies &+= extent.length
+            extents[extent.address] = extent.content
+        }
+        return copies > extents.values.reduce(Self.mostMultiplied, &+)
+    }
+
+    /// Bytes.
+    private static let mostMultiplied: UInt64 = 64 << 20
 
     private func rewrite(_ file: borrowing OwnedFD, in root: String) throws {
         // `O_TMPFILE` of fcntl.h: without a name, and in the layer's subvolume, which is billed for what is written first.

@@ -35,6 +35,27 @@ extension Streams {
                 """)
         }
 
+        /// Copies of them would take what no limit counts: a step that makes clones is billed for one of them.
+        @Test func clonesWithoutChecksumsStayClones() async throws {
+            try await Streams.withPools { pools in
+                let pool = pools[0]
+                let staged = try StagingDirectory(in: pool)
+                try Subvolume.create(staged.root)
+                _ = try await shell(
+                    """
+                    cd \(staged.root) && mkdir files && chattr +C files && head -c 40M /dev/urandom > files/one
+                    for number in 2 3 4 5; do cp --reflink=always files/one files/$number; done
+                    """)
+                let tree = try pool.tree(of: staged, parent: nil, latestTime: 1_900_000_000)
+                let layer = try pool.publish(staged, tree: tree, parent: nil, label: "clones").id
+                #expect(try unchecked(pool, pool.root(of: layer)) == 5)
+                var extents: [UInt64: UInt64] = [:]
+                let filesystem = try pool.filesystem()
+                try filesystem.forEachDataExtent(of: Subvolume.info(pool.root(of: layer)).id) { extents[$0.address] = $0.size }
+                #expect(extents.values.reduce(0, +) < 50 << 20)
+            }
+        }
+
         @Test func layersHaveChecksumsWhateverTheirFilesWereMadeWith() async throws {
             try await Streams.withPools { pools in
                 let pool = pools[0]

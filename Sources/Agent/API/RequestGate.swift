@@ -103,7 +103,7 @@ struct RequestGate: RouterMiddleware {
             await Self.answer(of: running, operations) { try await routes.respond(to: asked, context: context) }
         }
         if let seconds = preference.wait {
-            try await running.wait(until: .now + .seconds(seconds))
+            try? await running.wait(until: .now + .seconds(seconds))
             if running.status.state.hasEnded { return await work.value }
         }
         var response = try json(.accepted, running.status)
