@@ -29,8 +29,6 @@ public actor PackageManager {
         var code = AgentError.Code.conflict
         /// On the host's clock.
         var retryAt: Int64 = 0
-        /// Whether somebody has asked for it since the attempt began that is under way: the next one follows at once.
-        var isAskedAgain = false
         var progress = PullProgress()
         /// Tries until it is here; nil once it has failed for good.
         var task: Task<Void, Never>?
@@ -169,7 +167,6 @@ public actor PackageManager {
         } else {
             // Who asks now wants it now.
             pulls[name]?.retryAt = 0
-            pulls[name]?.isAskedAgain = true
             changed()
         }
         await save()
@@ -212,14 +209,10 @@ public actor PackageManager {
                 events.record(.image, name, "pull failed", reason: failure.reason)
                 break
             }
-            let isAskedAgain = pulls[name]?.isAskedAgain == true
-            // Whoever waited for this attempt is told of its end before the next one begins.
-            let delay = isAskedAgain ? 100 : PackagePolicy.backoff(after: max(1, pulls[name]?.attempts ?? 1))
+            let delay = PackagePolicy.backoff(after: max(1, pulls[name]?.attempts ?? 1))
             pulls[name]?.state = .waiting
             pulls[name]?.retryAt = HostClock.now + delay
-            events.record(
-                .image, name, "pull failed",
-                reason: "\(failure.reason); it is tried again \(isAskedAgain ? "at once" : "in \(delay / 1000) s")")
+            events.record(.image, name, "pull failed", reason: "\(failure.reason); it is tried again in \(delay / 1000) s")
             changed()
             while let pull = pulls[name], !Task.isCancelled, case let left = pull.retryAt - HostClock.now, left > 0 {
                 try? await changes.wait(until: .now + .milliseconds(left))
@@ -241,7 +234,6 @@ public actor PackageManager {
             if Task.isCancelled { return nil }
             pulls[name]?.state = .pulling
             pulls[name]?.attempts += 1
-            pulls[name]?.isAskedAgain = false
             pulls[name]?.progress = progress
             changed()
             events.record(.image, name, "pulling", reason: "attempt \(pulls[name]?.attempts ?? 1)")
