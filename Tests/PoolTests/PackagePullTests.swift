@@ -81,6 +81,28 @@ struct PackagePullTests {
         }
     }
 
+    @Test func whoAsksWhileAnAttemptIsUnderWayIsToldOfItsEnd() async throws {
+        try await withAgent { configuration, tasks in
+            let count = Mutex(0)
+            let isOpen = Mutex(false)
+            let images = manager(configuration, tasks) { _ in
+                count.withLock { $0 += 1 }
+                while !isOpen.withLock({ $0 }) { try? await ChangeSignal().wait(until: .now + .milliseconds(10)) }
+                throw Away()
+            }
+            let request = PackageRequest(references: ["r.example/a:1"])
+            let first = Task { try await images.prepull(request, waits: true) }
+            try await waitUntil { count.withLock { $0 } == 1 }
+            let second = Task { try await images.prepull(request, waits: true) }
+            try await waitUntil { await images.waiting.values.contains(2) }
+            isOpen.withLock { $0 = true }
+            await #expect(throws: AgentError.self) { try await first.value }
+            await #expect(throws: AgentError.self) { try await second.value }
+            #expect(count.withLock { $0 } == 1)
+            try await images.forget("r.example/a:1")
+        }
+    }
+
     @Test func aPullThatBeginsAnewFailsForWhoeverWaitsWithItsFirstAttempt() async throws {
         try await withAgent { configuration, tasks in
             let layer = layer

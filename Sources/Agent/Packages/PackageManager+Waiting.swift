@@ -10,8 +10,8 @@ extension PackageManager {
         operation?.allowCancelling { changes.signal() }
         var attempts: [String: Int] = [:]
         for name in names {
-            // One that has failed for good begins anew.
-            attempts[name] = pulls[name].map { $0.task == nil ? 0 : $0.attempts } ?? 0
+            // One that has failed for good begins anew; how an attempt ends that is under way is an answer, too.
+            attempts[name] = pulls[name].map { $0.task == nil ? 0 : $0.attempts - ($0.state == .pulling ? 1 : 0) } ?? 0
             waiting[name, default: 0] += 1
             await want(name)
         }
