@@ -238,10 +238,10 @@ public actor TaskManager {
                 while tasks[id]?.machine.state == .preparing, isUnderWay(id, generation), !recovery.hasHelper {
                     try? await Task.sleep(for: .milliseconds(10))
                 }
-                // On a busy host a helper may take its time to listen.
+                // On a busy host a helper may take its time to listen; one that ends closes its socket a moment before it gives up its lock.
                 if recovery.hasHelper {
                     try? await Task.sleep(for: .milliseconds(100))
-                    continue
+                    if recovery.hasHelper { continue }
                 }
                 guard isUnderWay(id, generation) else { return }
                 let exit = recovery.exit.map { $0.isAbandoned ? TaskMachine.Event.neverStarted : .exited($0) }
